@@ -1,0 +1,388 @@
+/**
+ * The only file that knows the platforms: their global objects, and how their APIs differ.
+ *
+ * Everything else sees the {@link Platform} made here. It calls no API that needs the user's permission, and none
+ * that is deprecated where its replacement exists. Every call into the host is guarded: a missing or throwing API
+ * gives `undefined`, never an exception.
+ *
+ * `__PLATFORM__` is set by the build: one name, or `all`. The bundler drops the branches of the other platforms.
+ */
+import type { PlatformName } from './types';
+
+declare const __PLATFORM__: PlatformName | 'all';
+
+// Ambient and local to this module, so that they do not clash with a platform's own typings.
+declare const wx: Host, my: Host, tt: Host, swan: Host, qq: Host, ks: Host, jd: Host, xhs: Host;
+declare let App: Register | undefined;
+declare let Page: Register | undefined;
+declare let Component: Register | undefined;
+
+/** `App`, `Page` or `Component`. */
+export type Register = (this: unknown, options: Record<string, unknown>, ...rest: unknown[]) => unknown;
+export type RegisterName = 'App' | 'Page' | 'Component';
+
+/** What the host says about a start or a return to the foreground; fields vary by platform, all may be missing. */
+export interface EnterOptions {
+  path?: string;
+  query?: unknown;
+  scene?: unknown;
+  shareTicket?: unknown;
+  chatType?: unknown;
+  apiCategory?: unknown;
+  referrerInfo?: unknown;
+  /** Spelling of Douyin's live tools page; its typings say `referrerInfo`. */
+  refererInfo?: unknown;
+}
+
+interface RequestOptions {
+  url: string;
+  method: 'POST';
+  data: string;
+  header?: Record<string, string>;
+  headers?: Record<string, string>;
+  timeout: number;
+  dataType: 'text';
+  success(result: unknown): void;
+  fail(result: unknown): void;
+}
+
+/** The part of a host's API that is used, all of it optional. Checked against the published typings. */
+export interface Host {
+  request?(options: RequestOptions): unknown;
+  getStorageSync?(key: never): unknown;
+  setStorageSync?(key: never, value?: never): unknown;
+  removeStorageSync?(key: never): unknown;
+  getLaunchOptionsSync?(): unknown;
+  getEnterOptionsSync?(): unknown;
+  onAppShow?(listener: (options: never) => void): unknown;
+  onAppHide?(listener: () => void): unknown;
+  onError?(listener: (error: never) => void): unknown;
+  onUnhandledRejection?(listener: (event: never) => void): unknown;
+  onNetworkStatusChange?(listener: (status: never) => void): unknown;
+  getNetworkType?(options: { success(result: never): void }): unknown;
+  getDeviceInfo?(): unknown;
+  getDeviceBaseInfo?(): unknown;
+  getWindowInfo?(): unknown;
+  getAppBaseInfo?(): unknown;
+  getSystemInfoSync?(): unknown;
+  getAccountInfoSync?(): unknown;
+  getAppIdSync?(): unknown;
+  getEnvInfoSync?(): unknown;
+}
+
+/** An HTTP answer; no answer at all is `undefined`. */
+export interface Answer {
+  status: number;
+  /** Parsed JSON, or `undefined` if the body was not JSON. */
+  body: Record<string, unknown> | undefined;
+  /** `Retry-After` in milliseconds. */
+  retryAfterMs: number | undefined;
+}
+
+/** The device and the host app; names are camelCase, empty values are left out. */
+export interface Device {
+  brand?: string;
+  model?: string;
+  os?: string;
+  osVersion?: string;
+  hostVersion?: string;
+  baseLibraryVersion?: string;
+  language?: string;
+  networkType?: string;
+  /** CSS pixels. */
+  screenWidth?: number;
+  screenHeight?: number;
+}
+
+export interface Account {
+  appId?: string;
+  appVersion?: string;
+  /** `release`, `trial` or `develop` where the platform's own word is known, else that word. */
+  envVersion?: string;
+}
+
+/** A start that is not an ordinary visit. */
+export type SceneMark = 'single_page' | 'crawler' | 'test';
+
+export interface Platform {
+  readonly name: PlatformName;
+  /** The host's global object, where copies of this SDK find one another. */
+  readonly host: object;
+  post(url: string, headers: Record<string, string>, body: string, timeoutMs: number, done: (answer: Answer | undefined) => void): () => void;
+  /** Returns `undefined` if there is nothing or it cannot be read. */
+  read(key: string): string | undefined;
+  /** Returns false if the host could not store it: full, or switched off. */
+  write(key: string, value: string): boolean;
+  remove(key: string): void;
+  launchOptions(): EnterOptions | undefined;
+  enterOptions(): EnterOptions | undefined;
+  /** Each returns false if the host has no such listener. */
+  onAppShow(listener: (options?: EnterOptions) => void): boolean;
+  onAppHide(listener: () => void): boolean;
+  onError(listener: (message: string) => void): boolean;
+  onRejection(listener: (reason: unknown) => void): boolean;
+  onNetwork(listener: (online: boolean, type?: string) => void): void;
+  device(): Device;
+  account(): Account;
+  sceneMark(scene: string, apiCategory: unknown): SceneMark | undefined;
+  register(name: RegisterName): Register | undefined;
+  setRegister(name: RegisterName, register: Register): void;
+}
+
+type Loose = Record<string, unknown>;
+
+/**
+ * Find the host. Order matters in the build for all platforms: QQ, JD and Xiaohongshu may define `wx` beside their
+ * own object, so `wx` comes last.
+ */
+function findHost(): [PlatformName, Host] | undefined {
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'alipay') && typeof my !== 'undefined') return ['alipay', my];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'douyin') && typeof tt !== 'undefined') return ['douyin', tt];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'baidu') && typeof swan !== 'undefined') return ['baidu', swan];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'qq') && typeof qq !== 'undefined') return ['qq', qq];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'kuaishou') && typeof ks !== 'undefined') return ['kuaishou', ks];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'jd') && typeof jd !== 'undefined') return ['jd', jd];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'xiaohongshu') && typeof xhs !== 'undefined') return ['xiaohongshu', xhs];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'wechat') && typeof wx !== 'undefined') return ['wechat', wx];
+  return undefined;
+}
+
+/**
+ * Scenes that are no visit of a person. Source: WeChat's scene table (1154 timeline preview, 1129 crawler, 1030
+ * automated test, 1101 preview reload, 1203 load test) and Kuaishou's (…1014 developer's preview).
+ */
+function markOf(platform: PlatformName, scene: string, apiCategory: unknown): SceneMark | undefined {
+  if (__PLATFORM__ === 'all' || __PLATFORM__ === 'wechat') {
+    if (platform === 'wechat') {
+      if (scene === '1154' || apiCategory === 'browseOnly') return 'single_page';
+      if (scene === '1129') return 'crawler';
+      if (scene === '1030' || scene === '1101' || scene === '1203') return 'test';
+    }
+  }
+  if (__PLATFORM__ === 'all' || __PLATFORM__ === 'kuaishou') {
+    if (platform === 'kuaishou' && (scene === '011014' || scene === '021014')) return 'test';
+  }
+  return undefined;
+}
+
+const ENV_WORDS: Record<string, string> = {
+  production: 'release',
+  current: 'release',
+  preview: 'trial',
+  latest: 'trial',
+  development: 'develop',
+};
+
+function attempt<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch {
+    return undefined;
+  }
+}
+
+function asObject(value: unknown): Loose {
+  return value && typeof value === 'object' ? (value as Loose) : {};
+}
+
+function text(value: unknown): string | undefined {
+  return value === undefined || value === null || value === '' ? undefined : String(value);
+}
+
+function pixels(value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 ? Math.round(value) : undefined;
+}
+
+function parseJson(data: unknown): Loose | undefined {
+  const value = typeof data === 'string' ? attempt(() => JSON.parse(data) as unknown) : data;
+  return value && typeof value === 'object' ? (value as Loose) : undefined;
+}
+
+/** Header names arrive in any case, values on some platforms as a list. */
+function findHeader(headers: unknown, name: string): string | undefined {
+  const all = asObject(headers);
+  for (const key of Object.keys(all)) {
+    if (key.toLowerCase() === name) return text(Array.isArray(all[key]) ? (all[key] as unknown[])[0] : all[key]);
+  }
+  return undefined;
+}
+
+/**
+ * Read the result of `request`, of `success` as of `fail`.
+ *
+ * TRICKY: `success` is called for every HTTP status (so the status must be read), and Alipay calls `fail` for 4xx
+ * and 5xx (so a `fail` may be an answer). Proof: matrix tests `5xx` and `429` on alipay.
+ */
+function readAnswer(result: unknown): Answer | undefined {
+  const answer = asObject(result);
+  const status = Number(answer['statusCode'] || answer['status']);
+  if (!(status >= 100 && status < 600)) return undefined;
+  const seconds = Number(findHeader(answer['header'] || answer['headers'], 'retry-after') || NaN);
+  return {
+    status,
+    body: parseJson(answer['data']),
+    retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined,
+  };
+}
+
+/** Make the platform this build is for, or `undefined` outside a mini-program. */
+export function findPlatform(): Platform | undefined {
+  const found = attempt(findHost);
+  if (!found || !found[1]) return undefined;
+  const [name, host] = found;
+  const api = host as Record<string, ((...args: unknown[]) => unknown) | undefined>;
+  // Alipay takes and gives storage in objects.
+  const boxed = (__PLATFORM__ === 'all' || __PLATFORM__ === 'alipay') && name === 'alipay';
+
+  /** Call a host API if it exists; a throw counts as missing. */
+  const ask = (method: string, ...args: unknown[]): unknown => attempt(() => api[method] && api[method]!(...args));
+  const listen = (method: string, listener: (...args: never[]) => void): boolean =>
+    typeof api[method] === 'function' &&
+    attempt(() => {
+      api[method]!(listener);
+      return true;
+    }) === true;
+
+  return {
+    name,
+    host,
+
+    post(url, headers, body, timeoutMs, done) {
+      let task: Loose | undefined;
+      let isSettled = false;
+      const settle = (result: unknown): void => {
+        if (isSettled) return;
+        isSettled = true;
+        clearTimeout(watchdog);
+        done(readAnswer(result));
+      };
+      const abort = (): void => {
+        attempt(() => task && typeof task['abort'] === 'function' && (task['abort'] as () => void)());
+      };
+      // Not every host honours `timeout`; the watchdog comes a little later so that the host's own answer wins.
+      const watchdog = setTimeout(() => {
+        settle(undefined);
+        abort();
+      }, timeoutMs + 500);
+      const options: RequestOptions = {
+        url,
+        method: 'POST',
+        data: body,
+        timeout: timeoutMs,
+        // Parsed here: with `json` Alipay turns an answer that is not JSON into a failure without a status.
+        dataType: 'text',
+        success: settle,
+        fail: settle,
+        [boxed ? 'headers' : 'header']: headers,
+      };
+      try {
+        if (!host.request) throw new Error('no request API');
+        task = asObject(host.request(options));
+        // Some hosts return a promise even when callbacks are given; its rejection would reach the app's handler.
+        if (typeof task['then'] === 'function') (task['then'] as (ok: unknown, bad: () => void) => void)(undefined, () => undefined);
+      } catch {
+        settle(undefined);
+      }
+      return () => {
+        isSettled = true;
+        clearTimeout(watchdog);
+        abort();
+      };
+    },
+
+    read(key) {
+      const value = boxed ? asObject(ask('getStorageSync', { key }))['data'] : ask('getStorageSync', key);
+      return typeof value === 'string' && value ? value : undefined;
+    },
+    write(key, value) {
+      return (
+        attempt(() => {
+          if (!api['setStorageSync']) return false;
+          const result = boxed ? api['setStorageSync']({ key, data: value }) : api['setStorageSync'](key, value);
+          // Alipay and Baidu may return the error instead of throwing it.
+          return !(result instanceof Error) && !asObject(result)['error'];
+        }) === true
+      );
+    },
+    remove(key) {
+      ask('removeStorageSync', boxed ? { key } : key);
+    },
+
+    launchOptions: () => ask('getLaunchOptionsSync') as EnterOptions | undefined,
+    enterOptions: () => ask('getEnterOptionsSync') as EnterOptions | undefined,
+
+    onAppShow: (listener) => listen('onAppShow', listener),
+    onAppHide: (listener) => listen('onAppHide', () => listener()),
+    // A string on most, `{message, stack}` on some.
+    onError: (listener) => listen('onError', (error: unknown) => listener(describeError(error))),
+    onRejection: (listener) => listen('onUnhandledRejection', (event: unknown) => listener(asObject(event)['reason'])),
+    onNetwork(listener) {
+      const hear = (status: unknown): void => {
+        const type = text(asObject(status)['networkType']);
+        const flag = asObject(status)['isConnected'];
+        const isNone = !!type && /^(none|notreachable)$/i.test(type);
+        listener(flag === undefined ? !isNone : !!flag, type && type.toLowerCase());
+      };
+      ask('getNetworkType', { success: hear, fail: () => undefined });
+      listen('onNetworkStatusChange', hear);
+    },
+
+    device() {
+      // One call for everything is deprecated on WeChat since base library 2.20.1, and may ask for permissions.
+      const isSplit = !!api['getDeviceInfo'] || !!api['getDeviceBaseInfo'];
+      const info = isSplit
+        ? {
+            ...asObject(ask('getDeviceInfo') || ask('getDeviceBaseInfo')),
+            ...asObject(ask('getWindowInfo')),
+            ...asObject(ask('getAppBaseInfo')),
+          }
+        : asObject(ask('getSystemInfoSync'));
+      const system = text(info['system']) || '';
+      const words = /^([^\d]*?)\s*([\d.].*)?$/.exec(system) || [];
+      return {
+        brand: text(info['brand']),
+        model: text(info['model']),
+        os: words[1] || text(info['platform']),
+        osVersion: words[2],
+        hostVersion: text(info['version']),
+        baseLibraryVersion: text(info['SDKVersion']),
+        language: text(info['language']),
+        screenWidth: pixels(info['screenWidth']),
+        screenHeight: pixels(info['screenHeight']),
+      };
+    },
+
+    account() {
+      const program = asObject(asObject(ask('getAccountInfoSync'))['miniProgram']);
+      const env = asObject(ask('getEnvInfoSync'));
+      const micro = asObject(env['microapp']);
+      const envVersion = text(program['envVersion'] || micro['envType'] || env['env']);
+      return {
+        appId: text(program['appId'] || micro['appId'] || env['appKey'] || asObject(ask('getAppIdSync'))['appId']),
+        appVersion: text(program['version'] || micro['mpVersion'] || env['appVersion']),
+        envVersion: envVersion && (ENV_WORDS[envVersion] || envVersion),
+      };
+    },
+
+    sceneMark: (scene, apiCategory) => markOf(name, scene, apiCategory),
+
+    register: (which) =>
+      attempt(() => {
+        const found = which === 'App' ? typeof App !== 'undefined' && App : which === 'Page' ? typeof Page !== 'undefined' && Page : typeof Component !== 'undefined' && Component;
+        return typeof found === 'function' ? found : undefined;
+      }),
+    setRegister(which, register) {
+      attempt(() => {
+        if (which === 'App') App = register;
+        else if (which === 'Page') Page = register;
+        else Component = register;
+      });
+    },
+  };
+}
+
+/** One line for an error of any shape. */
+export function describeError(error: unknown): string {
+  const object = asObject(error);
+  return String(object['stack'] || object['message'] || object['errMsg'] || error);
+}
