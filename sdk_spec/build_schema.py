@@ -1,0 +1,255 @@
+"""
+Write ``schema/`` from the Structs: JSON Schema of the wire and the collector's OpenAPI document.
+
+``python -m sdk_spec.build_schema`` replaces the files, which are checked in for readers in other
+languages; a test compares them with what this module generates. Pure but for ``main``. Nothing here
+defines a field: what a Struct cannot say (one identity at least, number of events) is added in
+``_event_batch_rules``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from sdk_spec import limits
+from sdk_spec.errors import EVENT_ERRORS, REQUEST_ERRORS
+from sdk_spec.events import EventBatch
+from sdk_spec.outcomes import BatchResponse, ErrorResponse
+
+Json: TypeAlias = dict[str, Any]
+
+FOLDER = Path(__file__).parent / "schema"
+PROTOCOL_VERSION = "1"
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+COLLECTOR_ERRORS = (
+    "not_json",
+    "invalid_envelope",
+    "invalid_encoding",
+    "invalid_request",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "method_not_allowed",
+    "request_timeout",
+    "length_required",
+    "body_too_large",
+    "too_many_events",
+    "unsupported_encoding",
+    "all_events_rejected",
+    "too_many_requests",
+    "internal",
+    "spool_full",
+    "spool_unavailable",
+    "shutting_down",
+)
+"""The request errors that ``POST /v1/events`` can answer; the others belong to the query API."""
+
+_IDENTITIES = ("anonymous_id", "openid", "user_id")
+
+
+def _components(types: list[type], ref_template: str) -> Json:
+    _, components = msgspec.json.schema_components(types, ref_template=ref_template)
+    for name, schema in components.items():
+        for field in schema.get("properties", {}).values():
+            field.pop("default", None)  # Absent and null mean the same: a default is noise.
+        if not schema.get("required", True):
+            del schema["required"]
+        if "description" in schema:
+            schema["description"] = " ".join(schema["description"].replace("``", "`").split())
+        if name == "EventBatch":
+            _event_batch_rules(schema)
+        elif name == "EventError":
+            schema["properties"]["code"]["enum"] = sorted(EVENT_ERRORS)
+    return components
+
+
+def _event_batch_rules(schema: Json) -> None:
+    """Add what the collector checks across fields, so that a validator refuses the same."""
+    schema["properties"]["events"] |= {"minItems": 1, "maxItems": limits.MAX_EVENTS_PER_BATCH}
+    given: list[Json] = [
+        {
+            "required": [name],
+            "properties": {name: {"type": "string", "minLength": 1}},
+        }
+        for name in _IDENTITIES
+    ]
+    schema["anyOf"] = [*given, {"properties": {"events": {"items": {"anyOf": given}}}}]
+
+
+def json_schema(root: type, file_name: str) -> Json:
+    """JSON Schema (draft 2020-12) of one Struct with everything it uses under ``$defs``."""
+    components = _components([root], "#/$defs/{name}")
+    top = components.pop(root.__name__)
+    return {"$schema": _DIALECT, "$id": file_name, **top, "$defs": components}
+
+
+def _header(description: str, kind: str = "string") -> Json:
+    return {"description": description, "schema": {"type": kind}}
+
+
+_RETRY_AFTER = _header("Seconds to wait before the same request is sent again.", "integer")
+_REQUEST_ID = _header("The same as `request_id` in the body; quote it when asking for help.")
+
+
+def _error_responses(codes: tuple[str, ...]) -> Json:
+    """One response per status with the codes it may carry, in the one error shape."""
+    by_status: dict[int, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(REQUEST_ERRORS[code].status, []).append(code)
+    responses: Json = {}
+    for status, names in sorted(by_status.items()):
+        meanings = " ".join(f"`{name}`: {REQUEST_ERRORS[name].meaning}" for name in names)
+        retry = "Keep the batch and send it again." if _may_retry(names) else "Drop the batch."
+        shape = "BatchResponse" if "all_events_rejected" in names else "ErrorResponse"
+        headers = {"X-Request-Id": _REQUEST_ID}
+        if status in (429, 503):
+            headers["Retry-After"] = _RETRY_AFTER
+        if status == 405:
+            headers["Allow"] = _header("The methods of this address.")
+        if status == 415:
+            headers["Accept-Encoding"] = _header("The encodings that are understood.")
+        responses[str(status)] = {
+            "description": f"{meanings} {retry}",
+            "headers": headers,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "allOf": [
+                            {"$ref": f"#/components/schemas/{shape}"},
+                            {"required": ["error"], "properties": {"error": {"enum": names}}},
+                        ]
+                    }
+                }
+            },
+        }
+    return responses
+
+
+def _may_retry(codes: list[str]) -> bool:
+    return all(REQUEST_ERRORS[code].may_retry for code in codes)
+
+
+def _json_response(description: str, schema: Json) -> Json:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def collector_openapi() -> Json:
+    """OpenAPI 3.1 document of everything a collector answers."""
+    accepted = _json_response(
+        "Accepted events are durable: no crash of a process can lose them. Read `rejected`.",
+        {"$ref": "#/components/schemas/BatchResponse"},
+    )
+    accepted["headers"] = {"X-Request-Id": _REQUEST_ID}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "scenetrail collector",
+            "version": PROTOCOL_VERSION,
+            "summary": "Receives events of mini-programs.",
+            "description": "The wire protocol is described in sdk_spec/README.md.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": {
+            "/v1/events": {
+                "post": {
+                    "operationId": "sendEvents",
+                    "summary": "Send a batch of events of one app.",
+                    "security": [{"write_key": []}],
+                    "parameters": [
+                        {
+                            "name": "Content-Encoding",
+                            "in": "header",
+                            "required": False,
+                            "description": "Size limits hold before and after decompression.",
+                            "schema": {
+                                "type": "string",
+                                "enum": ["identity", "gzip", "deflate", "zstd"],
+                            },
+                        }
+                    ],
+                    "requestBody": {
+                        "required": True,
+                        "description": f"At most {limits.MAX_BODY_BYTES} bytes of JSON in UTF-8.",
+                        "content": {
+                            "application/json": {
+                                "schema": {"$ref": "#/components/schemas/EventBatch"}
+                            }
+                        },
+                    },
+                    "responses": {"200": accepted, **_error_responses(COLLECTOR_ERRORS)},
+                }
+            },
+            "/healthz": {
+                "get": {
+                    "operationId": "isAlive",
+                    "summary": "Is the process alive?",
+                    "responses": {"200": _json_response("It is.", {"type": "object"})},
+                }
+            },
+            "/readyz": {
+                "get": {
+                    "operationId": "canStore",
+                    "summary": "Can events be stored durably now?",
+                    "responses": {
+                        "200": _json_response("They can.", {"type": "object"}),
+                        "503": _json_response(
+                            "They cannot; the body says why.", {"type": "object"}
+                        ),
+                    },
+                }
+            },
+            "/metrics": {
+                "get": {
+                    "operationId": "metrics",
+                    "summary": "Counters and gauges in the Prometheus text format.",
+                    "responses": {
+                        "200": {
+                            "description": "The metrics.",
+                            "content": {"text/plain": {"schema": {"type": "string"}}},
+                        }
+                    },
+                }
+            },
+        },
+        "components": {
+            "securitySchemes": {
+                "write_key": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-Write-Key",
+                    "description": "Belongs to one app: it says who sends.",
+                }
+            },
+            "schemas": _components(
+                [EventBatch, BatchResponse, ErrorResponse], "#/components/schemas/{name}"
+            ),
+        },
+    }
+
+
+def generate() -> dict[str, bytes]:
+    """File name in ``schema/`` to its content, byte for byte the same on every run."""
+    documents = {
+        "event_batch.v1.json": json_schema(EventBatch, "event_batch.v1.json"),
+        "batch_response.v1.json": json_schema(BatchResponse, "batch_response.v1.json"),
+        "collector.openapi.json": collector_openapi(),
+    }
+    return {
+        name: msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+        for name, document in documents.items()
+    }
+
+
+def main() -> None:
+    """Replace the checked-in files."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, content in generate().items():
+        (FOLDER / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
