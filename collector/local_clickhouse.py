@@ -84,7 +84,9 @@ def prepare(
         f"<password>{server.writer_password}</password></replica></shard>"
         for port in shard_tcp_ports
     )
-    cluster = f"<remote_servers><scenetrail>{shards}</scenetrail></remote_servers>" if shards else ""
+    cluster = (
+        f"<remote_servers><scenetrail>{shards}</scenetrail></remote_servers>" if shards else ""
+    )
     (folder / "config.xml").write_text(
         f"""<clickhouse>
   <listen_host>127.0.0.1</listen_host>
@@ -149,7 +151,7 @@ def serve(folder: Path) -> None:
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it stops us in order.
-    _chdb.query(
+    _chdb.query(  # type: ignore[attr-defined,unused-ignore] # defined in C
         "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP;"
         "SELECT sleepEachRow(1) FROM system.numbers SETTINGS max_block_size=1,"
         " function_sleep_max_microseconds_per_block=0, max_execution_time=0 FORMAT Null",
