@@ -1,29 +1,36 @@
 """
 One local ClickHouse server as a child process: the only file that knows how it is launched.
 
-``prepare`` writes the configuration into a folder; ``python -m collector.local_clickhouse FOLDER`` then serves from it
-until SIGTERM. An official ``clickhouse`` binary on PATH is preferred; without one the engine inside the ``chdb-core``
-wheel is used, whose ``clickhouse-local`` part can listen on HTTP and TCP (documented statements ``SYSTEM START LISTEN``).
-``_chdb`` is a private name of that wheel: its version is pinned in pyproject.toml.
+``prepare`` writes the configuration into a folder; ``python -m collector.local_clickhouse FOLDER``
+then serves from it until SIGTERM. An official ``clickhouse`` binary on PATH is preferred; without
+one the engine inside the ``chdb-core`` wheel is used, whose ``clickhouse-local`` part can listen on
+HTTP and TCP (documented statements ``SYSTEM START LISTEN``). ``_chdb`` is a private name of that
+wheel: its version is pinned in pyproject.toml.
 
-Two users exist: ``writer`` with every right, ``reader`` with SELECT on our database only. Both have passwords.
+Two users exist: ``writer`` with every right, ``reader`` with SELECT on our database only. Both have
+passwords.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 import msgspec
 
-from collector.processes import die_with_parent
+from collector.processes import die_with_parent, die_with_supervisor
 
 DATABASE = "scenetrail"
 _PASSWORD_BYTES = 24
+# A server that was killed needs a moment to be gone; two on one folder would damage its tables.
+_LOCK_WAIT_S = 15.0
 
 
 class LocalServer(msgspec.Struct, frozen=True):
@@ -46,13 +53,19 @@ class LocalServer(msgspec.Struct, frozen=True):
 
 
 def _secret(folder: Path, name: str) -> str:
-    """Read the secret ``name``, made on first use. Kept 0600, so a restart logs in with the same password."""
+    """Read the secret ``name``, made on first use and kept 0600: a restart has the same one."""
     path = folder / name
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(os.urandom(_PASSWORD_BYTES).hex())
     return path.read_text().strip()
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def _sha256(text: str) -> str:
@@ -69,7 +82,9 @@ def prepare(
         folder: kept between runs; holds the tables. One server at a time.
         http_port: HTTP port on 127.0.0.1.
         tcp_port: native port on 127.0.0.1.
-        shard_tcp_ports: native ports of all servers of a local cluster; empty for a single server.
+        shard_tcp_ports: native ports of all servers of a local cluster, which is then known as
+            ``scenetrail``; empty for a single server. The folders of one cluster are neighbours,
+            so that its servers share their passwords.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     server = LocalServer(
@@ -87,13 +102,15 @@ def prepare(
     cluster = (
         f"<remote_servers><scenetrail>{shards}</scenetrail></remote_servers>" if shards else ""
     )
-    (folder / "config.xml").write_text(
+    store, temporary = (escape(str(folder / name)) for name in ("store", "tmp"))
+    _write_private(
+        folder / "config.xml",
         f"""<clickhouse>
   <listen_host>127.0.0.1</listen_host>
   <http_port>{http_port}</http_port>
   <tcp_port>{tcp_port}</tcp_port>
-  <path>{folder}/store/</path>
-  <tmp_path>{folder}/tmp/</tmp_path>
+  <path>{store}/</path>
+  <tmp_path>{temporary}/</tmp_path>
   <users_config>users.xml</users_config>
   <default_profile>default</default_profile>
   <timezone>UTC</timezone>
@@ -102,10 +119,11 @@ def prepare(
   <keep_alive_timeout>60</keep_alive_timeout>
   {cluster}
 </clickhouse>
-"""
+""",
     )
     # readonly=2: a reader may choose settings, but not past these limits.
-    (folder / "users.xml").write_text(
+    _write_private(
+        folder / "users.xml",
         f"""<clickhouse>
   <profiles>
     <default/>
@@ -122,7 +140,10 @@ def prepare(
   <users>
     <default>
       <password/><networks><ip>::1</ip></networks><profile>default</profile><quota>default</quota>
-      <grants><query>GRANT SYSTEM LISTEN ON *.*</query><query>GRANT SELECT ON system.numbers</query></grants>
+      <grants>
+        <query>GRANT SYSTEM LISTEN ON *.*</query>
+        <query>GRANT SELECT ON system.numbers</query>
+      </grants>
     </default>
     <writer>
       <password_sha256_hex>{_sha256(server.writer_password)}</password_sha256_hex>
@@ -136,18 +157,38 @@ def prepare(
     </reader>
   </users>
 </clickhouse>
-"""
+""",
     )
     return server
+
+
+def _lock(folder: Path) -> None:
+    """Hold the folder for this process, also over ``execv``; wait for a predecessor to be gone."""
+    descriptor = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                sys.exit(f"another ClickHouse serves from {folder}; stop it first")
+            time.sleep(0.05)
+        else:
+            break
+    os.set_inheritable(descriptor, True)  # stays open until the process ends
 
 
 def serve(folder: Path) -> None:
     """Serve from a prepared folder until SIGTERM. Returns only when the engine ends."""
     os.chdir(folder)
+    _lock(folder)
     binary = shutil.which("clickhouse")
     if binary is not None:
+        # Without a watchdog: it would be one more process, and the server its orphan when killed.
+        os.environ["CLICKHOUSE_WATCHDOG_ENABLE"] = "0"
         os.execv(binary, [binary, "server", "--config-file", "config.xml"])  # noqa: S606
-    from chdb import _chdb  # 555 MB library: only this process loads it.
+    # 555 MB library: only this process loads it.
+    from chdb import _chdb  # noqa: PLC0415
 
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it stops us in order.
@@ -161,8 +202,11 @@ def serve(folder: Path) -> None:
 
 
 def main() -> None:
-    """``python -m collector.local_clickhouse FOLDER PARENT_PID``."""
-    die_with_parent(int(sys.argv[2]) if len(sys.argv) > 2 else None, signal.SIGTERM)
+    """``python -m collector.local_clickhouse FOLDER [PARENT_PID]``."""
+    if len(sys.argv) > 2:
+        die_with_parent(int(sys.argv[2]))
+    else:
+        die_with_supervisor()
     serve(Path(sys.argv[1]))
 
 
