@@ -38,7 +38,9 @@ class MigrationChangedError(RuntimeError):
 def statements(text: str) -> list[str]:
     """Split a file into statements; a statement ends with ``;`` at the end of a line. Comment lines are dropped."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("--")]
-    return [part.strip() for part in re.split(r";\s*$", "\n".join(lines), flags=re.M) if part.strip()]
+    return [
+        part.strip() for part in re.split(r";\s*$", "\n".join(lines), flags=re.M) if part.strip()
+    ]
 
 
 def files() -> list[tuple[str, str]]:
@@ -49,6 +51,11 @@ def files() -> list[tuple[str, str]]:
         for entry in folder.iterdir()
         if re.fullmatch(r"\d{4}_\w+\.sql", entry.name)
     )
+
+
+def sha256(text: str) -> str:
+    """Digest of a migration file as it is recorded."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def connect(url: str, **settings: Any) -> Client:  # noqa: ANN401 (ClickHouse settings of any kind)
@@ -76,7 +83,7 @@ def migrate(url: str) -> list[str]:
         done = dict(client.query("SELECT name, sha256 FROM migrations FINAL").result_rows)
         applied = []
         for name, text in files():
-            digest = hashlib.sha256(text.encode()).hexdigest()
+            digest = sha256(text)
             if name in done:
                 if done[name] != digest:
                     raise MigrationChangedError(name)
@@ -116,5 +123,3 @@ def load_scenes(client: Client) -> None:
                 "scene_group",
             ],
         )
-
-

@@ -1,0 +1,1 @@
+"""Numbered migrations; applied by ``collector.migrate``."""

@@ -1,0 +1,282 @@
+"""
+Bytes → a batch with one fate per event. Pure; called by ``ingest`` (before the answer) and by ``rows`` (for the insert).
+
+Both callers pass the same bytes and get the same fates: the spool keeps the body as it came, and nothing else has to be
+kept in step. One bad event never costs its neighbours: when the quick decode of the whole body fails, each event is
+decoded on its own.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import NoReturn
+
+import msgspec
+
+from sdk_spec import limits
+from sdk_spec.events import Envelope, Event, EventBatch, PropertyName, PropertyValue
+
+
+class BodyError(ValueError):
+    """
+    The whole body is refused.
+
+    ``code`` is a key of ``sdk_spec.errors.REQUEST_ERRORS``; ``path`` points at the field, or is ``$``.
+    """
+
+    def __init__(self, code: str, path: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.path = path
+        self.message = message
+
+
+class Rejection(msgspec.Struct, frozen=True):
+    """Why one event is refused; ``code`` is a key of ``sdk_spec.errors.EVENT_ERRORS``."""
+
+    index: int
+    event_id: str | None
+    code: str
+    path: str
+    message: str
+    raw: bytes = b""
+
+
+class Batch(msgspec.Struct):
+    """
+    A decoded body.
+
+    ``events[i]`` is None exactly where ``rejections`` holds one with ``index == i``.
+    """
+
+    envelope: Envelope
+    events: list[Event | None]
+    rejections: list[Rejection]
+
+
+class _RawBatch(Envelope, kw_only=True):
+    events: list[msgspec.Raw]
+
+
+_BATCH = msgspec.json.Decoder(EventBatch)
+_RAW_BATCH = msgspec.json.Decoder(_RawBatch)
+_EVENT = msgspec.json.Decoder(Event)
+_RAW_PROPERTIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_NAME = msgspec.json.Decoder(PropertyName)
+_VALUE = msgspec.json.Decoder(PropertyValue)
+# TRICKY: invalid UTF-8 raises UnicodeDecodeError (a ValueError, no DecodeError), deep nesting RecursionError.
+_UNDECODABLE = (ValueError, RecursionError)
+
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.S)
+_MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
+
+
+def decode_batch(body: bytes) -> Batch:
+    """
+    Decode a body and check what the types cannot say.
+
+    Errors: BodyError when the body is not JSON, the envelope is wrong or there are too many events.
+    """
+    try:
+        batch = _BATCH.decode(body)
+    except _UNDECODABLE:
+        return _decode_one_by_one(body)
+    check_envelope(batch, len(batch.events))
+    events: list[Event | None] = list(batch.events)
+    rejections: list[Rejection] = []
+    batch_has_identity = bool(batch.anonymous_id or batch.openid or batch.user_id)
+    for index, event in enumerate(batch.events):
+        fault = event_fault(event, batch_has_identity)
+        if fault is not None:
+            events[index] = None
+            rejections.append(_rejection(index, event.event_id, *fault, msgspec.json.encode(event)))
+    return Batch(batch, events, rejections)
+
+
+def _decode_one_by_one(body: bytes) -> Batch:
+    """The slow way after a failure: the envelope with raw events, then each event by itself."""
+    try:
+        batch = _RAW_BATCH.decode(body)
+    except msgspec.ValidationError as error:
+        what, path = _split(str(error))
+        raise BodyError("invalid_envelope", path, what) from error
+    except RecursionError as error:
+        raise BodyError("not_json", "$", "the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise BodyError("not_json", "$", f"the body is not JSON in UTF-8: {error}") from error
+    check_envelope(batch, len(batch.events))
+    batch_has_identity = bool(batch.anonymous_id or batch.openid or batch.user_id)
+    events: list[Event | None] = []
+    rejections: list[Rejection] = []
+    for index, raw in enumerate(batch.events):
+        event: Event | None = None
+        event_id: str | None = None
+        fault: tuple[str, str, str] | None
+        try:
+            event = _EVENT.decode(raw)
+        except _UNDECODABLE as error:
+            fault = _decode_fault(raw, error)
+            event_id = _event_id_of(raw)
+        else:
+            fault = event_fault(event, batch_has_identity)
+            event_id = event.event_id
+        if fault is not None:
+            event = None
+            rejections.append(_rejection(index, event_id, *fault, bytes(raw)))
+        events.append(event)
+    return Batch(batch, events, rejections)
+
+
+def check_envelope(envelope: Envelope, event_count: int) -> None:
+    """Refuse a body for what its envelope says. Errors: BodyError."""
+    if event_count == 0:
+        raise BodyError("invalid_envelope", "$.events", "a batch holds at least one event")
+    if event_count > limits.MAX_EVENTS_PER_BATCH:
+        raise BodyError(
+            "too_many_events",
+            "$.events",
+            f"{event_count} events; at most {limits.MAX_EVENTS_PER_BATCH}: split the batch",
+        )
+    for name in ("app_id", "anonymous_id", "openid", "unionid", "user_id"):
+        value = getattr(envelope, name)
+        if value and not is_printable(value):
+            _envelope_error(name)
+    if envelope.sent_at is not None and not 0 <= envelope.sent_at <= limits.MAX_CLIENT_CLOCK_MS:
+        raise BodyError(
+            "invalid_envelope",
+            "$.sent_at",
+            "must be epoch milliseconds between 1970 and 2100",
+        )
+
+
+def _envelope_error(name: str) -> NoReturn:
+    raise BodyError(
+        "invalid_envelope", f"$.{name}", "must be printable: no control or invisible characters"
+    )
+
+
+def event_fault(event: Event, batch_has_identity: bool) -> tuple[str, str, str] | None:
+    """Return (code, field, message) of the first fault that the types cannot express, else None."""
+    if not is_printable(event.event_id):
+        return "not_printable", "event_id", "must be printable: no control or invisible characters"
+    if not is_printable_name(event.event):
+        return "not_printable", "event", "must be printable: no control or invisible characters"
+    if not 0 <= event.occurred_at <= limits.MAX_CLIENT_CLOCK_MS:
+        return (
+            "occurred_at_out_of_range",
+            "occurred_at",
+            "must be epoch milliseconds between 2015 and 2100",
+        )
+    if event.anonymous_id or event.openid or event.user_id or event.unionid or event.session_id:
+        for name in ("anonymous_id", "openid", "unionid", "user_id", "session_id"):
+            value = getattr(event, name)
+            if value and not is_printable(value):
+                return (
+                    "not_printable",
+                    name,
+                    "must be printable: no control or invisible characters",
+                )
+    if not (batch_has_identity or event.anonymous_id or event.openid or event.user_id):
+        return (
+            "missing_identity",
+            "",
+            "give anonymous_id, openid or user_id in the batch or in the event",
+        )
+    return None
+
+
+_INVISIBLE = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def is_printable(text: str) -> bool:
+    """
+    True for text that a person can see: not blank, no control, bidi or zero-width characters, no line separators.
+
+    Joiners (emoji, Persian) and characters newer than this Python's Unicode tables are printable, which
+    ``str.isprintable`` denies.
+    """
+    if text.isprintable():
+        return not text.isspace()
+    return not text.isspace() and not any(
+        char in _INVISIBLE or unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
+        for char in text
+    )
+
+
+is_printable_name = lru_cache(maxsize=4_096)(is_printable)
+"""The same for event names, of which there are few."""
+
+
+def _rejection(
+    index: int, event_id: str | None, code: str, field: str, message: str, raw: bytes
+) -> Rejection:
+    path = f"$.events[{index}]" + (f".{field}" if field and field[0] != "[" else field)
+    return Rejection(index, event_id, code, path, message, raw)
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Split msgspec's message into what is wrong and the path."""
+    match = _PATH.match(text)
+    if match is None:  # the pattern matches any text
+        return text, "$"
+    missing = _MISSING.search(match["what"])
+    path = match["path"] or "$"
+    return match["what"], f"{path}.{missing['field']}" if missing else path
+
+
+def _decode_fault(raw: bytes | msgspec.Raw, error: Exception) -> tuple[str, str, str]:
+    """Translate a failed decode of one event into (code, field, message)."""
+    if not isinstance(error, msgspec.ValidationError):
+        if isinstance(error, RecursionError):
+            return "invalid_value", "", "nested too deeply"
+        return "invalid_value", "", f"not valid JSON text: {error}"
+    what, path = _split(str(error))
+    field = path.removeprefix("$").removeprefix(".")
+    if field.startswith("properties"):
+        field = _property_path(raw) or field
+    return _code_of(what), field, what
+
+
+def _property_path(raw: bytes | msgspec.Raw) -> str | None:
+    """Find the first property that is refused; msgspec's path does not name dictionary keys."""
+    properties = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("properties")
+    if properties is None:
+        return None
+    try:
+        members = _RAW_PROPERTIES.decode(properties)
+    except _UNDECODABLE:
+        return None
+    for name, value in members.items():
+        try:
+            _NAME.decode(msgspec.json.encode(name))
+            _VALUE.decode(value)
+        except _UNDECODABLE:
+            return f"properties.{name}"
+    return None
+
+
+def _code_of(what: str) -> str:
+    """Return the error code for msgspec's words."""
+    if "missing required field" in what:
+        return "missing_field"
+    if "of length >=" in what:
+        return "invalid_value"
+    if "of length <=" in what:
+        return "too_long"
+    if re.search(r"Expected `\w+` [<>]=? ", what) or "out of range" in what:
+        return "out_of_range"
+    if "Invalid enum value" in what:
+        return "invalid_value"
+    return "invalid_type"
+
+
+def _event_id_of(raw: bytes | msgspec.Raw) -> str | None:
+    """The event's id where it can be read from a refused event, at most 128 characters of it."""
+    try:
+        value = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("event_id")
+        text = None if value is None else msgspec.json.decode(value)
+    except _UNDECODABLE:
+        return None
+    return text[: limits.MAX_ID_CHARS] if isinstance(text, str) else None

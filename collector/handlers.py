@@ -1,0 +1,142 @@
+"""
+aiohttp handlers: HTTP in, HTTP out. What happens between stands in ``ingest.ingest_batch``.
+
+Handlers hold no ``try``: errors become answers in ``app.answer_errors``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from collector import metrics
+from collector.decode import BodyError
+from collector.encodings import decompress
+from collector.errors import RequestError
+from collector.ingest import ingest_batch
+from sdk_spec import limits
+from sdk_spec.outcomes import BatchResponse
+
+if TYPE_CHECKING:
+    from collector.app import State
+    from sdk_spec.access import App
+
+_encode = msgspec.json.Encoder().encode
+_request_numbers = itertools.count(1)
+_request_prefix = secrets.token_hex(6)
+
+
+def new_request_id() -> str:
+    """Unique over processes and restarts; short enough to read out."""
+    return f"{_request_prefix}-{next(_request_numbers)}"
+
+
+async def collect(request: web.Request) -> web.Response:
+    """``POST /v1/events``: the whole job."""
+    state: State = request.app[STATE]
+    app = authorize(state, request)
+    body = await read_body(request, state.settings.body_timeout_s)
+    received_at = state.now_ms()
+    encoding = request.headers.get("Content-Encoding")
+    if encoding is not None:
+        body = decompress(body, encoding)
+    state.limit_rate(app)
+    answer = await ingest_batch(state.ingest, app, body, received_at, request["request_id"])
+    state.charge_rate(app, answer.accepted)
+    status = 200
+    if answer.rejected and not answer.accepted and not answer.duplicates:
+        status = 422
+        answer = all_rejected(answer)
+    return web.Response(body=_encode(answer), status=status, content_type="application/json")
+
+
+def all_rejected(answer: BatchResponse) -> BatchResponse:
+    """The answer of 422: every event's error, in the shape of an error as well."""
+    return msgspec.structs.replace(
+        answer,
+        error="all_events_rejected",
+        message=f"all {answer.rejected} events were refused; first: {answer.errors[0].message}",
+    )
+
+
+def authorize(state: State, request: web.Request) -> App:
+    """
+    Return the app of the write key, before the body is read.
+
+    Errors: RequestError 401; 503 while stopping.
+    """
+    if state.is_stopping:
+        raise RequestError("shutting_down", "this process is stopping; send again", retry_after_s=1)
+    key = request.headers.get("X-Write-Key")
+    app = state.access.app_of_key(key) if key else None
+    if app is None:
+        raise RequestError("unauthorized", "X-Write-Key is missing, unknown or revoked")
+    return app
+
+
+async def read_body(request: web.Request, timeout_s: float) -> bytes:
+    """
+    Read the body as sent (still compressed), within the limits of bytes and time.
+
+    Errors: RequestError 408, 411, 413; BodyError for a body that ends too early.
+    """
+    length = request.content_length
+    if length is None and not request.body_exists:
+        raise RequestError("length_required", "send Content-Length or chunked encoding")
+    if length is not None and length > limits.MAX_BODY_BYTES:
+        raise RequestError(
+            "body_too_large", f"at most {limits.MAX_BODY_BYTES} bytes; split the batch"
+        )
+    try:
+        async with asyncio.timeout(timeout_s):
+            parts: list[bytes] = []
+            size = 0
+            while part := await request.content.readany():
+                size += len(part)
+                if size > limits.MAX_BODY_BYTES:
+                    raise RequestError(
+                        "body_too_large", f"at most {limits.MAX_BODY_BYTES} bytes; split the batch"
+                    )
+                parts.append(part)
+    except TimeoutError:
+        raise RequestError(
+            "request_timeout", f"the body did not arrive within {timeout_s:g} seconds"
+        ) from None
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    metrics.request_body_bytes_total.inc(len(body))
+    if not body:
+        raise BodyError("not_json", "$", "the body is empty")
+    return body
+
+
+async def healthz(_: web.Request) -> web.Response:
+    """Alive: the process answers."""
+    return web.json_response({"status": "ok"})
+
+
+async def readyz(request: web.Request) -> web.Response:
+    """Can store: the spool takes records. ClickHouse may be down, the spool waits for it."""
+    state: State = request.app[STATE]
+    spool = state.ingest.spool
+    if state.is_stopping:
+        raise RequestError("shutting_down", "this process is stopping", retry_after_s=1)
+    if spool.is_broken:
+        raise RequestError("spool_unavailable", "the spool's disk fails", retry_after_s=5)
+    if spool.is_full:
+        raise RequestError("spool_full", "the spool is at its limit", retry_after_s=5)
+    return web.json_response({"status": "ready", "at": int(time.time() * 1000)})
+
+
+async def prometheus(_: web.Request) -> web.Response:
+    """``GET /metrics`` of all processes of this collector."""
+    text = await asyncio.to_thread(metrics.exposition)
+    return web.Response(body=text, content_type="text/plain", charset="utf-8")
+
+
+STATE: web.AppKey[State] = web.AppKey("state", object)  # type: ignore[arg-type]

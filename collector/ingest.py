@@ -1,0 +1,123 @@
+"""
+The path of a request, top to bottom: read this file first.
+
+``ingest_batch`` runs the stages in order; each is a function of another module. It knows no HTTP and no ClickHouse.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from collector import metrics
+from collector.decode import Batch, BodyError, Rejection, decode_batch
+from collector.enrich import clock_offset_ms, correct_time
+from collector.recent import RecentIds
+from collector.spool import Spool, SpoolRecord
+from sdk_spec.access import App
+from sdk_spec.outcomes import BatchResponse, EventError
+
+RECORD_VERSION = 1
+
+
+class Ingest:
+    """What the stages need: one per worker process."""
+
+    def __init__(self, spool: Spool, recent: RecentIds, max_clock_skew_ms: int) -> None:
+        self.spool = spool
+        self.recent = recent
+        self.max_clock_skew_ms = max_clock_skew_ms
+
+
+async def ingest_batch(
+    ingest: Ingest, app: App, body: bytes, received_at: int, request_id: str
+) -> BatchResponse:
+    """
+    Decide the fate of every event of one body and make the accepted ones durable.
+
+    Args:
+        ingest: the worker's spool and memory of recent ids.
+        app: the app of the write key.
+        body: JSON, decompressed.
+        received_at: epoch ms of this server's clock.
+        request_id: stands in the answer, the log and the dead letters.
+
+    Returns:
+        One fate per event. Accepted and refused ones are in the spool when this returns.
+
+    Errors: BodyError; SpoolFullError and SpoolBrokenError (nothing was kept: the client sends again).
+    """
+    started_s = time.perf_counter()
+    batch = decode_batch(body)
+    if batch.envelope.app_id != app.app_id:
+        raise BodyError("forbidden", "$.app_id", "the write key belongs to another app")
+    refuse_old_events(batch, received_at, ingest.max_clock_skew_ms)
+    duplicates = ingest.recent.duplicates(app.app_id, batch.events)
+    response = answer(batch, len(duplicates), request_id)
+    if response.accepted or response.rejected:
+        record = SpoolRecord(
+            version=RECORD_VERSION,
+            received_at=received_at,
+            request_id=request_id,
+            project=app.project,
+            app_id=app.app_id,
+            max_clock_skew_ms=ingest.max_clock_skew_ms,
+            refused=[rejection.index for rejection in batch.rejections],
+            duplicates=duplicates,
+            body=body,
+        )
+        await ingest.spool.append(record)
+    # Only now: an id that is not durable must not make a retry look like a duplicate.
+    ingest.recent.remember(app.app_id, batch.events)
+    count(batch, response, time.perf_counter() - started_s)
+    return response
+
+
+def refuse_old_events(batch: Batch, received_at: int, max_clock_skew_ms: int) -> None:
+    """Turn events that lie before 2015 after clock correction into rejections, in place."""
+    offset_ms = clock_offset_ms(batch.envelope.sent_at, received_at, max_clock_skew_ms)
+    for index, event in enumerate(batch.events):
+        if event is None:
+            continue
+        if correct_time(event.occurred_at, offset_ms, received_at, max_clock_skew_ms) is None:
+            batch.events[index] = None
+            batch.rejections.append(
+                Rejection(
+                    index,
+                    event.event_id,
+                    "occurred_at_out_of_range",
+                    f"$.events[{index}].occurred_at",
+                    "before 2015; is it in seconds instead of milliseconds?",
+                    msgspec.json.encode(event),
+                )
+            )
+
+
+def answer(batch: Batch, duplicates: int, request_id: str) -> BatchResponse:
+    """The response body; the three counts add up to the events sent."""
+    rejected = len(batch.rejections)
+    return BatchResponse(
+        request_id=request_id,
+        accepted=len(batch.events) - rejected - duplicates,
+        duplicates=duplicates,
+        rejected=rejected,
+        errors=[
+            EventError(r.index, r.event_id, r.code, r.path, r.message)
+            for r in sorted(batch.rejections, key=lambda r: r.index)
+        ],
+    )
+
+
+def count(batch: Batch, response: BatchResponse, seconds: float) -> None:
+    """Tell the metrics."""
+    metrics.ingest_seconds.observe(seconds)
+    _accepted.inc(response.accepted)
+    if response.duplicates:
+        metrics.events_total.labels("duplicate").inc(response.duplicates)
+    for rejection in batch.rejections:
+        metrics.events_total.labels("rejected").inc()
+        metrics.events_rejected_total.labels(rejection.code).inc()
+
+
+_accepted = metrics.events_total.labels("accepted")

@@ -1,0 +1,89 @@
+"""
+Every metric of the collector, with its unit in the name. Exposed by ``GET /metrics`` for all processes together.
+
+Processes share files under ``PROMETHEUS_MULTIPROC_DIR`` (set by the parent before they start), so any worker answers for all.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+requests_total = Counter(
+    "scenetrail_requests_total", "Requests by endpoint and answer.", ["endpoint", "status"]
+)
+request_errors_total = Counter(
+    "scenetrail_request_errors_total", "Requests refused whole, by error code.", ["code"]
+)
+events_total = Counter(
+    "scenetrail_events_total", "Events received by fate: accepted, duplicate, rejected.", ["fate"]
+)
+events_rejected_total = Counter(
+    "scenetrail_events_rejected_total", "Refused events by error code.", ["code"]
+)
+request_body_bytes_total = Counter(
+    "scenetrail_request_body_bytes_total", "Body bytes as received, before decompression."
+)
+ingest_seconds = Histogram(
+    "scenetrail_ingest_seconds",
+    "Seconds from the whole body to the durable answer.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+spool_bytes = Gauge(
+    "scenetrail_spool_bytes", "Bytes of spool of each worker.", multiprocess_mode="livesum"
+)
+spool_syncs_total = Counter("scenetrail_spool_syncs_total", "fdatasync calls; each is one group.")
+spool_unstored_bytes = Gauge(
+    "scenetrail_spool_unstored_bytes",
+    "Bytes in the spool that ClickHouse has not confirmed.",
+    multiprocess_mode="livemax",
+)
+spool_corrupt_bytes_total = Counter(
+    "scenetrail_spool_corrupt_bytes_total", "Bytes of spool that were no whole record."
+)
+oldest_unstored_seconds = Gauge(
+    "scenetrail_oldest_unstored_seconds",
+    "Age of the oldest event read from the spool and not yet stored.",
+    multiprocess_mode="livemax",
+)
+inserts_total = Counter(
+    "scenetrail_inserts_total", "Inserts into ClickHouse by result.", ["result"]
+)
+insert_seconds = Histogram(
+    "scenetrail_insert_seconds",
+    "Seconds of one insert.",
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60),
+)
+events_stored_total = Counter("scenetrail_events_stored_total", "Events confirmed by ClickHouse.")
+events_duplicate_total = Counter(
+    "scenetrail_events_duplicate_total", "Events the writer found stored already."
+)
+stored_lag_seconds = Histogram(
+    "scenetrail_stored_lag_seconds",
+    "Seconds from received_at to stored, of the oldest event of each block.",
+    buckets=(0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600),
+)
+unknown_keys_total = Counter(
+    "scenetrail_unknown_keys_total", "Keys in batches and events that this version does not know."
+)
+clock_total = Counter(
+    "scenetrail_clock_total", "Events by verdict on the client's clock.", ["verdict"]
+)
+identity_bindings_total = Counter(
+    "scenetrail_identity_bindings_total", "Bindings of two ids that were new."
+)
+identity_conflicts_total = Counter(
+    "scenetrail_identity_conflicts_total", "Bindings that would have merged two persons."
+)
+dedup_filter_ratio = Gauge(
+    "scenetrail_dedup_filter_ratio",
+    "Share of the writer's filter in use; above 0.5 lookups cost more.",
+    multiprocess_mode="livemax",
+)
+
+
+def exposition() -> bytes:
+    """Text for Prometheus over all processes of this collector."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

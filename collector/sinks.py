@@ -1,0 +1,208 @@
+"""
+The writer's side of ClickHouse: inserts with deduplication tokens, and the look-ups that decide what to insert.
+
+Synchronous; one instance per thread. Every method may raise what ``TRANSIENT`` names; the writer then repeats the whole
+block, so every method can be repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import clickhouse_connect
+import numpy as np
+import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.external import ExternalData
+
+from collector.identity import Assignment, Binding, Conflict
+from collector.rows import DeadLetter
+
+TRANSIENT = (ClickHouseError, OSError)
+"""A server that is down, slow, read-only, full, or not migrated yet: all are waited for."""
+
+_INSERT_SETTINGS = {
+    # The writer batches by itself; the server's own batching would blur what an answer means.
+    "async_insert": 0,
+    # A client with a mad clock may spread a block over hundreds of weeks.
+    "max_partitions_per_insert_block": 0,
+}
+_MAX_BINDINGS_OF_AN_ID = 200
+"""Followed per id when persons are resolved: a bot or a shared device cannot make the work grow without bound."""
+
+_BINDING_COLUMNS = (
+    "id_key",
+    "other_key",
+    "project",
+    "kind",
+    "app_id",
+    "id",
+    "other_kind",
+    "other_app_id",
+    "other_id",
+    "occurred_at",
+    "seq",
+    "event_id",
+    "event_app_id",
+    "received_at",
+)
+
+
+class ClickHouseSink:
+    """Connects on first use; ``url`` carries credentials and database."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._client: Any = None
+
+    @property
+    def client(self) -> Any:  # noqa: ANN401 (clickhouse_connect.driver.client.Client)
+        """The connection, made when needed. Errors: TRANSIENT."""
+        if self._client is None:
+            self._client = clickhouse_connect.get_client(
+                dsn=self._url,
+                autogenerate_session_id=False,
+                connect_timeout=5,
+                send_receive_timeout=self._timeout_s,
+            )
+        return self._client
+
+    def close(self) -> None:
+        """Drop the connection; the next call connects again."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def insert_events(self, events: pa.Table, token: str) -> None:
+        """Store a block. The token makes the server ignore the same block sent again."""
+        self.client.insert_arrow("events", events, settings=self._settings(token))
+
+    def insert_keys(self, keys: Any, token: str) -> None:  # noqa: ANN401 (numpy array of uint64)
+        """Remember which events are stored. Only after ``insert_events`` returned."""
+        self.client.insert_arrow(
+            "event_ids", pa.table({"event_key": pa.array(keys)}), settings=self._settings(token)
+        )
+
+    def insert_dead_letters(self, letters: list[DeadLetter], token: str) -> None:
+        """Store refused events."""
+        columns = DeadLetter.__struct_fields__
+        values = [[getattr(letter, name) for letter in letters] for name in columns]
+        table = pa.table(dict(zip(columns, values, strict=True)))
+        received_at = table["received_at"].cast(pa.timestamp("ms", tz="UTC"))
+        table = table.set_column(columns.index("received_at"), "received_at", received_at)
+        self.client.insert_arrow("dead_letters", table, settings=self._settings(token))
+
+    @staticmethod
+    def _settings(token: str) -> dict[str, Any]:
+        return {**_INSERT_SETTINGS, "insert_deduplication_token": token}
+
+    def stored_keys(self, keys: Any) -> Any:  # noqa: ANN401 (numpy arrays of uint64)
+        """Those of ``keys`` whose events are stored."""
+        return self._column(
+            "SELECT DISTINCT event_key FROM event_ids WHERE event_key IN (SELECT key FROM asked)",
+            external_data=_asked(keys),
+        )
+
+    def all_keys(self) -> Iterator[Any]:
+        """Keys of all stored events, in blocks (numpy arrays of uint64)."""
+        with self.client.query_np_stream("SELECT event_key FROM event_ids") as stream:
+            for block in stream:
+                yield np.asarray(block, dtype=np.uint64).reshape(-1)
+
+    def _column(self, query: str, **arguments: Any) -> Any:  # noqa: ANN401 (numpy array of uint64)
+        table = self.client.query_arrow(query, **arguments)
+        return np.asarray(table.column(0).to_numpy(), dtype=np.uint64)
+
+    def insert_bindings(self, bindings: list[Binding], token: str) -> None:
+        """Append bindings, each from both sides."""
+        both = [*bindings, *(binding.reversed() for binding in bindings)]
+        columns = {name: [getattr(b, name) for b in both] for name in _BINDING_COLUMNS}
+        arrays = {
+            name: pa.array(values, pa.uint64() if name in ("id_key", "other_key") else None)
+            for name, values in columns.items()
+        }
+        for name in ("occurred_at", "received_at"):
+            arrays[name] = arrays[name].cast(pa.timestamp("ms", tz="UTC"))
+        self.client.insert_arrow(
+            "identity_bindings", pa.table(arrays), settings=self._settings(token)
+        )
+
+    def bindings_of(self, keys: list[int]) -> list[Binding]:
+        """Earliest binding of each pair in which one of ``keys`` takes part; at most 200 per key, earliest first."""
+        rows = self.client.query(
+            f"SELECT {', '.join(_BINDING_COLUMNS[:9])}, toUnixTimestamp64Milli(occurred_at), seq,"  # noqa: S608 (constants)
+            " event_id, event_app_id, toUnixTimestamp64Milli(received_at)"
+            " FROM (SELECT * FROM identity_bindings WHERE id_key IN (SELECT key FROM asked)"
+            " ORDER BY id_key, other_key, occurred_at, seq, event_id LIMIT 1 BY id_key, other_key)"
+            " ORDER BY id_key, occurred_at, seq, event_id, other_key"
+            f" LIMIT {_MAX_BINDINGS_OF_AN_ID} BY id_key",
+            external_data=_asked(np.array(keys, dtype=np.uint64)),
+        ).result_rows
+        return [Binding(**dict(zip(_BINDING_COLUMNS, row, strict=True))) for row in rows]
+
+    def insert_persons(self, assignments: list[Assignment], version: int) -> None:
+        """Replace the persons of some ids."""
+        self.client.insert(
+            "identity_map",
+            [
+                [
+                    a.id_key,
+                    a.person,
+                    [at for at, _ in a.history],
+                    [person for _, person in a.history],
+                    version,
+                ]
+                for a in assignments
+            ],
+            column_names=["id_key", "person", "strict_from", "strict_person", "version"],
+            settings=_INSERT_SETTINGS,
+        )
+
+    def insert_conflicts(self, conflicts: list[Conflict], version: int) -> None:
+        """List bindings that were not followed."""
+        self.client.insert(
+            "identity_conflicts",
+            [
+                [
+                    c.binding.project,
+                    c.binding.id_key,
+                    c.binding.other_key,
+                    c.binding.kind,
+                    c.binding.id,
+                    c.binding.other_kind,
+                    c.binding.other_id,
+                    c.reason,
+                    datetime.fromtimestamp(c.binding.occurred_at / 1000, UTC),
+                    c.binding.event_id,
+                    version,
+                ]
+                for c in conflicts
+            ],
+            column_names=[
+                "project",
+                "id_key",
+                "other_key",
+                "kind",
+                "id",
+                "other_kind",
+                "other_id",
+                "reason",
+                "occurred_at",
+                "event_id",
+                "version",
+            ],
+            settings=_INSERT_SETTINGS,
+        )
+
+
+def _asked(keys: Any) -> ExternalData:  # noqa: ANN401 (numpy array of uint64)
+    """Keys as a temporary table ``asked`` of the query, in its binary form."""
+    return ExternalData(
+        file_name="asked",
+        data=np.ascontiguousarray(keys, dtype="<u8").tobytes(),
+        fmt="RowBinary",
+        structure=["key UInt64"],
+    )

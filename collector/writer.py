@@ -1,0 +1,236 @@
+"""
+The spool → ClickHouse. ``store`` is the second half of an event's path, top to bottom.
+
+At least once into ClickHouse, exactly once in every query: a block that is stored again (lost answer, crash before the
+checkpoint) is recognised by its token, by its event keys, or collapses by its sort key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import structlog
+from numpy.typing import NDArray
+
+from collector import metrics
+from collector.filter import KeyFilter
+from collector.identity import Assignment, Binding, Conflict, resolve
+from collector.rows import Block, DeadLetter, build_block
+from collector.sinks import TRANSIENT
+from collector.spool import Position, SpoolReader
+
+log = structlog.get_logger()
+
+_BYTES_PER_EVENT = 300
+"""To turn a wish for rows into bytes to read; the block may hold more or fewer."""
+_IDLE_S = 0.02
+_KNOWN_BINDINGS = 100_000
+_MAX_BACKOFF_S = 5.0
+
+
+class Sink(Protocol):
+    """What the writer needs of ClickHouse; see ``sinks.ClickHouseSink``. Arrays are numpy arrays of uint64."""
+
+    def insert_events(self, events: pa.Table, token: str) -> None: ...  # noqa: D102
+    def insert_keys(self, keys: NDArray[np.uint64], token: str) -> None: ...  # noqa: D102
+    def insert_dead_letters(self, letters: list[DeadLetter], token: str) -> None: ...  # noqa: D102
+    def stored_keys(self, keys: NDArray[np.uint64]) -> NDArray[np.uint64]: ...  # noqa: D102
+    def insert_bindings(self, bindings: list[Binding], token: str) -> None: ...  # noqa: D102
+    def bindings_of(self, keys: list[int]) -> list[Binding]: ...  # noqa: D102
+    def insert_persons(self, assignments: list[Assignment], version: int) -> None: ...  # noqa: D102
+    def insert_conflicts(self, conflicts: list[Conflict], version: int) -> None: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class Writer:
+    """
+    Moves records from the spool to the sink, in blocks, until told to stop.
+
+    Two threads: one decodes and lays out the next block while the other waits for ClickHouse.
+    """
+
+    def __init__(
+        self,
+        reader: SpoolReader,
+        sink: Sink,
+        key_filter: KeyFilter,
+        *,
+        block_rows: int,
+        flush_interval_ms: int,
+        stopping: threading.Event,
+    ) -> None:
+        self._reader = reader
+        self._sink = sink
+        self._filter = key_filter
+        self._block_bytes = block_rows * _BYTES_PER_EVENT
+        self._flush_interval_s = flush_interval_ms / 1000
+        self._stopping = stopping
+        self._known_bindings: OrderedDict[tuple[int, int], tuple[int, int, str]] = OrderedDict()
+
+    def run(self, drain_s: float) -> None:
+        """
+        Work until ``stopping`` is set, then at most ``drain_s`` seconds more to empty the spool.
+
+        What is left stays in the spool for the next start.
+        """
+        inserting: Future[None] | None = None
+        last_insert_s = 0.0
+        stop_by: float | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="insert") as inserter:
+            while True:
+                if self._stopping.is_set():
+                    stop_by = stop_by or time.monotonic() + drain_s
+                    if time.monotonic() > stop_by:
+                        break
+                records, positions = self._reader.read(self._block_bytes)
+                if not positions:
+                    if inserting is not None:
+                        inserting.result()
+                        inserting = None
+                        continue
+                    metrics.spool_unstored_bytes.set(self._reader.unstored_bytes())
+                    metrics.oldest_unstored_seconds.set(0)
+                    if self._stopping.is_set():
+                        break
+                    time.sleep(_IDLE_S)
+                    continue
+                records.sort(key=lambda record: record.received_at)
+                block = build_block(records)
+                if inserting is not None:
+                    inserting.result()
+                inserting = inserter.submit(self._store_until_done, block, positions, stop_by)
+                # Small blocks wait for each other; a backlog does not.
+                wait_s = last_insert_s + self._flush_interval_s - time.monotonic()
+                if block.events.nbytes < self._block_bytes and wait_s > 0 and stop_by is None:
+                    self._stopping.wait(wait_s)
+                last_insert_s = time.monotonic()
+            if inserting is not None:
+                inserting.result()
+
+    def _store_until_done(
+        self, block: Block, positions: list[Position], stop_by: float | None
+    ) -> None:
+        """Repeat ``store`` until ClickHouse confirms; give up only when stopping, the spool still has it all."""
+        backoff_s = 0.1
+        while True:
+            metrics.oldest_unstored_seconds.set(
+                max(0.0, time.time() - block.oldest_received_at / 1000)
+            )
+            try:
+                self.store(block, positions)
+            except TRANSIENT as error:
+                metrics.inserts_total.labels("failed").inc()
+                log.warning("insert_failed", error=str(error)[:500], retry_in_s=backoff_s)
+                self._sink.close()
+                if self._stopping.is_set() and (stop_by is None or time.monotonic() > stop_by):
+                    return
+                self._stopping.wait(backoff_s) if not self._stopping.is_set() else time.sleep(0.1)
+                backoff_s = min(_MAX_BACKOFF_S, backoff_s * 2)
+            else:
+                return
+
+    def store(self, block: Block, positions: list[Position]) -> None:
+        """
+        Store one block, in this order; each step may be repeated after a crash.
+
+        1. Which events are stored already (the first copy wins)?
+        2. Bindings and persons: before the events, so that no query sees an event without its person.
+        3. Events. 4. Their keys: only now, so that a known key always has its event.
+        5. Dead letters. 6. Checkpoint.
+        Errors: TRANSIENT.
+        """
+        started_s = time.perf_counter()
+        token = hashlib.sha256(repr(positions).encode()).hexdigest()[:32]
+        kept = self.recognise_duplicates(block)
+        self.bind(block.bindings(kept), token)
+        events, keys = block.events, block.event_keys
+        if kept is not None:
+            events, keys = events.filter(pa.array(kept)), keys[kept]
+        if len(keys):
+            self._sink.insert_events(events, token)
+            self._sink.insert_keys(keys, token)
+            self._filter.add(keys)
+        if block.dead_letters:
+            self._sink.insert_dead_letters(block.dead_letters, token)
+        self._reader.confirm(positions)
+        self._count(block, len(keys), time.perf_counter() - started_s)
+
+    def recognise_duplicates(self, block: Block) -> NDArray[np.bool_] | None:
+        """Mark the events whose (app, event_id) is neither stored nor earlier in the block; None for all of them."""
+        keys = block.event_keys
+        if not len(keys):
+            return None
+        _, first = np.unique(keys, return_index=True)
+        kept = np.zeros(len(keys), dtype=bool)
+        kept[first] = True
+        candidates = keys[self._filter.may_hold(keys)]
+        if len(candidates):
+            kept &= ~np.isin(keys, self._sink.stored_keys(candidates))
+        return None if kept.all() else kept
+
+    def bind(self, bindings: list[Binding], token: str) -> None:
+        """Append new bindings and resolve the persons of everyone they touch."""
+        new = [b for b in bindings if not self._is_known(b)]
+        if not new:
+            return
+        self._sink.insert_bindings(new, token)
+        component = self._component({b.id_key for b in new} | {b.other_key for b in new})
+        assignments, conflicts = resolve(component)
+        # More evidence replaces less, whichever collector writes last.
+        self._sink.insert_persons(assignments, len(component))
+        if conflicts:
+            self._sink.insert_conflicts(conflicts, len(component))
+            metrics.identity_conflicts_total.inc(len(conflicts))
+        metrics.identity_bindings_total.inc(len(new))
+        for binding in new:
+            self._known_bindings[(binding.id_key, binding.other_key)] = binding.order
+        while len(self._known_bindings) > _KNOWN_BINDINGS:
+            self._known_bindings.popitem(last=False)
+
+    def _is_known(self, binding: Binding) -> bool:
+        """True when the same pair was bound by an event not later than this one."""
+        order = self._known_bindings.get((binding.id_key, binding.other_key))
+        return order is not None and order <= binding.order
+
+    def _component(self, keys: set[int]) -> list[Binding]:
+        """All bindings of all ids that hang together with ``keys``; each pair once, the stronger id first."""
+        pairs: dict[tuple[int, int], Binding] = {}
+        seen: set[int] = set()
+        frontier = keys
+        while frontier:
+            seen |= frontier
+            following: set[int] = set()
+            for found in self._sink.bindings_of(sorted(frontier)):
+                binding = found if _is_stronger_first(found) else found.reversed()
+                pairs.setdefault((binding.id_key, binding.other_key), binding)
+                following.add(found.other_key)
+            frontier = following - seen
+        return list(pairs.values())
+
+    def _count(self, block: Block, stored: int, seconds: float) -> None:
+        metrics.inserts_total.labels("ok").inc()
+        metrics.insert_seconds.observe(seconds)
+        metrics.events_stored_total.inc(stored)
+        metrics.events_duplicate_total.inc(len(block.event_keys) - stored)
+        metrics.unknown_keys_total.inc(block.unknown_keys)
+        metrics.dedup_filter_ratio.set(self._filter.fill_ratio)
+        metrics.spool_unstored_bytes.set(self._reader.unstored_bytes())
+        if block.oldest_received_at:
+            metrics.stored_lag_seconds.observe(
+                max(0.0, time.time() - block.oldest_received_at / 1000)
+            )
+        for verdict, number in block.clock_counts.items():
+            metrics.clock_total.labels(verdict).inc(number)
+
+
+def _is_stronger_first(binding: Binding) -> bool:
+    """Kinds are ordered; within one event two ids never have the same kind."""
+    order = ("user_id", "unionid", "openid", "anonymous_id")
+    return order.index(binding.kind) <= order.index(binding.other_kind)

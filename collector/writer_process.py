@@ -1,0 +1,78 @@
+"""``python -m collector.writer_process``: the one process that moves the spool into ClickHouse."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import sys
+import threading
+import time
+
+import structlog
+
+from collector import logs, settings
+from collector.filter import KeyFilter
+from collector.processes import die_with_supervisor
+from collector.sinks import TRANSIENT, ClickHouseSink
+from collector.spool import SpoolInUseError, SpoolReader
+from collector.writer import Writer
+
+log = structlog.get_logger()
+
+_DRAIN_S = 20.0
+_EXIT_IN_USE = 2
+
+
+def load_filter(sink: ClickHouseSink, size_bytes: int, stopping: threading.Event) -> KeyFilter:
+    """Fill the filter with the keys of all stored events; waits for ClickHouse as long as it takes."""
+    while True:
+        key_filter = KeyFilter(size_bytes)
+        started_s = time.monotonic()
+        count = 0
+        try:
+            for keys in sink.all_keys():
+                key_filter.add(keys)
+                count += len(keys)
+        except TRANSIENT as error:
+            log.warning("clickhouse_not_reachable", error=str(error)[:300], retry_in_s=1)
+            sink.close()
+            if stopping.wait(1):
+                return key_filter
+        else:
+            log.info("filter_loaded", keys=count, seconds=round(time.monotonic() - started_s, 3))
+            return key_filter
+
+
+def main() -> None:
+    """Entry point."""
+    die_with_supervisor()
+    config = settings.from_env()
+    logs.configure(config.log_level, "writer")
+    stopping = threading.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, lambda *_: stopping.set())
+    try:
+        reader = SpoolReader(config.spool_dir)
+    except SpoolInUseError as error:
+        log.error("spool_in_use", error=str(error))
+        sys.exit(_EXIT_IN_USE)
+    sink = ClickHouseSink(config.clickhouse_url, config.insert_timeout_s)
+    key_filter = load_filter(sink, config.dedup_filter_bytes, stopping)
+    gc.freeze()
+    gc.set_threshold(200_000, 20, 50)
+    log.info("writer_ready")
+    Writer(
+        reader,
+        sink,
+        key_filter,
+        block_rows=config.block_rows,
+        flush_interval_ms=config.flush_interval_ms,
+        stopping=stopping,
+    ).run(_DRAIN_S)
+    reader.close()
+    sink.close()
+    log.info("writer_stopped")
+
+
+if __name__ == "__main__":
+    main()
