@@ -15,10 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import msgspec
 import typer
 
+from sdk_spec import access
+from sdk_spec.access import ReadToken, WriteKey
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from collector.keys import Issued
+
+    Make = Callable[[access.AccessFile], tuple[access.AccessFile, Issued]]
 
 app = typer.Typer(
     name="scenetrail",
@@ -60,7 +68,6 @@ WriterUrl = Annotated[
     typer.Option(
         envvar="SCENETRAIL_CLICKHOUSE_URL",
         help="http://user:password@host:8123/database with the writer's rights. 写账号地址。",
-        show_envvar=True,
     ),
 ]
 ReaderUrl = Annotated[
@@ -81,10 +88,19 @@ def up(
         str, typer.Option(help="Address of collector and query API. 监听地址。")
     ] = "127.0.0.1",
     collector_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0 picks a free port. 采集端口。")
+        int,
+        typer.Option(
+            min=0,
+            max=65535,
+            envvar="SCENETRAIL_COLLECTOR_PORT",
+            help="0 picks a free port. 采集端口。",
+        ),
     ] = 8710,
     query_port: Annotated[
-        int, typer.Option(min=0, max=65535, help="0 picks a free port. 查询端口。")
+        int,
+        typer.Option(
+            min=0, max=65535, envvar="SCENETRAIL_QUERY_PORT", help="0 picks a free port. 查询端口。"
+        ),
     ] = 8720,
     clickhouse_port: Annotated[
         int, typer.Option(min=0, max=65535, help="0 picks a free port. ClickHouse HTTP 端口。")
@@ -92,7 +108,10 @@ def up(
     workers: Annotated[
         int | None,
         typer.Option(
-            min=1, max=64, help="Collector processes; by default half of the cores. 采集进程数。"
+            min=1,
+            max=64,
+            envvar="SCENETRAIL_WORKERS",
+            help="Collector processes; by default half of the cores. 采集进程数。",
         ),
     ] = None,
     shards: Annotated[
@@ -102,7 +121,7 @@ def up(
     clickhouse_reader_url: ReaderUrl = "",
 ) -> None:
     """
-    Start everything on this machine. 在本机启动全部服务。
+    Start everything on this machine (在本机启动全部服务).
 
     A local ClickHouse (unless --clickhouse-url names a server), migrations, collector and query
     API. Prints READY and a JSON object with addresses, write key and read token when all can serve.
@@ -130,7 +149,7 @@ def up(
 
 @app.command()
 def migrate(data_dir: DataDir = DEFAULT_DATA_DIR, clickhouse_url: WriterUrl = "") -> None:
-    """Bring ClickHouse's tables up to date; safe to repeat. 升级表结构，可重复执行。"""
+    """Bring ClickHouse's tables up to date; safe to repeat (升级表结构，可重复执行)."""
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
     from collector.doctor import Setup, with_running_addresses, without_password  # noqa: PLC0415
@@ -163,13 +182,11 @@ def doctor(
     as_json: AsJson = False,
 ) -> None:
     """
-    Check ClickHouse, schema, clock, disk, limits and keys, and say what to do. 环境自检。
+    Check ClickHouse, schema, clock, disk, limits and keys, and say what to do (环境自检).
 
     Without addresses it checks the `scenetrail up` that runs on the data folder. Exit code 1 when
     there is a problem.
     """
-    import msgspec  # noqa: PLC0415
-
     from collector.doctor import Setup, access_path_of, examine  # noqa: PLC0415
 
     findings = examine(
@@ -195,11 +212,7 @@ def doctor(
 def keys_list(
     data_dir: DataDir = DEFAULT_DATA_DIR, access_file: AccessFile = "", as_json: AsJson = False
 ) -> None:
-    """Show apps, write keys and read tokens with their ids, never a secret. 列出应用与密钥。"""
-    import msgspec  # noqa: PLC0415
-
-    from sdk_spec import access  # noqa: PLC0415
-
+    """Show apps, write keys and read tokens with their ids, never a secret (列出应用与密钥)."""
     file = access.load(_access_path(data_dir, access_file))
     if as_json:
         shown = msgspec.to_builtins(file)
@@ -228,7 +241,7 @@ def create_app_command(
     access_file: AccessFile = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add an app with its first write key. 新建应用及其首个写入密钥。"""
+    """Add an app with its first write key (新建应用及其首个写入密钥)."""
     from collector import keys  # noqa: PLC0415
 
     _issue(
@@ -248,7 +261,7 @@ def create_write_key(
     access_file: AccessFile = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a write key beside the app's others. 新增写入密钥。"""
+    """Add a write key beside the app's others (新增写入密钥)."""
     from collector import keys  # noqa: PLC0415
 
     _issue(
@@ -269,7 +282,7 @@ def create_read_token(
     access_file: AccessFile = "",
     as_json: AsJson = False,
 ) -> None:
-    """Add a read token for a project or some of its apps. 新增读取令牌。"""
+    """Add a read token for a project or some of its apps (新增读取令牌)."""
     from collector import keys  # noqa: PLC0415
 
     _issue(
@@ -296,7 +309,7 @@ def rotate(
     as_json: AsJson = False,
 ) -> None:
     """
-    Issue a successor and revoke the old one. 轮换密钥。
+    Issue a successor and revoke the old one (轮换密钥).
 
     For an app: one new write key instead of all its others. With --keep-old both work until
     `keys revoke` ends the old one, so that clients can be moved over.
@@ -315,7 +328,7 @@ def rotate(
 def revoke(
     identifier: Identifier, data_dir: DataDir = DEFAULT_DATA_DIR, access_file: AccessFile = ""
 ) -> None:
-    """End a key or token within seconds; for an app, all its write keys. 吊销密钥。"""
+    """End a key or token within seconds; for an app, all its write keys (吊销密钥)."""
     from collector import keys  # noqa: PLC0415
 
     try:
@@ -328,10 +341,8 @@ def revoke(
     typer.echo(f"revoked {identifier} / 已吊销")
 
 
-def _issue(data_dir: Path, access_file: str, make: _Make, *, as_json: bool) -> None:
+def _issue(data_dir: Path, access_file: str, make: Make, *, as_json: bool) -> None:
     """Apply a change and show the new secret, once."""
-    import msgspec  # noqa: PLC0415
-
     from collector import keys  # noqa: PLC0415
 
     try:
@@ -344,3 +355,58 @@ def _issue(data_dir: Path, access_file: str, make: _Make, *, as_json: bool) -> N
     typer.echo(f"{issued.kind}  {issued.secret}")
     typer.echo(f"id         {issued.id}")
     typer.echo("Keep it now: it is not shown again. 请立即保存，之后不再显示。", err=True)
+
+
+def _access_path(data_dir: Path, access_file: str) -> Path:
+    from collector.doctor import access_path_of  # noqa: PLC0415
+
+    return access_path_of(data_dir, access_file)
+
+
+def _address(url: str) -> str:
+    """Complete a given ClickHouse address; an empty one stays empty."""
+    from collector.standalone import StartError, with_database  # noqa: PLC0415
+
+    try:
+        return with_database(url) if url else ""
+    except StartError as error:
+        _refuse(str(error))
+
+
+def _life(issued: WriteKey | ReadToken) -> str:
+    made = datetime.fromtimestamp(issued.created_at / 1000, UTC).isoformat(timespec="seconds")
+    if not issued.revoked_at:
+        return f"made {made}"
+    ended = datetime.fromtimestamp(issued.revoked_at / 1000, UTC).isoformat(timespec="seconds")
+    return f"made {made}, revoked {ended}"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _refuse(message: str) -> NoReturn:
+    """Exit 2: wrong use, or something the operator must remove first."""
+    typer.echo(f"scenetrail: {message}", err=True)
+    raise typer.Exit(2)
+
+
+def _fail(message: str) -> NoReturn:
+    """Exit 1: tried and failed."""
+    typer.echo(f"scenetrail: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the ``scenetrail`` command."""
+    try:
+        app()
+    except (OSError, msgspec.DecodeError) as error:
+        typer.echo(
+            f"scenetrail: {error}; `scenetrail doctor` says more / 可用 doctor 自检", err=True
+        )
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
