@@ -108,6 +108,7 @@ class _Kept:
         self.task: asyncio.Task[None] | None = None
         self.stopping = asyncio.Event()
         self.starts = 0
+        self.deaths = 0
         self.last_exit: int | None = None
 
     def send(self, signal_number: signal.Signals) -> None:
@@ -166,19 +167,22 @@ class Supervisor:
         if child.is_ready is None:
             raise ValueError(f"{name} has no is_ready")
         deadline = time.monotonic() + child.ready_deadline_s
-        starts_before = kept.starts
+        deaths_before = kept.deaths
+        see = f"see {child.log_path}" if child.log_path else "its own lines above say why"
         while True:
             with contextlib.suppress(OSError):
                 if await child.is_ready():
                     log.info("child_ready", child=name)
                     return
-            if kept.starts - starts_before > MAX_DEATHS_BEFORE_READY:
+            if kept.deaths - deaths_before >= MAX_DEATHS_BEFORE_READY:
                 raise ChildNotReadyError(
-                    f"{name} died {kept.starts - starts_before - 1} times before it was ready, "
-                    f"last with {describe_exit(kept.last_exit)}"
+                    f"{name} died {kept.deaths - deaths_before} times before it was ready, "
+                    f"last with {describe_exit(kept.last_exit)}; {see}"
                 )
             if time.monotonic() > deadline:
-                raise ChildNotReadyError(f"{name} was not ready after {child.ready_deadline_s:g} s")
+                raise ChildNotReadyError(
+                    f"{name} was not ready after {child.ready_deadline_s:g} s; {see}"
+                )
             await asyncio.sleep(READY_POLL_S)
 
     def pids(self) -> dict[str, int]:
@@ -220,6 +224,7 @@ class Supervisor:
             try:
                 kept.process = await self._spawn(child)
             except OSError as error:
+                kept.deaths += 1
                 log.warning("child_not_started", child=child.name, error=str(error))
             else:
                 log.info("child_started", child=child.name, pid=kept.process.pid)
@@ -230,13 +235,14 @@ class Supervisor:
                 if kept.stopping.is_set():
                     log.info("child_stopped", child=child.name, exit=describe_exit(kept.last_exit))
                     return
+                kept.deaths += 1
                 if time.monotonic() - started > HEALTHY_AFTER_S:
                     backoff_s = FIRST_BACKOFF_S
                 log.warning(
                     "child_died",
                     child=child.name,
                     exit=describe_exit(kept.last_exit),
-                    restarts=kept.starts,
+                    deaths=kept.deaths,
                     backoff_ms=round(backoff_s * 1000),
                 )
             with contextlib.suppress(TimeoutError):

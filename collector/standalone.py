@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import structlog
 from msgspec import Struct
 
-from collector import keys
+from collector import keys, logs, settings
 from collector.keys import Credentials
 from collector.local_clickhouse import DATABASE, LocalServer, prepare
 from collector.ports import PortError, PortWish, http_url, pick_ports
@@ -92,7 +92,10 @@ def up(options: Options) -> int:
 
     Errors: StartError, before anything was started.
     """
-    _configure_logs()
+    try:
+        logs.configure(settings.from_env().log_level, "up")
+    except ValueError as error:
+        raise StartError(str(error)) from error
     if options.shards != 1:
         raise StartError(
             "--shards: the tables of this version live on one ClickHouse server; use --shards 1\n"
@@ -175,7 +178,7 @@ async def _serve(options: Options, plan: Plan, data_dir: Path, credentials: Cred
             print(f"READY {ready}", flush=True)
             await stop.wait()
     except ChildNotReadyError as error:
-        log.error("not_started", error=str(error), see=str(data_dir / CLICKHOUSE_LOG))  # noqa: TRY400
+        log.error("not_started", error=str(error))  # noqa: TRY400
         return 1
     finally:
         starting.cancel()
@@ -377,20 +380,3 @@ def _save_private(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     temporary.replace(path)
-
-
-def _configure_logs() -> None:
-    """One line for each thing that happens, on standard error: JSON, or readable on a terminal."""
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            renderer,
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
