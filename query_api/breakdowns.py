@@ -1,0 +1,138 @@
+"""
+Breakdowns: the value of up to three fields as one key in SQL, and back to JSON values. Pure, but for ``top``.
+
+A key is an Array(String) with one element for each field: a letter for the JSON type and the value (``s`` text, ``n``
+number, ``b`` boolean, ``l`` list), or the empty text where the field is absent. So "10", 10 and true stay apart. The
+empty array stands for "other": all keys beyond the most frequent ones. Without a breakdown it is the only key.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import msgspec
+
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, FieldSql, field_sql
+
+if TYPE_CHECKING:
+    from query_api.report import Ask
+
+Key: TypeAlias = tuple[str, ...]
+OTHER: Key = ()
+
+
+def key_sql(fields: list[str], bindings: Bindings, path: str = "$.breakdown") -> str:
+    """Return the expression of a key over the columns of ``events``."""
+    parts = [
+        _element_sql(field_sql(name, f"{path}[{i}]", bindings)) for i, name in enumerate(fields)
+    ]
+    return f"[{', '.join(parts)}]::Array(String)" if parts else "emptyArrayString()"
+
+
+def _element_sql(read: FieldSql) -> str:
+    cases = []
+    if read.number is not None:
+        cases.append(f"{read.has_number}, concat('n', {read.number_text})")
+    if read.text is not None:
+        cases.append(f"{read.has_text}, concat('s', {read.text})")
+    if read.flag is not None:
+        cases.append(f"{read.has_flag}, if({read.flag}, 'btrue', 'bfalse')")
+    if read.list_ is not None:
+        cases.append(f"notEmpty({read.list_}), concat('l', toJSONString({read.list_}))")
+    return f"multiIf({', '.join(cases)}, '')"
+
+
+def top_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
+    """Return the expression of the key, or of "other" for keys that are not among ``top``."""
+    if top is None:
+        return key
+    bound = bindings.add([list(k) for k in top], "Array(Array(String))")
+    return f"if({key} IN (SELECT arrayJoin({bound})), {key}, emptyArrayString())"
+
+
+async def top(ask: Ask, source: str, key: str, bindings: Bindings) -> list[Key] | None:
+    """
+    Return the keys with the most events in ``source``, most frequent first; None when there are no others.
+
+    ``source``: a SELECT that gives events; ``key``: expression over its columns.
+    """
+    query = ask.query
+    if not query.breakdown:
+        return None
+    bindings.named("breakdown_limit", query.breakdown_limit + 1, "UInt32")
+    rows = await ask.fetch("breakdowns.top", bindings, source=source, key=key)
+    keys: list[Key] = [tuple(row["key"]) for row in rows]
+    if len(keys) <= query.breakdown_limit:
+        return None
+    return keys[: query.breakdown_limit]
+
+
+def decode_element(text: str) -> Any:  # noqa: ANN401 (a JSON value)
+    """Turn one element of a key into its JSON value; None for absent."""
+    kind, value = text[:1], text[1:]
+    if kind == "n":
+        number = float(value)
+        if "." not in value and "e" not in value.lower():
+            return int(value)
+        return int(number) if number.is_integer() and abs(number) < 2**53 else number
+    if kind == "b":
+        return value == "true"
+    if kind == "l":
+        return msgspec.json.decode(value)
+    return value if kind == "s" else None
+
+
+def encode_element(value: Any, path: str) -> str:  # noqa: ANN401 (a JSON value)
+    """Turn a JSON value of a cell into the element of a key: the inverse of ``decode_element``."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "btrue" if value else "bfalse"
+    if isinstance(value, str):
+        return f"s{value}"
+    if isinstance(value, list):
+        # As ClickHouse writes an Array(String).
+        return "l" + msgspec.json.encode(value).decode()
+    if isinstance(value, int):
+        return f"n{value}"
+    if isinstance(value, float):
+        return f"n{value:.17g}" if not value.is_integer() else f"n{int(value)}"
+    raise InvalidRequest(path, "a value as the answer shows it")
+
+
+def describe(key: Key, fields: list[str]) -> dict[str, Any]:
+    """
+    Return what an answer says of a key: ``breakdown`` (field to value, null where absent) and ``other``.
+
+    "Other" has every field null and ``other`` true.
+    """
+    if fields and key == OTHER:
+        return {"breakdown": dict.fromkeys(fields), "other": True}
+    return {
+        "breakdown": {f: decode_element(e) for f, e in zip(fields, key, strict=True)},
+        "other": False,
+    }
+
+
+def key_of_cell(
+    breakdown: dict[str, Any] | None, other: bool, fields: list[str], path: str = "$.cell"
+) -> Key | None:
+    """
+    Return the key that a cell names; None when it names none (all keys together).
+
+    Errors: ``invalid_request`` where the fields are not those of the request's breakdown.
+    """
+    if other:
+        if not fields or breakdown is not None:
+            raise InvalidRequest(
+                f"{path}.other", "only with a breakdown in the request, and none in the cell"
+            )
+        return OTHER
+    if breakdown is None:
+        return None
+    if set(breakdown) != set(fields):
+        raise InvalidRequest(
+            f"{path}.breakdown", "must have exactly the fields of the request's breakdown"
+        )
+    return tuple(encode_element(breakdown[f], f"{path}.breakdown.{f}") for f in fields)

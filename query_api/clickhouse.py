@@ -1,0 +1,209 @@
+"""
+The read-only client: SQL files, bound values, limits on time, memory and rows, errors in our own words.
+
+The only module that imports clickhouse_connect. Native format over HTTP; the server's summary header gives the rows
+read, complete because the server answers only at the end of a query (``wait_end_of_query``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import clickhouse_connect
+import structlog
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from msgspec import Struct
+
+from query_api import metrics
+from query_api.errors import QueryError
+from query_api.settings import Settings
+
+log = structlog.get_logger("query_api.clickhouse")
+
+_PLACEHOLDER = re.compile(r"^(?P<indent>[ ]*)\{\{(?P<line>\w+)\}\}$|\{\{(?P<inline>\w+)\}\}", re.M)
+
+# Codes of ClickHouse errors: what the one who asked can change, and what passes by itself.
+_LIMITS = {
+    158: "rows",  # TOO_MANY_ROWS
+    159: "time",  # TIMEOUT_EXCEEDED
+    160: "time",  # TOO_SLOW
+    191: "memory",  # SET_SIZE_LIMIT_EXCEEDED
+    241: "memory",  # MEMORY_LIMIT_EXCEEDED
+    307: "bytes",  # TOO_MANY_BYTES
+    396: "rows",  # TOO_MANY_ROWS_OR_BYTES
+}
+_UNAVAILABLE = {
+    60,  # UNKNOWN_TABLE: the migrations have not run
+    81,  # UNKNOWN_DATABASE
+    202,  # TOO_MANY_SIMULTANEOUS_QUERIES
+    209,  # SOCKET_TIMEOUT
+    210,  # NETWORK_ERROR
+    279,  # ALL_CONNECTION_TRIES_FAILED
+    516,  # AUTHENTICATION_FAILED
+}
+_CANNOT_COMPILE_REGEXP = 427
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files("query_api.sql").joinpath(f"{name}.sql").read_text("utf-8").strip()
+
+
+def load_sql(name: str, **fragments: str) -> str:
+    """
+    Read ``sql/<name>.sql`` and put fragments of SQL in place of ``{{fragment}}``.
+
+    Fragments come from other .sql files or from filters.py, never from a request. Values stay ``{name:Type}``.
+    Errors: KeyError for a fragment that is missing or not in the file (a fault of ours).
+    """
+    used = set()
+
+    def put(found: re.Match[str]) -> str:
+        fragment = found["line"] or found["inline"]
+        used.add(fragment)
+        text = fragments[fragment]
+        indent = found["indent"]
+        return text if indent is None else "\n".join(indent + line for line in text.splitlines())
+
+    text = _PLACEHOLDER.sub(put, _file(name))
+    if unused := fragments.keys() - used:
+        raise KeyError(f"{name}.sql has no place for {sorted(unused)}")
+    return text
+
+
+class Fetched(Struct, frozen=True):
+    """The rows of one query, as dicts by column, and what it cost."""
+
+    rows: list[dict[str, Any]]
+    rows_read: int
+    elapsed_ms: float
+
+
+class Database:
+    """A pool of connections to one ClickHouse database with a reader's rights. Connects on first use."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: Any = None
+        self._connecting = asyncio.Lock()
+        self._slots = asyncio.Semaphore(settings.max_concurrent_queries)
+
+    async def fetch(
+        self, name: str, sql: str, parameters: dict[str, Any], query_id: str
+    ) -> Fetched:
+        """
+        Run one SELECT and return its rows.
+
+        Args:
+            name: of the .sql file; goes into ``log_comment`` and the metrics.
+            sql: text with ``{name:Type}`` for values.
+            parameters: the values.
+            query_id: as ClickHouse shall know it.
+
+        Errors: ``query_limit``, ``storage_unavailable``; anything else is a fault of ours.
+        """
+        loop = asyncio.get_running_loop()
+        async with self._slots:
+            began = loop.time()
+            try:
+                client = await self._connected()
+                result = await client.query(
+                    sql,
+                    parameters=parameters,
+                    settings={"query_id": query_id, "log_comment": f"{name}.sql"},
+                )
+            except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise self._translated(error, name, query_id) from error
+            elapsed_ms = (loop.time() - began) * 1000
+        rows_read = int(result.summary.get("read_rows", 0))
+        metrics.QUERY_SECONDS.labels(sql=name).observe(elapsed_ms / 1000)
+        metrics.ROWS_READ.labels(sql=name).inc(rows_read)
+        names = result.column_names
+        rows = [dict(zip(names, row, strict=True)) for row in result.result_rows]
+        return Fetched(rows, rows_read, elapsed_ms)
+
+    async def ping(self) -> bool:
+        """Tell whether the database answers."""
+        try:
+            await self.fetch("ping", "SELECT 1 FROM events LIMIT 0", {}, "")
+        except QueryError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _connected(self) -> Any:  # noqa: ANN401 (the library is not typed for us)
+        if self._client is None:
+            async with self._connecting:
+                if self._client is None:
+                    self._client = await self._connect()
+        return self._client
+
+    async def _connect(self) -> Any:  # noqa: ANN401
+        settings = self._settings
+        address = urlsplit(settings.clickhouse_reader_url)
+        return await clickhouse_connect.create_async_client(
+            interface=address.scheme,
+            host=address.hostname,
+            port=address.port,
+            username=address.username,
+            password=address.password or "",
+            database=address.path.strip("/"),
+            autogenerate_session_id=False,
+            form_encode_query_params=True,  # filter values may be longer than an address can be
+            query_retries=0,
+            connect_timeout=settings.connect_timeout_s,
+            # The server's own limit answers first.
+            send_receive_timeout=settings.max_execution_time_s + 10,
+            connector_limit_per_host=settings.max_concurrent_queries + 1,
+            settings={
+                "readonly": 2,
+                "max_execution_time": settings.max_execution_time_s,
+                "max_memory_usage": settings.max_memory_bytes,
+                "max_bytes_before_external_group_by": settings.max_memory_bytes // 2,
+                "max_bytes_before_external_sort": settings.max_memory_bytes // 2,
+                "max_result_rows": settings.max_result_rows,
+                "result_overflow_mode": "throw",
+                "timeout_overflow_mode": "throw",
+                "do_not_merge_across_partitions_select_final": 1,
+                "cancel_http_readonly_queries_on_client_close": 1,
+                "wait_end_of_query": 1,
+                "join_use_nulls": 0,
+                "aggregate_functions_null_for_empty": 0,
+                "session_timezone": "UTC",
+            },
+        )
+
+    @staticmethod
+    def _translated(error: Exception, name: str, query_id: str) -> QueryError:
+        code = getattr(error, "code", None)
+        log.warning(
+            "query_failed",
+            sql=name,
+            query_id=query_id,
+            clickhouse_code=code,
+            kind=type(error).__name__,
+        )
+        metrics.QUERY_ERRORS.labels(code=str(code or "none")).inc()
+        if code in _LIMITS:
+            return QueryError(
+                "query_limit",
+                f"the query passed its limit of {_LIMITS[code]}; ask for a shorter range, fewer steps or fewer values",
+            )
+        if code == _CANNOT_COMPILE_REGEXP:
+            return QueryError("invalid_request", "a `matches` expression is not RE2", "$.filter")
+        if code is None or code in _UNAVAILABLE:
+            return QueryError(
+                "storage_unavailable", "ClickHouse does not answer; try again in a moment"
+            )
+        return QueryError("internal", "the query failed; the log has it under this request's id")

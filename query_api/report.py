@@ -1,0 +1,205 @@
+"""
+What a report is, and what it is given: one asked question with its range, zone, apps and database.
+
+A report is a module with its params Struct, a function that answers, a function that selects a cell's users, and a
+constant ``REPORT``; ``reports.py`` lists them. The rest (HTTP, meta, CSV, explain, paging of users) is done here once.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, Struct
+
+from query_api import source
+from query_api.clickhouse import Database, load_sql
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings
+from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
+from query_api.periods import Range, resolve_range, rfc3339
+
+Row = dict[str, Any]
+
+
+class Answer(Struct, kw_only=True):
+    """
+    What a report answers.
+
+    ``semantics``: the report's own definition; the common part is added. ``truncated``: a list was cut by a limit.
+    """
+
+    result: Row
+    semantics: Row
+    truncated: bool = False
+
+
+class UserSelect(Struct, frozen=True):
+    """
+    The users of a cell as SQL: ``sql`` gives a column ``user`` with one row for each.
+
+    It must be the very SELECT whose rows the report counts, restricted to the cell: then both numbers are one.
+    """
+
+    name: str
+    sql: str
+    bindings: Bindings
+
+
+class Report(Struct, frozen=True, kw_only=True):
+    """
+    One report.
+
+    ``answer(ask, params)`` gives the result. ``users(ask, params, cell)`` gives the users of a cell of it. ``table``
+    turns a result into flat rows for CSV and Arrow. ``summary`` stands in the OpenAPI document.
+    """
+
+    name: str
+    summary: str
+    params: type[Query]
+    answer: Callable[..., Awaitable[Answer]]
+    table: Callable[[Row], list[Row]]
+    cell: type[Params] | None = None
+    users: Callable[..., Awaitable[UserSelect]] | None = None
+
+    def users_params(self) -> type[Query]:
+        """Params of ``/users``: those of the report, and ``cell``, ``limit``, ``after``."""
+        return msgspec.defstruct(
+            f"{self.params.__name__}Users",
+            [
+                ("cell", self.cell),
+                ("limit", Annotated[int, Meta(ge=1, le=MAX_USERS_PER_PAGE)], 10_000),
+                ("after", Annotated[str, Meta(pattern="^[0-9]{1,20}$")], "0"),
+            ],
+            bases=(self.params,),
+            kw_only=True,
+            forbid_unknown_fields=True,
+        )
+
+
+class Ask:
+    """One question on its way: what it asks, the queries it needed, what to tell about them."""
+
+    def __init__(self, database: Database, query: Query, app_ids: list[str], now_ms: int) -> None:
+        self.query = query
+        self.app_ids = app_ids
+        self.now_ms = now_ms
+        self.zone = zone(query)
+        self.range: Range = resolve_range(query.time_range, self.zone)
+        self.query_id = uuid.uuid4().hex
+        self.rows_read = 0
+        self.warnings: list[Row] = []
+        self.explained: list[Row] = []
+        self._database = database
+        self._queries = 0
+
+    def bindings(self) -> Bindings:
+        """Start the parameters of one SQL query."""
+        return Bindings(self.query.scheme)
+
+    def source(
+        self,
+        bindings: Bindings,
+        where: str = "1",
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> str:
+        """Return the SELECT of events with their ``user``, by default of the request's time range."""
+        return source.events(
+            bindings,
+            self.app_ids,
+            self.range.from_ms if from_ms is None else from_ms,
+            self.range.to_ms if to_ms is None else to_ms,
+            self.query.identity,
+            where,
+        )
+
+    async def fetch(self, name: str, bindings: Bindings, **fragments: str) -> list[Row]:
+        """Run ``sql/<name>.sql`` with these fragments and values; return its rows by column."""
+        return await self.fetch_sql(name, load_sql(name, **fragments), bindings)
+
+    async def fetch_sql(self, name: str, sql: str, bindings: Bindings) -> list[Row]:
+        """Run SQL that was put together from .sql files; ``name`` is the outermost file."""
+        self._queries += 1
+        if self.query.explain:
+            self.explained.append(
+                {"sql_file": f"{name}.sql", "sql": sql, "parameters": dict(bindings.values)}
+            )
+        fetched = await self._database.fetch(
+            name, sql, bindings.values, f"{self.query_id}-{self._queries}"
+        )
+        self.rows_read += fetched.rows_read
+        return fetched.rows
+
+    def warn(self, code: str, message: str) -> None:
+        """Tell something about the numbers in ``meta.warnings``."""
+        self.warnings.append({"code": code, "message": message})
+
+    async def data_complete_until(self) -> str | None:
+        """Arrival time of the newest event of the apps, RFC 3339; None without events."""
+        bindings = self.bindings()
+        bindings.named("app_ids", self.app_ids, "Array(String)")
+        rows = await self.fetch("report.data_complete_until", bindings)
+        received_ms = rows[0]["received_ms"]
+        return None if received_ms is None else rfc3339(received_ms)
+
+    def semantics(self) -> Row:
+        """Return the common part of the resolved definition, defaults included."""
+        query = self.query
+        return {
+            "app_ids": self.app_ids,
+            "time_range": {
+                "from": rfc3339(self.range.from_ms, self.zone),
+                "to": rfc3339(self.range.to_ms, self.zone),
+                "to_is": "excluded",
+            },
+            "timezone": query.timezone,
+            "filter": query.filter,
+            "breakdown": query.breakdown,
+            "breakdown_limit": query.breakdown_limit,
+            "identity": query.identity,
+            "scheme": query.scheme,
+            "segment": query.segment,
+            "user": _USER[query.identity],
+            "duplicates": "events with one (app_id, event_id) count once; the first received wins",
+            "absent_fields": "ne, not_in and not_contains pass where the field is absent; no other operator but not_exists does",
+            "data_complete_until": "received_at of the newest event of these apps; what arrived later is not in the numbers",
+        }
+
+
+_USER = {
+    "latest": "the person of the event's strongest id (user_id, unionid, openid, anonymous_id); "
+    "ids that ever stood together are one person for all of history",
+    "strict": "the person of the event's strongest id (user_id, unionid, openid, anonymous_id); "
+    "ids that stood together are one person from then on",
+}
+
+
+async def users_page(
+    ask: Ask, select: UserSelect, limit: int, after: str, path: str = "$.after"
+) -> Answer:
+    """Return one page of a cell's users, in ascending order, and how many the cell has."""
+    if int(after) >= 2**64:
+        raise InvalidRequest(path, "the `user` that ended the page before")
+    bindings = select.bindings
+    bindings.named("after", int(after), "UInt64")
+    bindings.named("page_limit", limit + 1, "UInt32")
+    rows = await ask.fetch("users.page", bindings, users=select.sql)
+    more = len(rows) > limit
+    users = [{"user": str(row["user"])} for row in rows[:limit]]
+    return Answer(
+        result={
+            "total": rows[0]["total"] if rows else 0,
+            "users": users,
+            "next_after": users[-1]["user"] if more else None,
+        },
+        semantics={
+            "cell": getattr(ask.query, "cell", None),
+            "total": "users of the cell: the number that the report shows for it",
+            "order": "by `user`; the next page is asked for with `after`: next_after",
+        },
+        truncated=more,
+    )

@@ -1,0 +1,123 @@
+"""
+All reports by name, and how one is asked: body, rights, answer with ``result``, ``semantics`` and ``meta``.
+
+A new report is a module with a ``REPORT`` and one line in ``_MODULES``. Called by handlers.py and by tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from query_api.clickhouse import Database
+from query_api.errors import QueryError
+from query_api.params import Query, decode
+from query_api.report import Answer, Ask, Report, Row, users_page
+
+_MODULES: tuple[Any, ...] = ()
+
+REPORTS: dict[str, Report] = {module.REPORT.name: module.REPORT for module in _MODULES}
+
+
+@cache
+def params_of(name: str, users: bool) -> type[Query]:
+    """
+    Return the Struct of a report's request or of its ``/users`` request.
+
+    Errors: ``not_found`` for a report that does not exist.
+    """
+    report = REPORTS.get(name)
+    if report is None:
+        raise QueryError(
+            "not_found", f"no report of this name; there are {', '.join(sorted(REPORTS))}"
+        )
+    if not users:
+        return report.params
+    if report.users is None:
+        raise QueryError("not_found", "this report has no lists of users")
+    return report.users_params()
+
+
+def allowed_apps(asked: list[str] | None, readable: list[str]) -> list[str]:
+    """
+    Return the apps a question is about: those it names, or all that the token may read.
+
+    Errors: ``forbidden`` when it names another app, whether that exists or not.
+    """
+    if asked is None:
+        if not readable:
+            raise QueryError("forbidden", "this token can read no app")
+        return readable
+    for i, app_id in enumerate(asked):
+        if app_id not in readable:
+            raise QueryError("forbidden", "this token cannot read this app", f"$.app_ids[{i}]")
+    return sorted(set(asked))
+
+
+async def answer_query(
+    database: Database, name: str, body: bytes, readable: list[str], now_ms: int
+) -> Row:
+    """
+    Answer one question.
+
+    Args:
+        database: where the events are.
+        name: of the report, or "<report>/users".
+        body: the request's JSON.
+        readable: apps that the token may read.
+        now_ms: wall clock, epoch ms; decides which periods have ended.
+
+    Errors: QueryError.
+    """
+    report_name, _, part = name.partition("/")
+    query = decode(body, params_of(report_name, part == "users"))
+    ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
+    report = REPORTS[report_name]
+    work = _users(report, ask) if part else report.answer(ask, query)
+    newest = asyncio.ensure_future(ask.data_complete_until())
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        answer: Answer = await work
+        complete_until = await newest
+    finally:
+        newest.cancel()
+    whole: Row = {
+        "result": answer.result,
+        "semantics": {**ask.semantics(), **answer.semantics},
+        "meta": {
+            "query_id": ask.query_id,
+            "elapsed_ms": round((loop.time() - began) * 1000),
+            "rows_read": ask.rows_read,
+            "data_complete_until": complete_until,
+            "truncated": answer.truncated,
+            "warnings": ask.warnings,
+        },
+    }
+    if query.explain:
+        whole["explain"] = ask.explained
+    return whole
+
+
+async def _users(report: Report, ask: Ask) -> Answer:
+    if report.users is None:
+        raise QueryError("not_found", "this report has no lists of users")
+    query: Any = ask.query
+    select = await report.users(ask, query, query.cell)
+    return await users_page(ask, select, query.limit, query.after)
+
+
+def table_of(name: str, result: Row) -> list[Row]:
+    """Flatten a result into rows for CSV and Arrow: nested lists become JSON texts."""
+    report_name, _, part = name.partition("/")
+    rows = result["users"] if part else REPORTS[report_name].table(result)
+    return [
+        {
+            key: msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value
+            for key, value in row.items()
+        }
+        for row in rows
+    ]

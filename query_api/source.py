@@ -1,0 +1,31 @@
+"""
+The rows that every report reads: events once each, of the apps and times asked for, with the person they count for.
+
+Owns the choice between the two identities; the SQL is in ``sql/source.events_latest.sql`` and ``events_strict.sql``.
+"""
+
+from __future__ import annotations
+
+from query_api.clickhouse import load_sql
+from query_api.filters import Bindings
+from query_api.params import Identity
+
+
+def events(
+    bindings: Bindings,
+    app_ids: list[str],
+    from_ms: int,
+    to_ms: int,
+    identity: Identity,
+    where: str = "1",
+) -> str:
+    """
+    Return a SELECT of all columns of ``events`` and ``user`` (UInt64: the resolved person).
+
+    ``where``: a condition from filters.py over the columns of ``events``. Columns that the outer query does not use are
+    not read. Binds ``app_ids``, ``from_ms`` and ``to_ms`` (epoch ms, end exclusive): one source for each query.
+    """
+    bindings.named("app_ids", app_ids, "Array(String)")
+    bindings.named("from_ms", from_ms, "Int64")
+    bindings.named("to_ms", to_ms, "Int64")
+    return load_sql(f"source.events_{identity}", where=where)

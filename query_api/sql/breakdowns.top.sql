@@ -1,0 +1,14 @@
+-- breakdowns.top: the most frequent values of a breakdown.  Caller: query_api/breakdowns.py top()
+-- Params: breakdown_limit UInt32 (one more than are shown); fragments source (a SELECT of events), key (an expression)
+-- Rows:   key Array(String), events UInt64; most events first
+-- Ties:   by key, so that the same request gives the same keys.
+SELECT
+    {{key}} AS key,
+    count() AS events
+FROM
+(
+    {{source}}
+)
+GROUP BY key
+ORDER BY events DESC, key
+LIMIT {breakdown_limit:UInt32}

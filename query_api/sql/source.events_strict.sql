@@ -1,0 +1,25 @@
+-- source.events_strict: events with their person, identity "strict".  Caller: query_api/source.py events()
+-- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive); fragment where (a condition)
+-- Rows:   all columns of events and user UInt64; columns that nobody reads are not read from disk
+-- Source: the person from the last binding at or before the event on; before the first, the id by itself.
+SELECT
+    e.*,
+    if(
+        notEmpty(m.strict_from) AND m.strict_from[1] <= toUnixTimestamp64Milli(e.occurred_at),
+        m.strict_person[arrayLastIndex(bound_ms -> bound_ms <= toUnixTimestamp64Milli(e.occurred_at), m.strict_from)],
+        e.actor
+    ) AS user
+FROM
+(
+    SELECT *
+    FROM events FINAL
+    WHERE app_id IN {app_ids:Array(String)}
+        AND occurred_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+        AND occurred_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+        AND ({{where}})
+) AS e
+ANY LEFT JOIN
+(
+    SELECT id_key, strict_from, strict_person
+    FROM identity_map FINAL
+) AS m ON e.actor = m.id_key
