@@ -178,7 +178,7 @@ async def _serve(options: Options, plan: Plan, data_dir: Path, credentials: Cred
             print(f"READY {ready}", flush=True)
             await stop.wait()
     except ChildNotReadyError as error:
-        log.error("not_started", error=str(error))  # noqa: TRY400
+        log.error("not_started", error=str(error))
         return 1
     finally:
         starting.cancel()
