@@ -70,6 +70,8 @@ _VALUE = msgspec.json.Decoder(PropertyValue)
 _UNDECODABLE = (ValueError, RecursionError)
 
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.S)
+_SURROGATE = re.compile(rb"(?<!\\)(?P<backslashes>\\+)u(?P<digits>[dD][89a-fA-F][0-9a-fA-F]{2})")
+_MARKED = re.compile(rb"\xff(u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
 
 
@@ -84,28 +86,16 @@ def decode_batch(body: bytes) -> Batch:
     except _UNDECODABLE:
         return _decode_one_by_one(body)
     check_envelope(batch, len(batch.events))
-    events: list[Event | None] = list(batch.events)
-    rejections: list[Rejection] = []
     batch_has_identity = bool(batch.anonymous_id or batch.openid or batch.user_id)
-    for index, event in enumerate(batch.events):
-        fault = event_fault(event, batch_has_identity)
-        if fault is not None:
-            events[index] = None
-            rejections.append(_rejection(index, event.event_id, *fault, msgspec.json.encode(event)))
-    return Batch(batch, events, rejections)
+    for event in batch.events:
+        if event_fault(event, batch_has_identity) is not None:
+            return _decode_one_by_one(body)  # which knows the raw text of each event
+    return Batch(batch, list(batch.events), [])
 
 
 def _decode_one_by_one(body: bytes) -> Batch:
     """The slow way after a failure: the envelope with raw events, then each event by itself."""
-    try:
-        batch = _RAW_BATCH.decode(body)
-    except msgspec.ValidationError as error:
-        what, path = _split(str(error))
-        raise BodyError("invalid_envelope", path, what) from error
-    except RecursionError as error:
-        raise BodyError("not_json", "$", "the JSON is nested too deeply") from error
-    except ValueError as error:
-        raise BodyError("not_json", "$", f"the body is not JSON in UTF-8: {error}") from error
+    batch = _decode_raw(body)
     check_envelope(batch, len(batch.events))
     batch_has_identity = bool(batch.anonymous_id or batch.openid or batch.user_id)
     events: list[Event | None] = []
@@ -124,9 +114,67 @@ def _decode_one_by_one(body: bytes) -> Batch:
             event_id = event.event_id
         if fault is not None:
             event = None
-            rejections.append(_rejection(index, event_id, *fault, bytes(raw)))
+            text = _MARKED.sub(rb"\\\1", bytes(raw))
+            rejections.append(_rejection(index, event_id, *fault, text))
         events.append(event)
     return Batch(batch, events, rejections)
+
+
+def _decode_raw(body: bytes) -> _RawBatch:
+    """Decode the envelope and split off the events. Errors: BodyError."""
+    try:
+        try:
+            return _RAW_BATCH.decode(body)
+        except msgspec.ValidationError:
+            raise
+        except ValueError:
+            marked = mark_lone_surrogates(body)
+            if marked is None:
+                raise
+            return _RAW_BATCH.decode(marked)
+    except msgspec.ValidationError as error:
+        what, path = _split(str(error))
+        raise BodyError("invalid_envelope", path, what) from error
+    except RecursionError as error:
+        raise BodyError("not_json", "$", "the JSON is nested too deeply") from error
+    except ValueError as error:
+        raise BodyError("not_json", "$", f"the body is not JSON in UTF-8: {error}") from error
+
+
+def mark_lone_surrogates(body: bytes) -> bytes | None:
+    """
+    Put 0xFF for the backslash of every escape of half a surrogate pair; None when there is none.
+
+    Clients that cut a text by length send such halves. The parser refuses the whole body for one; with the mark, which
+    is not UTF-8, it refuses the event that holds it. ``_MARKED`` finds the marks again.
+    """
+    marked = bytearray(body)
+    high_end = 0  # where a high half ends that still waits for its low one
+    high_at = -1
+    lone: list[int] = []
+    for match in _SURROGATE.finditer(body):
+        if len(match["backslashes"]) % 2 == 0:
+            continue  # an escaped backslash and then ordinary letters
+        at = match.end() - 6
+        is_low = match["digits"][1:2].lower() in b"cdef"
+        if is_low and high_at >= 0 and high_end == at:
+            high_at = -1
+            continue
+        if high_at >= 0:
+            lone.append(high_at)
+        high_at, high_end = (-1, 0) if is_low else (at, match.end())
+        if is_low:
+            lone.append(at)
+    if high_at >= 0:
+        lone.append(high_at)
+    for at in lone:
+        marked[at] = 0xFF
+    return bytes(marked) if lone else None
+
+
+def raw_event(body: bytes, index: int) -> bytes:
+    """Return the text of one event of a body that ``decode_batch`` took."""
+    return _MARKED.sub(rb"\\\1", bytes(_decode_raw(body).events[index]))
 
 
 def check_envelope(envelope: Envelope, event_count: int) -> None:
@@ -231,6 +279,8 @@ def _decode_fault(raw: bytes | msgspec.Raw, error: Exception) -> tuple[str, str,
     if not isinstance(error, msgspec.ValidationError):
         if isinstance(error, RecursionError):
             return "invalid_value", "", "nested too deeply"
+        if _MARKED.search(bytes(raw)):
+            return "invalid_value", "", "a text holds half of a surrogate pair; was an emoji cut?"
         return "invalid_value", "", f"not valid JSON text: {error}"
     what, path = _split(str(error))
     field = path.removeprefix("$").removeprefix(".")
@@ -262,7 +312,7 @@ def _code_of(what: str) -> str:
     if "missing required field" in what:
         return "missing_field"
     if "of length >=" in what:
-        return "invalid_value"
+        return "not_printable"  # only ids and names have a least length
     if "of length <=" in what:
         return "too_long"
     if re.search(r"Expected `\w+` [<>]=? ", what) or "out of range" in what:

@@ -18,6 +18,8 @@ else:
 
 _MAX_ZSTD_WINDOW_LOG = 23
 """8 MiB: what a body may hold; larger windows only cost memory."""
+_MAX_PARTS = 1_000
+"""Members of gzip or frames of zstd: each one copies what is left of the body."""
 
 
 def decompress(body: bytes, encoding: str) -> bytes:
@@ -70,25 +72,32 @@ def _inflate(body: bytes, window_bits: int) -> bytes:
         rest = decoder.unused_data
         if window_bits <= zlib.MAX_WBITS and rest:
             raise BodyError("invalid_encoding", "$", "bytes follow the compressed body")
-        if len(parts) > 1_000:
-            raise BodyError("invalid_encoding", "$", "more than 1,000 gzip members")
+        if len(parts) > _MAX_PARTS:
+            raise BodyError("invalid_encoding", "$", f"more than {_MAX_PARTS} gzip members")
     return b"".join(parts)
 
 
 def _zstd(body: bytes) -> bytes:
     options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _MAX_ZSTD_WINDOW_LOG}
-    decoder = zstd.ZstdDecompressor(options=options)
-    try:
-        data = decoder.decompress(body, limits.MAX_BODY_BYTES + 1)
-    except zstd.ZstdError as error:
-        raise BodyError("invalid_encoding", "$", f"not what it says: {error}") from error
-    if len(data) > limits.MAX_BODY_BYTES:
-        raise _too_large()
-    if not decoder.eof:
-        raise BodyError("invalid_encoding", "$", "the compressed body ends too early")
-    if decoder.unused_data:
-        raise BodyError("invalid_encoding", "$", "bytes follow the compressed body")
-    return data
+    room = limits.MAX_BODY_BYTES
+    parts: list[bytes] = []
+    rest = body
+    while rest or not parts:  # a zstd body may have several frames
+        decoder = zstd.ZstdDecompressor(options=options)
+        try:
+            part = decoder.decompress(rest, room + 1)
+        except zstd.ZstdError as error:
+            raise BodyError("invalid_encoding", "$", f"not what it says: {error}") from error
+        room -= len(part)
+        if room < 0:
+            raise _too_large()
+        if not decoder.eof:
+            raise BodyError("invalid_encoding", "$", "the compressed body ends too early")
+        parts.append(part)
+        rest = decoder.unused_data
+        if len(parts) > _MAX_PARTS:
+            raise BodyError("invalid_encoding", "$", f"more than {_MAX_PARTS} zstd frames")
+    return b"".join(parts)
 
 
 def _too_large() -> BodyError:

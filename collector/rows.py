@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from collector.decode import Batch, BodyError, Rejection, decode_batch
+from collector.decode import Batch, BodyError, Rejection, decode_batch, raw_event
 from collector.enrich import clock_offset_ms, correct_time
 from collector.identity import Binding, Ids
 from collector.spool import SpoolRecord
@@ -179,7 +179,7 @@ class _Columns:
                         "occurred_at_out_of_range",
                         f"$.events[{index}].occurred_at",
                         "before 2015; is it in seconds instead of milliseconds?",
-                        msgspec.json.encode(event),
+                        raw_event(record.body, index),
                     )
                 )
                 continue
@@ -419,9 +419,12 @@ class _Map:
 
 
 def count_unknown_keys(body: bytes) -> int:
-    """How many keys of a body this version ignores."""
-    batch = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    events = msgspec.json.decode(batch["events"], type=list[dict[str, msgspec.Raw]])
+    """How many keys of a body this version ignores; 1 for a body whose unknown keys are no text."""
+    try:
+        batch = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        events = msgspec.json.decode(batch["events"], type=list[dict[str, msgspec.Raw]])
+    except (ValueError, RecursionError):
+        return 1
     return len(batch.keys() - _KNOWN_BATCH_KEYS) + sum(
         map(len, (event.keys() - _KNOWN_EVENT_KEYS for event in events))
     )
