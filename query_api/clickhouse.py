@@ -8,9 +8,6 @@ read, complete because the server answers only at the end of a query (``wait_end
 from __future__ import annotations
 
 import asyncio
-import re
-from functools import cache
-from importlib import resources
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,8 +22,6 @@ from query_api.errors import QueryError
 from query_api.settings import Settings
 
 log = structlog.get_logger("query_api.clickhouse")
-
-_PLACEHOLDER = re.compile(r"^(?P<indent>[ ]*)\{\{(?P<line>\w+)\}\}$|\{\{(?P<inline>\w+)\}\}", re.M)
 
 # Codes of ClickHouse errors: what the one who asked can change, and what passes by itself.
 _LIMITS = {
@@ -48,33 +43,6 @@ _UNAVAILABLE = {
     516,  # AUTHENTICATION_FAILED
 }
 _CANNOT_COMPILE_REGEXP = 427
-
-
-@cache
-def _file(name: str) -> str:
-    return resources.files("query_api.sql").joinpath(f"{name}.sql").read_text("utf-8").strip()
-
-
-def load_sql(name: str, **fragments: str) -> str:
-    """
-    Read ``sql/<name>.sql`` and put fragments of SQL in place of ``{{fragment}}``.
-
-    Fragments come from other .sql files or from filters.py, never from a request. Values stay ``{name:Type}``.
-    Errors: KeyError for a fragment that is missing or not in the file (a fault of ours).
-    """
-    used = set()
-
-    def put(found: re.Match[str]) -> str:
-        fragment = found["line"] or found["inline"]
-        used.add(fragment)
-        text = fragments[fragment]
-        indent = found["indent"]
-        return text if indent is None else "\n".join(indent + line for line in text.splitlines())
-
-    text = _PLACEHOLDER.sub(put, _file(name))
-    if unused := fragments.keys() - used:
-        raise KeyError(f"{name}.sql has no place for {sorted(unused)}")
-    return text
 
 
 class Fetched(Struct, frozen=True):

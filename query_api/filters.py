@@ -37,6 +37,7 @@ from msgspec import Struct
 
 from query_api.errors import InvalidRequest
 from query_api.params import EventSelector, Filter, FilterValue
+from query_api.sql import load_sql
 
 MAX_DEPTH = 10
 MAX_TREE_CONDITIONS = 500
@@ -100,15 +101,6 @@ NUMBER_COLUMNS: dict[str, tuple[str, str]] = {
 SCENE_GROUP_UNKNOWN = "unknown"
 """``scene_group`` of a scene that the dictionary does not list. Without a scene the group is absent."""
 
-_SCENE_GROUP = (
-    "if(scene = '', '', transform(concat(platform, ':', scene), "
-    "(SELECT groupArray(concat(platform, ':', scene)) FROM (SELECT * FROM scenes FINAL WHERE scheme = {s} "
-    "ORDER BY platform, scene)), "
-    "(SELECT groupArray(scene_group::String) FROM (SELECT * FROM scenes FINAL WHERE scheme = {s} "
-    "ORDER BY platform, scene)), "
-    f"'{SCENE_GROUP_UNKNOWN}'))"
-)
-
 
 class Bindings:
     """The parameters of one query: values by name, and the ``{name:Type}`` text that stands for each."""
@@ -134,14 +126,15 @@ class Bindings:
         return f"{{{name}:{type_}}}"
 
     def scheme(self) -> str:
-        """Place-holder of the scene grouping scheme of this request."""
+        """Bind the scene grouping scheme of this request as ``scheme`` and return its place-holder."""
         return self.named("scheme", self._scheme, "String")
 
 
 class FieldSql(Struct, frozen=True):
     """
-    How a field is read. A field may be there with several types (a property that is a text in one event, a number in
-    another). ``has_*`` are SQL conditions that tell whether it is there with that type. ``number_text`` is the number's
+    How a field is read.
+
+    A field may be there with several types (a property that is a text in one event, a number in another). ``has_*`` are SQL conditions that tell whether it is there with that type. ``number_text`` is the number's
     exact digits.
     """
 
@@ -168,10 +161,10 @@ def field_sql(name: str, path: str, bindings: Bindings) -> FieldSql:
             number=number, number_text=f"toString({number})", has_number=has, exists=has
         )
     if name == "scene_group":
+        bindings.scheme()
+        text = load_sql("filters.scene_group", unknown=f"'{SCENE_GROUP_UNKNOWN}'")
         has = "scene != ''"
-        return FieldSql(
-            text=_SCENE_GROUP.replace("{s}", bindings.scheme()), has_text=has, exists=has
-        )
+        return FieldSql(text=text, has_text=has, exists=has)
     kind, dot, property_name = name.partition(".")
     if kind == "properties" and dot and property_name:
         return _property(bindings.add(property_name, "String"))

@@ -15,11 +15,12 @@ import msgspec
 from msgspec import Meta, Struct
 
 from query_api import source
-from query_api.clickhouse import Database, load_sql
+from query_api.clickhouse import Database
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings
 from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
 from query_api.periods import Range, resolve_range, rfc3339
+from query_api.sql import load_sql
 
 Row = dict[str, Any]
 
@@ -66,7 +67,7 @@ class Report(Struct, frozen=True, kw_only=True):
 
     def users_params(self) -> type[Query]:
         """Params of ``/users``: those of the report, and ``cell``, ``limit``, ``after``."""
-        return msgspec.defstruct(
+        return msgspec.defstruct(  # type: ignore[return-value]
             f"{self.params.__name__}Users",
             [
                 ("cell", self.cell),
@@ -165,7 +166,7 @@ class Ask:
             "segment": query.segment,
             "user": _USER[query.identity],
             "duplicates": "events with one (app_id, event_id) count once; the first received wins",
-            "absent_fields": "ne, not_in and not_contains pass where the field is absent; no other operator but not_exists does",
+            "absent_fields": "ne, not_in, not_contains and not_exists pass where the field is absent; no other does",
             "data_complete_until": "received_at of the newest event of these apps; what arrived later is not in the numbers",
         }
 

@@ -6,9 +6,9 @@ Owns the choice between the two identities; the SQL is in ``sql/source.events_la
 
 from __future__ import annotations
 
-from query_api.clickhouse import load_sql
 from query_api.filters import Bindings
 from query_api.params import Identity
+from query_api.sql import load_sql
 
 
 def events(
