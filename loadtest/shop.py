@@ -145,6 +145,7 @@ KEYWORDS = Weighted(
 
 PLATFORMS = ("wechat", "alipay", "douyin")
 FIRST_PLATFORM = Weighted({"wechat": 64.0, "alipay": 17.0, "douyin": 19.0})
+PLATFORM_NAMES = {"wechat": "微信", "alipay": "支付宝", "douyin": "抖音"}
 PAY_METHOD = {"wechat": "微信支付", "alipay": "支付宝", "douyin": "抖音支付"}
 
 # Entries of somebody who was not there before, and of somebody who comes back. A visit from a
