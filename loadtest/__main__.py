@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
+import msgspec
 import typer
 from rich.console import Console
 
@@ -16,11 +18,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console()
-
-
-@app.callback()
-def _commands() -> None:
-    """Keep `demo` a command of its own name."""
 
 
 Port = Annotated[int | None, typer.Option(min=0, max=65535, help="0 picks a free one. 端口。")]
@@ -64,7 +61,80 @@ def demo(
         fail(str(error))
 
 
-def fail(message: str) -> None:
+@app.command()
+def send(
+    url: Annotated[str, typer.Option(help="Collector, such as http://127.0.0.1:8710. 采集地址。")],
+    key: Annotated[str, typer.Option(help="Write key. 写入密钥。")],
+    app_id: Annotated[str, typer.Option(help="App of the key. 应用编号。")],
+    rate: Annotated[
+        float, typer.Option(min=0, help="Events a second, open loop. 每秒事件数（开环）。")
+    ] = 0.0,
+    maximum: Annotated[
+        bool, typer.Option("--max", help="As fast as it goes, closed loop. 最大速度（闭环）。")
+    ] = False,
+    duration_s: Annotated[float, typer.Option(min=0.1, help="Seconds. 时长（秒）。")] = 10.0,
+    batch: Annotated[int, typer.Option(min=1, max=999, help="Events a request. 批大小。")] = 50,
+    limit_events: Annotated[
+        int, typer.Option(min=0, help="Stop after about so many events; 0: no limit. 事件上限。")
+    ] = 0,
+    connections: Annotated[int, typer.Option(min=1, max=4096, help="连接数。")] = 16,
+    seed: Annotated[int, typer.Option(help="Of the content. 随机种子。")] = 1,
+    run: Annotated[str, typer.Option(help="Name in the event_ids; new by default. 运行名。")] = "",
+    use_gzip: Annotated[bool, typer.Option("--gzip", help="Compress bodies. 压缩。")] = False,
+    retry_ratio: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of bodies sent twice. 重发比例。")
+    ] = 0.0,
+    verify_url: Annotated[
+        str, typer.Option(help="ClickHouse to prove it in; empty: no proof. 核对地址。")
+    ] = "",
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write JSON here.")] = None,
+) -> None:
+    """Send a seeded workload at a rate or at the maximum, then prove what was stored (压测与核对)."""
+    from loadtest import send as send_module  # noqa: PLC0415
+    from loadtest.clickhouse import ClickHouseError  # noqa: PLC0415
+    from loadtest.driver import Plan  # noqa: PLC0415
+    from loadtest.generate import FlatWorkload  # noqa: PLC0415
+
+    if bool(rate) == maximum:
+        fail("give either --rate R or --max 请指定 --rate 或 --max 之一")
+    plan = Plan(
+        batch=batch,
+        duration_s=duration_s,
+        connections=connections,
+        rate=rate,
+        limit=-(-limit_events // batch),
+        retry_ratio=retry_ratio,
+        seed=seed,
+    )
+    try:
+        workload = FlatWorkload(
+            seed=seed,
+            run=run or send_module.run_name(time.time_ns() // 1_000_000),
+            app_id=app_id,
+            batch=batch,
+        )
+        target = send_module.Target(
+            f"{url.rstrip('/')}/v1/events", app_id, {"X-Write-Key": key}, use_gzip=use_gzip
+        )
+        report = send_module.send(target, workload, plan, verify_url, console)
+    except (OSError, ValueError, ClickHouseError) as error:
+        fail(str(error))
+    write_json(report, json_path)
+    verdict = report["verdict"]
+    if verdict and (verdict["lost"] or verdict["doubled"] or verdict["unexpected"]):
+        fail("the stored events are not the accepted ones (核对不符)")
+
+
+def write_json(report: dict[str, Any], path: Path | None) -> None:
+    """Write a report to a file, or print it."""
+    text = msgspec.json.format(msgspec.json.encode(report), indent=1)
+    if path:
+        path.write_bytes(text + b"\n")
+    else:
+        console.print_json(text.decode())
+
+
+def fail(message: str) -> NoReturn:
     """Say on standard error why nothing more can be done, and exit 1."""
     print(f"loadtest: {message}", file=sys.stderr)
     raise typer.Exit(1)

@@ -86,7 +86,6 @@ class Outcome(Struct):
     duplicates: int = 0
     rejected: int = 0
     elapsed_s: float = 0.0
-    drain_s: float = 0.0
     sent_bytes: int = 0
     latencies_ms: list[float] = msgspec.field(default_factory=list)
     statuses: dict[int, int] = msgspec.field(default_factory=dict)
@@ -96,7 +95,7 @@ class Outcome(Struct):
 
     @property
     def events_per_s(self) -> float:
-        """Accepted events by the time until the last answer."""
+        """Accepted events by the time until the last body had its answer."""
         return self.accepted / self.elapsed_s if self.elapsed_s else 0.0
 
 
@@ -129,6 +128,10 @@ class Driver:
         self._random = Random(plan.seed)  # noqa: S311 - nothing secret
         self._read_answer = read_answer
         self._loop: asyncio.AbstractEventLoop
+        self._limit = plan.limit
+        if plan.rate:
+            due = int(plan.rate * plan.duration_s / plan.batch + 1e-6)
+            self._limit = min(plan.limit, due) if plan.limit else due
         self._prepared: list[bytes] = []
         self._prepared_at = 0.0
         self._next = 0
@@ -164,7 +167,6 @@ class Driver:
             gc.unfreeze()
         self._is_over = True
         outcome.elapsed_s = self._last_answer - started
-        outcome.drain_s = max(0.0, self._last_answer - self._stops_at)
         waiting = [errand for errand, _ in self._under_way.values()]
         waiting += list(self._ready) + [errand for _, _, errand in self._later]
         outcome.unknown = sorted({e.number for e in waiting if e.number not in outcome.fates})
@@ -196,18 +198,16 @@ class Driver:
     async def _send_until(self, deadline: float, started: float) -> None:
         plan = self._plan
         interval = plan.batch / plan.rate if plan.rate else 0.0
-        due = started
         while True:
             now = self._loop.time()
             if plan.rate:
-                while due <= now and due < self._stops_at and self._may_start():
-                    self._ready.append(self._start(due))
-                    due += interval
+                while self._may_start() and started + self._next * interval <= now:
+                    self._ready.append(self._start(started + self._next * interval))
             while self._later and self._later[0][0] <= now:
                 self._ready.append(heapq.heappop(self._later)[2])
             self._dispatch(now)
             self._drop_silent(now)
-            is_finished = now >= self._stops_at or not self._may_start()
+            is_finished = not self._may_start() or (not plan.rate and now >= self._stops_at)
             if is_finished and not (self._under_way or self._ready or self._later):
                 return
             if now >= deadline:
@@ -215,7 +215,7 @@ class Driver:
             await asyncio.sleep(_TICK_S)
 
     def _may_start(self) -> bool:
-        return not self._plan.limit or self._next < self._plan.limit
+        return not self._limit or self._next < self._limit
 
     def _start(self, due: float) -> _Errand:
         errand = _Errand(self._next, due)
@@ -261,7 +261,8 @@ class Driver:
             errand.is_again = True
             self._send_later(errand, now + (answer.retry_after_s or _NO_ANSWER_WAIT_S))
         else:
-            self._last_answer = now
+            if not errand.is_repeat:
+                self._last_answer = now
             self._settle(errand, answer, now)
         if connection.is_open:
             self._idle.append(connection)

@@ -20,7 +20,8 @@ from loadtest.people import letters
 
 _TEMPLATES = 64
 _USERS = 200_000
-_RUN_CHARS = 8
+RUN_CHARS = 8
+"""At most; the length of a time in ms in base 36."""
 _BODY_MARK = b"@@body@@"
 _USER_MARK = b"@user@"
 _SECOND_MARK = 8_888_888_888
@@ -39,8 +40,8 @@ class FlatWorkload:
     """Makes the bodies of one run."""
 
     def __init__(self, *, seed: int, run: str, app_id: str, batch: int) -> None:
-        if len(run) > _RUN_CHARS or not run.isalnum():
-            raise ValueError(f"run must be 1 to {_RUN_CHARS} letters and digits, got {run!r}")
+        if len(run) > RUN_CHARS or not run.isalnum():
+            raise ValueError(f"run must be 1 to {RUN_CHARS} letters and digits, got {run!r}")
         self.run = run
         self.app_id = app_id
         self.batch = batch
