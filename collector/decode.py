@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NoReturn
 
@@ -34,7 +35,11 @@ class BodyError(ValueError):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why one event is refused; ``code`` is a key of ``sdk_spec.errors.EVENT_ERRORS``."""
+    """
+    Why one event is refused; ``code`` is a key of ``sdk_spec.errors.EVENT_ERRORS``.
+
+    ``raw`` is its text where it was at hand, else empty: see ``raw_event``.
+    """
 
     index: int
     event_id: str | None
@@ -87,10 +92,39 @@ def decode_batch(body: bytes) -> Batch:
         return _decode_one_by_one(body)
     check_envelope(batch, len(batch.events))
     batch_has_identity = bool(batch.anonymous_id or batch.openid or batch.user_id)
-    for event in batch.events:
-        if event_fault(event, batch_has_identity) is not None:
-            return _decode_one_by_one(body)  # which knows the raw text of each event
+    if not all_faultless(batch.events, batch_has_identity):
+        return _decode_one_by_one(body)  # which knows the raw text of each event
     return Batch(batch, list(batch.events), [])
+
+
+def all_faultless(events: Sequence[Event], batch_has_identity: bool) -> bool:
+    """
+    Tell in bulk that ``event_fault`` finds nothing.
+
+    One pass in C per condition, a third of the time of a call per event; only what is unusual is looked at by itself.
+    """
+    ids = [event.event_id for event in events]
+    times = [event.occurred_at for event in events]
+    is_usual = (
+        batch_has_identity
+        and all(map(str.isprintable, ids))
+        and not any(map(str.isspace, ids))
+        and min(times) >= 0
+        and max(times) <= limits.MAX_CLIENT_CLOCK_MS
+        and all(map(is_printable_name, {event.event for event in events}))
+        and all(map(_is_absent_or_printable, {event.session_id for event in events}))
+        and not has_own_ids(events)
+    )
+    return is_usual or all(event_fault(event, batch_has_identity) is None for event in events)
+
+
+def has_own_ids(events: Sequence[Event]) -> bool:
+    """True when an event overrides one of the batch's ids."""
+    return any(e.anonymous_id or e.openid or e.unionid or e.user_id for e in events)
+
+
+def _is_absent_or_printable(text: str | None) -> bool:
+    return not text or is_printable(text)
 
 
 def _decode_one_by_one(body: bytes) -> Batch:
@@ -233,6 +267,17 @@ def event_fault(event: Event, batch_has_identity: bool) -> tuple[str, str, str] 
             "give anonymous_id, openid or user_id in the batch or in the event",
         )
     return None
+
+
+def too_old(index: int, event: Event) -> Rejection:
+    """The rejection of an event that lies before 2015 after clock correction."""
+    return Rejection(
+        index,
+        event.event_id,
+        "occurred_at_out_of_range",
+        f"$.events[{index}].occurred_at",
+        "before 2015; is it in seconds instead of milliseconds?",
+    )
 
 
 _INVISIBLE = frozenset("\u200b\u2060\ufeff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")

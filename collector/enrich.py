@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from sdk_spec import limits
 
-CLOCK_OK = "ok"
-CLOCK_SHIFTED = "shifted"
-CLOCK_FUTURE = "future"
+CLOCK_VERDICTS = ("ok", "shifted", "future")
+"""Believed; the whole batch shifted; still in the future and stored at ``received_at``."""
+_OK, _SHIFTED, _FUTURE = range(3)
 
 
 def clock_offset_ms(sent_at: int | None, received_at: int, max_clock_skew_ms: int) -> int:
@@ -21,17 +24,23 @@ def clock_offset_ms(sent_at: int | None, received_at: int, max_clock_skew_ms: in
     return difference if abs(difference) > max_clock_skew_ms else 0
 
 
-def correct_time(
-    client_occurred_at: int, offset_ms: int, received_at: int, max_clock_skew_ms: int
-) -> tuple[int, str] | None:
-    """
-    Return the corrected time in ms and the clock's verdict; None when the event lies before 2015.
+def is_too_old(client_occurred_at: int, offset_ms: int) -> bool:
+    """True for an event that lies before 2015 after correction: it is refused."""
+    return client_occurred_at + offset_ms < limits.MIN_OCCURRED_AT_MS
 
-    What is still more than ``max_clock_skew_ms`` in the future is stored at ``received_at`` and marked.
+
+def correct_times(
+    client_occurred_at: NDArray[np.int64],
+    offset_ms: NDArray[np.int64],
+    received_at: NDArray[np.int64],
+    max_clock_skew_ms: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """
-    occurred_at = client_occurred_at + offset_ms
-    if occurred_at > received_at + max_clock_skew_ms:
-        return received_at, CLOCK_FUTURE
-    if occurred_at < limits.MIN_OCCURRED_AT_MS:
-        return None
-    return occurred_at, CLOCK_SHIFTED if offset_ms else CLOCK_OK
+    Return corrected times and indexes into ``CLOCK_VERDICTS``, one of each per event; all times in epoch ms.
+
+    What is still more than ``max_clock_skew_ms`` in the future after the shift is stored at ``received_at``.
+    """
+    shifted = client_occurred_at + offset_ms
+    is_future = shifted > received_at + max_clock_skew_ms
+    verdict = np.where(is_future, _FUTURE, np.where(offset_ms != 0, _SHIFTED, _OK))
+    return np.where(is_future, received_at, shifted), verdict.astype(np.int8)

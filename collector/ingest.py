@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import time
 
-import msgspec
-
 from collector import metrics
-from collector.decode import Batch, BodyError, Rejection, decode_batch
-from collector.enrich import clock_offset_ms, correct_time
+from collector.decode import Batch, BodyError, decode_batch, too_old
+from collector.enrich import clock_offset_ms, is_too_old
 from collector.recent import RecentIds
 from collector.spool import Spool, SpoolRecord
 from sdk_spec.access import App
@@ -77,21 +75,13 @@ async def ingest_batch(
 def refuse_old_events(batch: Batch, received_at: int, max_clock_skew_ms: int) -> None:
     """Turn events that lie before 2015 after clock correction into rejections, in place."""
     offset_ms = clock_offset_ms(batch.envelope.sent_at, received_at, max_clock_skew_ms)
+    earliest = min((e.occurred_at for e in batch.events if e is not None), default=None)
+    if earliest is None or not is_too_old(earliest, offset_ms):
+        return
     for index, event in enumerate(batch.events):
-        if event is None:
-            continue
-        if correct_time(event.occurred_at, offset_ms, received_at, max_clock_skew_ms) is None:
+        if event is not None and is_too_old(event.occurred_at, offset_ms):
             batch.events[index] = None
-            batch.rejections.append(
-                Rejection(
-                    index,
-                    event.event_id,
-                    "occurred_at_out_of_range",
-                    f"$.events[{index}].occurred_at",
-                    "before 2015; is it in seconds instead of milliseconds?",
-                    msgspec.json.encode(event),
-                )
-            )
+            batch.rejections.append(too_old(index, event))
 
 
 def answer(batch: Batch, duplicates: int, request_id: str) -> BatchResponse:

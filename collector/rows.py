@@ -6,17 +6,20 @@ Columns are built per block, not per event: what a batch shares is one value per
 
 from __future__ import annotations
 
-from itertools import chain
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import structlog
 import xxhash
+from numpy.typing import NDArray
 
-from collector.decode import Batch, BodyError, Rejection, decode_batch, raw_event
-from collector.enrich import clock_offset_ms, correct_time
+from collector.decode import BodyError, Rejection, decode_batch, has_own_ids, raw_event
+from collector.enrich import CLOCK_VERDICTS, clock_offset_ms, correct_times
 from collector.identity import Binding, Ids
+from collector.ingest import refuse_old_events
 from collector.spool import SpoolRecord
 from sdk_spec.events import Device, Envelope, Event, EventBatch, Sdk, Utm
 
@@ -66,46 +69,53 @@ class Block(msgspec.Struct):
     """
     What one insert stores.
 
-    ``events`` has the columns of the table of that name; ``event_keys`` are its ``event_key`` values in the same order,
-    ``sources`` what its bindings follow from.
+    ``table`` has the columns of ``events``; ``keys`` are its ``event_key`` values. ``events``, ``ids``,
+    ``occurred_at`` and ``received_at`` (epoch ms) are the same events in the same order.
     """
 
-    events: pa.Table
-    event_keys: Any
+    table: pa.Table
+    keys: NDArray[np.uint64]
+    events: list[Event]
+    ids: list[Ids]
+    occurred_at: NDArray[np.int64]
+    received_at: NDArray[np.int64]
     dead_letters: list[DeadLetter]
-    sources: list[Source]
-    oldest_received_at: int
     unknown_keys: int
     clock_counts: dict[str, int]
 
-    def bindings(self, kept: Any) -> list[Binding]:  # noqa: ANN401 (numpy array of bool, or None for all)
+    def bindings(self, kept: NDArray[np.bool_] | None) -> list[Binding]:
         """
-        Bindings of the events at ``kept``, each pair with its earliest event as evidence.
+        Bindings of the events at ``kept`` (None for all), each pair with its earliest event as evidence.
 
         Only events that are stored bind: a second copy sent under another envelope changes nothing.
         """
-        earliest: dict[int, Source] = {}
-        for index, source in enumerate(self.sources):
-            if not source.ids.bindings or (kept is not None and not kept[index]):
+        earliest: dict[int, int] = {}
+        for index, ids in enumerate(self.ids):
+            if not ids.bindings or (kept is not None and not kept[index]):
                 continue
-            known = earliest.get(id(source.ids))
-            if known is None or source.order < known.order:
-                earliest[id(source.ids)] = source
+            known = earliest.get(id(ids))
+            if known is None or self._order(index) < self._order(known):
+                earliest[id(ids)] = index
         pairs: dict[tuple[int, int], Binding] = {}
-        for source in earliest.values():
-            for binding in source.ids.bindings:
+        for index in earliest.values():
+            event = self.events[index]
+            for binding in self.ids[index].bindings:
                 found = msgspec.structs.replace(
                     binding,
-                    occurred_at=source.occurred_at,
-                    seq=source.event.seq or 0,
-                    event_id=source.event.event_id,
-                    event_app_id=source.ids.app_id,
-                    received_at=source.received_at,
+                    occurred_at=int(self.occurred_at[index]),
+                    seq=event.seq or 0,
+                    event_id=event.event_id,
+                    event_app_id=self.ids[index].app_id,
+                    received_at=int(self.received_at[index]),
                 )
                 pair = (binding.id_key, binding.other_key)
                 if pair not in pairs or found.order < pairs[pair].order:
                     pairs[pair] = found
         return list(pairs.values())
+
+    def _order(self, index: int) -> tuple[int, int, str]:
+        event = self.events[index]
+        return int(self.occurred_at[index]), event.seq or 0, event.event_id
 
 
 class _StrictEvent(Event, forbid_unknown_fields=True, gc=False, kw_only=True):
@@ -119,6 +129,13 @@ class _StrictBatch(Envelope, forbid_unknown_fields=True, gc=False, kw_only=True)
 _STRICT = msgspec.json.Decoder(_StrictBatch)
 _KNOWN_EVENT_KEYS = frozenset(Event.__struct_fields__)
 _KNOWN_BATCH_KEYS = frozenset(EventBatch.__struct_fields__)
+
+
+log = structlog.get_logger()
+
+_hash = xxhash.xxh3_64_intdigest
+_NO_PROPERTIES: dict[str, Any] = {}
+_Maybe = TypeVar("_Maybe", Event, Event | None)
 
 
 def event_key(app_id: str, event_id: str) -> int:
@@ -140,79 +157,63 @@ def build_block(records: list[SpoolRecord]) -> Block:
 
 
 class _Columns:
-    """Python lists that grow event by event; turned into Arrow at the end."""
+    """Python lists that grow batch by batch; turned into Arrow at the end."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[SpoolRecord, Envelope]] = []
         self.batch_sizes: list[int] = []
+        self.offsets_ms: list[int] = []
+        self.batch_ids: list[Ids] = []
         self.events: list[Event] = []
+        self.ids: list[Ids] = []
         self.keys: list[int] = []
-        self.occurred_at: list[int] = []
-        self.clock: list[str] = []
-        self.sources: list[Source] = []
+        self.has_own_ids = False
         self.dead_letters: list[DeadLetter] = []
         self.unknown_keys = 0
-        self.oldest_received_at = 0
 
     def add(self, record: SpoolRecord) -> None:
+        """Take over the accepted events of one request; what cannot be read becomes a dead letter."""
         try:
-            batch = self._decode(record)
+            envelope, events, rejections = self._decode(record)
         except BodyError as error:
             self._whole_body_dead(record, error)
             return
-        envelope = batch.envelope
-        skew = record.max_clock_skew_ms
-        offset_ms = clock_offset_ms(envelope.sent_at, record.received_at, skew)
-        batch_ids = Ids.of(record.project, record.app_id, envelope)
-        skipped = set(record.duplicates)
-        size = 0
-        seen: set[int] = set()
-        for index, event in enumerate(batch.events):
-            if event is None or index in skipped:
-                continue
-            corrected = correct_time(event.occurred_at, offset_ms, record.received_at, skew)
-            if corrected is None:
-                batch.rejections.append(
-                    Rejection(
-                        index,
-                        event.event_id,
-                        "occurred_at_out_of_range",
-                        f"$.events[{index}].occurred_at",
-                        "before 2015; is it in seconds instead of milliseconds?",
-                        raw_event(record.body, index),
-                    )
-                )
-                continue
-            key = event_key(record.app_id, event.event_id)
-            if key in seen:
-                continue
-            seen.add(key)
-            occurred_at, clock = corrected
-            ids = batch_ids
-            if event.anonymous_id or event.openid or event.unionid or event.user_id:
-                ids = batch_ids.overridden_by(event)
-            self.events.append(event)
-            self.keys.append(key)
-            self.occurred_at.append(occurred_at)
-            self.clock.append(clock)
-            self.sources.append(Source(ids, event, occurred_at, record.received_at))
-            size += 1
-        for rejection in batch.rejections:
+        for rejection in rejections:
             self._dead(record, envelope, rejection)
-        if size:
-            self.batches.append((record, envelope))
-            self.batch_sizes.append(size)
-        if not self.oldest_received_at or record.received_at < self.oldest_received_at:
-            self.oldest_received_at = record.received_at
+        if not events:
+            return
+        ids = Ids.of(record.project, record.app_id, envelope)
+        if has_own_ids(events):
+            self.has_own_ids = True
+            self.ids.extend([ids.overridden_by(event) for event in events])
+        else:
+            self.ids.extend([ids] * len(events))
+        self.batches.append((record, envelope))
+        self.batch_sizes.append(len(events))
+        self.batch_ids.append(ids)
+        self.offsets_ms.append(
+            clock_offset_ms(envelope.sent_at, record.received_at, record.max_clock_skew_ms)
+        )
+        self.events.extend(events)
+        prefix = record.app_id + "\x1f"
+        self.keys.extend([_hash((prefix + event.event_id).encode()) for event in events])
 
-    def _decode(self, record: SpoolRecord) -> Batch:
-        batch = decode_batch(record.body)
-        if not batch.rejections:
+    def _decode(self, record: SpoolRecord) -> tuple[Envelope, Sequence[Event], list[Rejection]]:
+        """Return the envelope, the accepted events and the refused ones. Errors: BodyError."""
+        if not record.refused:
             try:
-                _STRICT.decode(record.body)
+                whole = _STRICT.decode(record.body)
             except (ValueError, RecursionError):
-                self.unknown_keys += count_unknown_keys(record.body)
-        return batch
+                log.debug(
+                    "unknown_keys", request_id=record.request_id
+                )  # most likely; counted below
+            else:
+                return whole, _without(whole.events, record.duplicates), []
+        batch = decode_batch(record.body)
+        self.unknown_keys += count_unknown_keys(record.body)
+        refuse_old_events(batch, record.received_at, record.max_clock_skew_ms)
+        events = [e for e in _without(batch.events, record.duplicates) if e is not None]
+        return batch.envelope, events, batch.rejections
 
     def _dead(self, record: SpoolRecord, envelope: Envelope, rejection: Rejection) -> None:
         fields = {
@@ -231,7 +232,9 @@ class _Columns:
                 code=rejection.code,
                 path=rejection.path,
                 message=rejection.message,
-                raw=rejection.raw.decode("utf-8", "backslashreplace"),
+                raw=(rejection.raw or raw_event(record.body, rejection.index)).decode(
+                    "utf-8", "backslashreplace"
+                ),
                 envelope=msgspec.json.encode(fields).decode(),
             )
         )
@@ -254,37 +257,52 @@ class _Columns:
         )
 
     def block(self) -> Block:
-        events = self.events
-        all_ids = [source.ids for source in self.sources]
-        received_at = [record.received_at for record, _ in self.batches]
+        """Lay everything out as columns, in the order of the table."""
+        events, ids = self.events, self.ids
         spread = _Spread(self.batch_sizes)
         envelopes = [envelope for _, envelope in self.batches]
         devices = [envelope.device or _NO_DEVICE for envelope in envelopes]
         sdks = [envelope.sdk or _NO_SDK for envelope in envelopes]
         utms = [event.utm or _NO_UTM for event in events]
+        received_at = spread.integers([record.received_at for record, _ in self.batches])
+        client_occurred_at = np.array([event.occurred_at for event in events], dtype=np.int64)
+        offset_ms = spread.integers(self.offsets_ms)
+        skew_ms = spread.integers([record.max_clock_skew_ms for record, _ in self.batches])
+        occurred_at, verdict = correct_times(client_occurred_at, offset_ms, received_at, skew_ms)
+        keys = np.array(self.keys, dtype=np.uint64)
         text, number, flag, listed = _property_maps(events)
+        if self.has_own_ids:
+            actor = pa.array(np.array([i.actor for i in ids], dtype=np.uint64))
+            anonymous_id = pa.array([i.anonymous_id for i in ids], _TEXT)
+            openid = pa.array([i.openid for i in ids], _TEXT)
+            unionid = pa.array([i.unionid for i in ids], _TEXT)
+            user_id = pa.array([i.user_id for i in ids], _TEXT)
+        else:
+            actor = spread.take(pa.array([i.actor for i in self.batch_ids], pa.uint64()))
+            anonymous_id = spread.text(i.anonymous_id for i in self.batch_ids)
+            openid = spread.text(i.openid for i in self.batch_ids)
+            unionid = spread.text(i.unionid for i in self.batch_ids)
+            user_id = spread.text(i.user_id for i in self.batch_ids)
         columns: dict[str, pa.Array] = {
             "project": spread.text(record.project for record, _ in self.batches),
             "app_id": spread.text(record.app_id for record, _ in self.batches),
             "platform": spread.text(envelope.platform for envelope in envelopes),
             "event": _common([event.event for event in events]),
             "event_id": pa.array([event.event_id for event in events], _TEXT),
-            "event_key": pa.array(np.array(self.keys, dtype=np.uint64)),
-            "actor": pa.array(np.array([ids.actor for ids in all_ids], dtype=np.uint64)),
-            "occurred_at": pa.array(self.occurred_at, pa.int64()).cast(_TIME),
-            "client_occurred_at": _times([event.occurred_at for event in events]),
-            "sent_at": spread.take(_times([envelope.sent_at or 0 for envelope in envelopes])),
-            "received_at": spread.take(_times(received_at)),
-            "precedence": spread.take(
-                pa.array([PRECEDENCE_BASE - at for at in received_at], pa.uint64())
-            ),
-            "clock": _common(self.clock),
+            "event_key": pa.array(keys),
+            "actor": actor,
+            "occurred_at": _times(occurred_at),
+            "client_occurred_at": _times(client_occurred_at),
+            "sent_at": _times(spread.integers([e.sent_at or 0 for e in envelopes])),
+            "received_at": _times(received_at),
+            "precedence": pa.array(np.uint64(PRECEDENCE_BASE) - received_at.astype(np.uint64)),
+            "clock": pa.DictionaryArray.from_arrays(pa.array(verdict), list(CLOCK_VERDICTS)),
             "seq": pa.array([event.seq or 0 for event in events], pa.uint32()),
             "session_id": _texts([event.session_id for event in events]),
-            "anonymous_id": pa.array([ids.anonymous_id for ids in all_ids], _TEXT),
-            "openid": pa.array([ids.openid for ids in all_ids], _TEXT),
-            "unionid": pa.array([ids.unionid for ids in all_ids], _TEXT),
-            "user_id": pa.array([ids.user_id for ids in all_ids], _TEXT),
+            "anonymous_id": anonymous_id,
+            "openid": openid,
+            "unionid": unionid,
+            "user_id": user_id,
             "scene": _common(["" if event.scene is None else str(event.scene) for event in events]),
             "page": _common([event.page or "" for event in events]),
             "page_query": _texts([event.page_query for event in events]),
@@ -321,17 +339,17 @@ class _Columns:
             "properties_flag": flag,
             "properties_list": listed,
         }
-        clock_counts: dict[str, int] = {}
-        for verdict in self.clock:
-            clock_counts[verdict] = clock_counts.get(verdict, 0) + 1
+        counts = np.bincount(verdict, minlength=len(CLOCK_VERDICTS))
         return Block(
-            events=pa.table(columns),
-            event_keys=np.array(self.keys, dtype=np.uint64),
+            table=pa.table(columns),
+            keys=keys,
+            events=events,
+            ids=ids,
+            occurred_at=occurred_at,
+            received_at=received_at,
             dead_letters=self.dead_letters,
-            sources=self.sources,
-            oldest_received_at=self.oldest_received_at,
             unknown_keys=self.unknown_keys,
-            clock_counts=clock_counts,
+            clock_counts=dict(zip(CLOCK_VERDICTS, counts.tolist(), strict=True)),
         )
 
 
@@ -339,7 +357,11 @@ class _Spread:
     """Spreads one value per batch over the batch's events."""
 
     def __init__(self, sizes: list[int]) -> None:
+        self._sizes = sizes
         self._index = pa.array(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))
+
+    def integers(self, values: list[int]) -> NDArray[np.int64]:
+        return np.repeat(np.array(values, dtype=np.int64), self._sizes)
 
     def take(self, values: pa.Array) -> pa.Array:
         return values.take(self._index)
@@ -361,60 +383,74 @@ def _texts(values: list[str | None]) -> pa.Array:
     return pa.array([value or "" for value in values], _TEXT)
 
 
-def _times(values: list[int]) -> pa.Array:
-    return pa.array(values, pa.int64()).cast(_TIME)
+def _times(epoch_ms: NDArray[np.int64]) -> pa.Array:
+    return pa.array(epoch_ms).cast(_TIME)
+
+
+def _without(events: Sequence[_Maybe], indexes: list[int]) -> Sequence[_Maybe]:
+    """The events except those at ``indexes``."""
+    if not indexes:
+        return events
+    dropped = set(indexes)
+    return [event for index, event in enumerate(events) if index not in dropped]
 
 
 def _property_maps(events: list[Event]) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
-    """Properties as one map per type: texts, numbers, flags, lists. Nulls are not stored."""
+    """
+    Properties as one map per type: texts, numbers, flags, lists. Nulls are not stored.
+
+    The innermost loop of the writer: plain lists and no calls of ours.
+    """
     text, number, flag, listed = _Map(), _Map(), _Map(), _Map()
+    text_names, text_values = text.names, text.values
+    number_names, number_values = number.names, number.values
     for event in events:
-        for name, value in (event.properties or {}).items():
+        for name, value in (event.properties or _NO_PROPERTIES).items():
             kind = type(value)
             if kind is str:
-                text.add(name, value)
+                text_names.append(name)
+                text_values.append(value)
             elif kind is float:
-                number.add(name, value)
-            elif kind is bool:
-                flag.add(name, value)
+                number_names.append(name)
+                number_values.append(value)
             elif kind is int:
-                number.add(name, float(value))  # type: ignore[arg-type]
+                number_names.append(name)
+                number_values.append(value)
                 if not -_EXACT_INTEGER <= value <= _EXACT_INTEGER:  # type: ignore[operator]
-                    text.add(name, str(value))
+                    text_names.append(name)
+                    text_values.append(str(value))
+            elif kind is bool:
+                flag.names.append(name)
+                flag.values.append(value)
             elif kind is list:
-                listed.add(name, value)
-        text.end_row()
-        number.end_row()
-        flag.end_row()
-        listed.end_row()
+                listed.names.append(name)
+                listed.values.append(value)
+        text.ends.append(len(text_names))
+        number.ends.append(len(number_names))
+        flag.ends.append(len(flag.names))
+        listed.ends.append(len(listed.names))
     return (
         text.array(_TEXT),
-        number.array(pa.float64()),
+        # numpy rounds integers beyond 2^53, where Arrow would refuse them.
+        number.array(pa.float64(), np.array(number_values, dtype=np.float64)),
         flag.array(pa.bool_()),
         listed.array(pa.list_(_TEXT)),
     )
 
 
 class _Map:
-    """Grows one Arrow map column."""
+    """Grows one Arrow map column: names and values of all rows, and where each row ends."""
 
     def __init__(self) -> None:
-        self._names: list[str] = []
-        self._values: list[Any] = []
-        self._ends: list[int] = [0]
+        self.names: list[str] = []
+        self.values: list[Any] = []
+        self.ends: list[int] = [0]
 
-    def add(self, name: str, value: Any) -> None:  # noqa: ANN401 (a value of this map's type)
-        self._names.append(name)
-        self._values.append(value)
-
-    def end_row(self) -> None:
-        self._ends.append(len(self._names))
-
-    def array(self, value_type: pa.DataType) -> pa.Array:
+    def array(self, value_type: pa.DataType, values: NDArray[np.float64] | None = None) -> pa.Array:
         return pa.MapArray.from_arrays(
-            pa.array(self._ends, pa.int32()),
-            pa.array(self._names, _TEXT),
-            pa.array(self._values, value_type),
+            pa.array(self.ends, pa.int32()),
+            pa.array(self.names, _TEXT),
+            pa.array(self.values if values is None else values, value_type),
         )
 
 
@@ -430,5 +466,5 @@ def count_unknown_keys(body: bytes) -> int:
     )
 
 
-COLUMN_NAMES = tuple(chain(build_block([]).events.column_names))
+COLUMN_NAMES = tuple(build_block([]).table.column_names)
 """In the order of the table."""

@@ -108,7 +108,7 @@ class Writer:
                 inserting = inserter.submit(self._store_until_done, block, positions, stop_by)
                 # Small blocks wait for each other; a backlog does not.
                 wait_s = last_insert_s + self._flush_interval_s - time.monotonic()
-                if block.events.nbytes < self._block_bytes and wait_s > 0 and stop_by is None:
+                if block.table.nbytes < self._block_bytes and wait_s > 0 and stop_by is None:
                     self._stopping.wait(wait_s)
                 last_insert_s = time.monotonic()
             if inserting is not None:
@@ -120,9 +120,7 @@ class Writer:
         """Repeat ``store`` until ClickHouse confirms; give up only when stopping, the spool still has it all."""
         backoff_s = 0.1
         while True:
-            metrics.oldest_unstored_seconds.set(
-                max(0.0, time.time() - block.oldest_received_at / 1000)
-            )
+            metrics.oldest_unstored_seconds.set(_age_s(block))
             try:
                 self.store(block, positions)
             except TRANSIENT as error:
@@ -150,7 +148,7 @@ class Writer:
         token = hashlib.sha256(repr(positions).encode()).hexdigest()[:32]
         kept = self.recognise_duplicates(block)
         self.bind(block.bindings(kept), token)
-        events, keys = block.events, block.event_keys
+        events, keys = block.table, block.keys
         if kept is not None:
             events, keys = events.filter(pa.array(kept)), keys[kept]
         if len(keys):
@@ -164,7 +162,7 @@ class Writer:
 
     def recognise_duplicates(self, block: Block) -> NDArray[np.bool_] | None:
         """Mark the events whose (app, event_id) is neither stored nor earlier in the block; None for all of them."""
-        keys = block.event_keys
+        keys = block.keys
         if not len(keys):
             return None
         _, first = np.unique(keys, return_index=True)
@@ -218,14 +216,11 @@ class Writer:
         metrics.inserts_total.labels("ok").inc()
         metrics.insert_seconds.observe(seconds)
         metrics.events_stored_total.inc(stored)
-        metrics.events_duplicate_total.inc(len(block.event_keys) - stored)
+        metrics.events_duplicate_total.inc(len(block.keys) - stored)
         metrics.unknown_keys_total.inc(block.unknown_keys)
         metrics.dedup_filter_ratio.set(self._filter.fill_ratio)
         metrics.spool_unstored_bytes.set(self._reader.unstored_bytes())
-        if block.oldest_received_at:
-            metrics.stored_lag_seconds.observe(
-                max(0.0, time.time() - block.oldest_received_at / 1000)
-            )
+        metrics.stored_lag_seconds.observe(_age_s(block))
         for verdict, number in block.clock_counts.items():
             metrics.clock_total.labels(verdict).inc(number)
 
@@ -234,3 +229,10 @@ def _is_stronger_first(binding: Binding) -> bool:
     """Kinds are ordered; within one event two ids never have the same kind."""
     order = ("user_id", "unionid", "openid", "anonymous_id")
     return order.index(binding.kind) <= order.index(binding.other_kind)
+
+
+def _age_s(block: Block) -> float:
+    """Seconds since the oldest event of a block was received; 0 for a block of dead letters only."""
+    if not len(block.received_at):
+        return 0.0
+    return max(0.0, time.time() - float(block.received_at.min()) / 1000)
