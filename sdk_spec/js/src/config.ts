@@ -13,7 +13,8 @@ export interface Config {
   platform: PlatformName;
   account: Account;
   consent: Consent;
-  autoTrack: AutoTrack;
+  /** Whether an automatic event is on; `tap` has to be switched on. */
+  isAuto(name: keyof AutoTrack): boolean;
   sessionTimeoutMs: number;
   flushIntervalMs: number;
   batchSize: number;
@@ -21,52 +22,32 @@ export interface Config {
   requestTimeoutMs: number;
 }
 
-const AUTO_TRACK: AutoTrack = {
-  appLaunch: true,
-  appShow: true,
-  appHide: true,
-  pageView: true,
-  pageLeave: true,
-  share: true,
-  addFavorite: true,
-  tap: false,
-  appError: true,
-};
-
 /** The console, one line a message; used by `debug: true`. */
-export const consoleSink: DebugSink = (message, detail) => {
-  if (detail === undefined) console.log('[scenetrail] ' + message);
-  else console.log('[scenetrail] ' + message, detail);
-};
+export const consoleSink: DebugSink = (message, detail) => console.log('[scenetrail]', message, detail === undefined ? '' : detail);
 
-function atLeast(minimum: number, value: unknown, fallback: number): number {
-  return typeof value === 'number' && value >= minimum && value < Infinity ? value : fallback;
-}
+const positive = (value: unknown, fallback: number): number => (typeof value === 'number' && value > 0 && value < Infinity ? value : fallback);
 
-/** Resolve the options, or say what is missing. */
+/** Resolve the options, or name the one that is missing or wrong. */
 export function readConfig(options: Options, platform: Platform): Config | string {
   const account = platform.account();
   const appId = asId(options.appId || account.appId);
-  if (!/^https?:\/\//.test(options.collectorUrl || '')) return 'collectorUrl must be an http(s) URL';
-  if (!options.writeKey) return 'writeKey is missing';
-  if (!appId) return 'appId is missing';
-  const auto = { ...AUTO_TRACK };
-  for (const key of Object.keys(auto) as (keyof AutoTrack)[]) {
-    if (options.autoTrack === false) auto[key] = false;
-    else if (options.autoTrack && options.autoTrack !== true && options.autoTrack[key] !== undefined) auto[key] = !!options.autoTrack[key];
-  }
+  if (!options.collectorUrl) return 'collectorUrl';
+  if (!options.writeKey) return 'writeKey';
+  if (!appId) return 'appId';
+  const auto = options.autoTrack;
   return {
     eventsUrl: options.collectorUrl.replace(/\/+$/, '') + '/v1/events',
     writeKey: String(options.writeKey),
     appId,
     platform: options.platform || platform.name,
     account,
-    consent: options.consent === 'pending' || options.consent === 'denied' ? options.consent : 'granted',
-    autoTrack: auto,
-    sessionTimeoutMs: atLeast(1_000, options.sessionTimeoutMs, 30 * 60_000),
-    flushIntervalMs: atLeast(0, options.flushIntervalMs, 5_000),
-    batchSize: atLeast(1, options.batchSize, 20),
-    maxQueueEvents: atLeast(1, options.maxQueueEvents, 500),
-    requestTimeoutMs: atLeast(1_000, options.requestTimeoutMs, 10_000),
+    // A word it does not know is like `pending`: nothing leaves the memory.
+    consent: options.consent || 'granted',
+    isAuto: (name) => (auto && auto !== true && auto[name] !== undefined ? !!auto[name] : auto !== false && name !== 'tap'),
+    sessionTimeoutMs: positive(options.sessionTimeoutMs, 30 * 60_000),
+    flushIntervalMs: positive(options.flushIntervalMs, 5_000),
+    batchSize: positive(options.batchSize, 20),
+    maxQueueEvents: positive(options.maxQueueEvents, 500),
+    requestTimeoutMs: positive(options.requestTimeoutMs, 10_000),
   };
 }

@@ -4,7 +4,7 @@
  * An event becomes JSON text once, at its creation; later only texts are joined. Values outside the limits are
  * shortened or left out, so that no event and no envelope is refused for its form.
  */
-import type { Account, Device } from './platform';
+import { isObject, type Device } from './platform';
 import type { PlatformName, Properties, PropertyValue } from './types';
 
 export const SDK_NAME = 'scenetrail-js';
@@ -14,8 +14,6 @@ export const SDK_VERSION = __VERSION__;
 // The collector's limits, in characters; it refuses what is longer.
 export const MAX_ID_CHARS = 128;
 const MAX_SHORT_CHARS = 256;
-const MAX_PAGE_CHARS = 1_024;
-const MAX_QUERY_CHARS = 8_192;
 const MAX_PROPERTIES = 256;
 const MAX_LIST_ITEMS = 256;
 // Below the collector's 16,384: the queue shares about 200 KB of storage.
@@ -58,7 +56,8 @@ export interface ContextInput {
   unionid?: string;
   userId?: string;
   device: Device;
-  account: Account;
+  appVersion?: string;
+  envVersion?: string;
 }
 
 /** Replace lone surrogates, which are no valid Unicode: a strict server refuses the whole body for one. */
@@ -78,35 +77,20 @@ export function asId(value: unknown): string | undefined {
   return id && id.length <= MAX_ID_CHARS && !/[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/.test(id) ? id : undefined;
 }
 
-/** An event's name as the wire takes it, or `undefined`. */
-export const asEventName = (value: unknown): string | undefined => (typeof value === 'string' ? asId(value) : undefined);
-
 /** Clamped difference of two wall-clock times: the clock may be set in between. At most a day. */
-export function durationMs(from: number, to: number): number {
+export function durationMs(from: number, to = Date.now()): number {
   return Math.min(Math.max(Math.round(to - from) || 0, 0), MAX_DURATION_MS);
 }
 
+/** May throw: an object may hold a cycle, or a getter that throws. */
 function propertyValue(value: unknown): PropertyValue | undefined {
-  switch (typeof value) {
-    case 'string':
-      return clip(value, MAX_STRING_CHARS) || '';
-    case 'boolean':
-      return value;
-    case 'number':
-      // Integers beyond 64 bits, NaN and infinities have no place on the wire.
-      return isFinite(value) && (Math.abs(value) < 2 ** 63 || value % 1 !== 0) ? value : undefined;
-    case 'bigint':
-      return String(value);
-    case 'object':
-      if (value === null) return null;
-      if (value instanceof Date || Object.prototype.toString.call(value) === '[object Date]') return (value as Date).toISOString();
-      if (Array.isArray(value)) {
-        return value.slice(0, MAX_LIST_ITEMS).map((item) => clip(item && typeof item === 'object' ? JSON.stringify(item) : item, MAX_STRING_CHARS) || '');
-      }
-      return clip(JSON.stringify(value), MAX_STRING_CHARS);
-    default:
-      return undefined;
-  }
+  if (value === null || typeof value === 'boolean') return value;
+  if (typeof value === 'string' || typeof value === 'bigint') return clip(value, MAX_STRING_CHARS) || '';
+  // Integers beyond 64 bits, NaN and infinities have no place on the wire.
+  if (typeof value === 'number') return Math.abs(value) < 2 ** 63 ? value : undefined;
+  if (Array.isArray(value)) return value.slice(0, MAX_LIST_ITEMS).map((item) => clip(isObject(item) ? JSON.stringify(item) : item, MAX_STRING_CHARS) || '');
+  // A date becomes its ISO text, without the quotes that JSON puts around it.
+  return isObject(value) ? clip(JSON.stringify(value).replace(/^"|"$/g, ''), MAX_STRING_CHARS) : undefined;
 }
 
 /**
@@ -126,72 +110,42 @@ export function toProperties(properties: Properties | undefined, note: (name: st
     } catch {
       value = undefined;
     }
-    if (!name || value === undefined || count >= MAX_PROPERTIES) note(key);
-    else {
+    if (name && value !== undefined && count < MAX_PROPERTIES) {
       out[name] = value;
       count++;
-    }
+    } else if (properties![key] !== undefined) note(key);
+  }
+  return out;
+}
+
+/** `pageView` → `page_view`. */
+export const toSnakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => '_' + letter.toLowerCase());
+
+/** Characters of a field, where it is not {@link MAX_SHORT_CHARS}. */
+const FIELD_CHARS: Record<string, number> = { page: 1_024, referrerPage: 1_024, shareTicket: 1_024, pageQuery: 8_192 };
+
+/**
+ * Rename the fields of an object to snake_case and shorten its texts, down through nested objects.
+ *
+ * `properties` is taken as it is: its names are the caller's. Empty texts and empty objects are left out.
+ */
+function toWire(fields: object): object | undefined {
+  const out: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
+    out[toSnakeCase(name)] =
+      typeof value === 'string' ? clip(value, FIELD_CHARS[name] || MAX_SHORT_CHARS) : name !== 'properties' && isObject(value) ? toWire(value) : value;
   }
   return out;
 }
 
 /** One event as JSON. `properties` must come from {@link toProperties}. */
-export function encodeEvent(input: EventInput): string {
-  const { utm } = input;
-  return JSON.stringify({
-    event_id: input.eventId,
-    event: input.event,
-    occurred_at: input.occurredAt,
-    seq: input.seq,
-    session_id: input.sessionId,
-    scene: typeof input.scene === 'number' ? Math.round(input.scene) : clip(input.scene, MAX_SHORT_CHARS),
-    page: clip(input.page, MAX_PAGE_CHARS),
-    page_query: clip(input.pageQuery, MAX_QUERY_CHARS),
-    referrer_page: clip(input.referrerPage, MAX_PAGE_CHARS),
-    referrer_app_id: asId(input.referrerAppId),
-    share_id: input.shareId,
-    share_ticket: clip(input.shareTicket, MAX_PAGE_CHARS),
-    chat_type: input.chatType,
-    group_id: input.groupId,
-    utm: utm && {
-      source: clip(utm.source, MAX_SHORT_CHARS),
-      medium: clip(utm.medium, MAX_SHORT_CHARS),
-      campaign: clip(utm.campaign, MAX_SHORT_CHARS),
-      term: clip(utm.term, MAX_SHORT_CHARS),
-      content: clip(utm.content, MAX_SHORT_CHARS),
-    },
-    duration_ms: input.durationMs,
-    properties: input.properties && Object.keys(input.properties).length ? input.properties : undefined,
-  });
-}
+export const encodeEvent = (input: EventInput): string => JSON.stringify(toWire(input));
 
 /** The part of the envelope that events share, as the inside of a JSON object. */
-export function encodeContext(input: ContextInput): string {
-  const { device, account } = input;
-  return JSON.stringify({
-    anonymous_id: input.anonymousId,
-    openid: input.openid,
-    unionid: input.unionid,
-    user_id: input.userId,
-    device: {
-      brand: clip(device.brand, MAX_SHORT_CHARS),
-      model: clip(device.model, MAX_SHORT_CHARS),
-      os: clip(device.os, MAX_SHORT_CHARS),
-      os_version: clip(device.osVersion, MAX_SHORT_CHARS),
-      host_version: clip(device.hostVersion, MAX_SHORT_CHARS),
-      base_library_version: clip(device.baseLibraryVersion, MAX_SHORT_CHARS),
-      language: clip(device.language, MAX_SHORT_CHARS),
-      network_type: clip(device.networkType, MAX_SHORT_CHARS),
-      screen_width: device.screenWidth,
-      screen_height: device.screenHeight,
-    },
-    app_version: clip(account.appVersion, MAX_SHORT_CHARS),
-    env_version: clip(account.envVersion, MAX_SHORT_CHARS),
-  }).slice(1, -1);
-}
+export const encodeContext = (input: ContextInput): string => JSON.stringify(toWire(input)).slice(1, -1);
 
 /** A request body: the envelope, one context, and events that were encoded before. */
 export function encodeBatch(appId: string, platform: PlatformName, sentAt: number, context: string, events: string[]): string {
-  const head = JSON.stringify({ app_id: appId, platform, sent_at: sentAt, sdk: { name: SDK_NAME, version: SDK_VERSION } });
+  const head = JSON.stringify(toWire({ appId, platform, sentAt, sdk: { name: SDK_NAME, version: SDK_VERSION } }));
   return `${head.slice(0, -1)},${context},"events":[${events.join(',')}]}`;
 }

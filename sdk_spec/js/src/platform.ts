@@ -13,9 +13,7 @@ declare const __PLATFORM__: PlatformName | 'all';
 
 // Ambient and local to this module, so that they do not clash with a platform's own typings.
 declare const wx: Host, my: Host, tt: Host, swan: Host, qq: Host, ks: Host, jd: Host, xhs: Host;
-declare let App: Register | undefined;
-declare let Page: Register | undefined;
-declare let Component: Register | undefined;
+declare let App: Register, Page: Register, Component: Register;
 
 /** `App`, `Page` or `Component`. */
 export type Register = (this: unknown, options: Record<string, unknown>, ...rest: unknown[]) => unknown;
@@ -61,7 +59,6 @@ export interface Host {
   onNetworkStatusChange?(listener: (status: never) => void): unknown;
   getNetworkType?(options: { success(result: never): void }): unknown;
   getDeviceInfo?(): unknown;
-  getDeviceBaseInfo?(): unknown;
   getWindowInfo?(): unknown;
   getAppBaseInfo?(): unknown;
   getSystemInfoSync?(): unknown;
@@ -73,8 +70,8 @@ export interface Host {
 /** An HTTP answer; no answer at all is `undefined`. */
 export interface Answer {
   status: number;
-  /** Parsed JSON, or `undefined` if the body was not JSON. */
-  body: Record<string, unknown> | undefined;
+  /** Parsed JSON; empty if the body was no JSON object. */
+  body: Record<string, unknown>;
   /** `Retry-After` in milliseconds. */
   retryAfterMs: number | undefined;
 }
@@ -116,17 +113,14 @@ export interface Platform {
   remove(key: string): void;
   launchOptions(): EnterOptions | undefined;
   enterOptions(): EnterOptions | undefined;
-  /** Each returns false if the host has no such listener. */
-  onAppShow(listener: (options?: EnterOptions) => void): boolean;
-  onAppHide(listener: () => void): boolean;
-  onError(listener: (message: string) => void): boolean;
-  onRejection(listener: (reason: unknown) => void): boolean;
+  /** Returns false if the host has no such listener. */
+  listen(method: 'onAppShow' | 'onAppHide' | 'onError' | 'onUnhandledRejection', listener: (value: never) => void): boolean;
   onNetwork(listener: (online: boolean, type?: string) => void): void;
   device(): Device;
   account(): Account;
   sceneMark(scene: string, apiCategory: unknown): SceneMark | undefined;
-  register(name: RegisterName): Register | undefined;
-  setRegister(name: RegisterName, register: Register): void;
+  /** Replace `App`, `Page` or `Component`, if the host has it. */
+  wrapRegister(name: RegisterName, wrap: (original: Register) => Register): void;
 }
 
 type Loose = Record<string, unknown>;
@@ -156,22 +150,17 @@ function markOf(platform: PlatformName, scene: string, apiCategory: unknown): Sc
     if (platform === 'wechat') {
       if (scene === '1154' || apiCategory === 'browseOnly') return 'single_page';
       if (scene === '1129') return 'crawler';
-      if (scene === '1030' || scene === '1101' || scene === '1203') return 'test';
+      if (/^(1030|1101|1203)$/.test(scene)) return 'test';
     }
   }
   if (__PLATFORM__ === 'all' || __PLATFORM__ === 'kuaishou') {
-    if (platform === 'kuaishou' && (scene === '011014' || scene === '021014')) return 'test';
+    if (platform === 'kuaishou' && /^0[12]1014$/.test(scene)) return 'test';
   }
   return undefined;
 }
 
-const ENV_WORDS: Record<string, string> = {
-  production: 'release',
-  current: 'release',
-  preview: 'trial',
-  latest: 'trial',
-  development: 'develop',
-};
+/** Other hosts' words for WeChat's `release`, `trial` and `develop`. */
+const ENV_WORDS: Record<string, string> = { production: 'release', preview: 'trial', development: 'develop' };
 
 function attempt<T>(call: () => T): T | undefined {
   try {
@@ -181,8 +170,12 @@ function attempt<T>(call: () => T): T | undefined {
   }
 }
 
-function asObject(value: unknown): Loose {
-  return value && typeof value === 'object' ? (value as Loose) : {};
+export function isObject(value: unknown): value is Loose {
+  return !!value && typeof value === 'object';
+}
+
+export function asObject(value: unknown): Loose {
+  return isObject(value) ? value : {};
 }
 
 function text(value: unknown): string | undefined {
@@ -193,16 +186,12 @@ function pixels(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 ? Math.round(value) : undefined;
 }
 
-function parseJson(data: unknown): Loose | undefined {
-  const value = typeof data === 'string' ? attempt(() => JSON.parse(data) as unknown) : data;
-  return value && typeof value === 'object' ? (value as Loose) : undefined;
-}
 
-/** Header names arrive in any case, values on some platforms as a list. */
+/** Header names arrive in any case, values on some platforms as a list of one. */
 function findHeader(headers: unknown, name: string): string | undefined {
   const all = asObject(headers);
   for (const key of Object.keys(all)) {
-    if (key.toLowerCase() === name) return text(Array.isArray(all[key]) ? (all[key] as unknown[])[0] : all[key]);
+    if (key.toLowerCase() === name) return String(all[key]);
   }
   return undefined;
 }
@@ -217,10 +206,11 @@ function readAnswer(result: unknown): Answer | undefined {
   const answer = asObject(result);
   const status = Number(answer['statusCode'] || answer['status']);
   if (!(status >= 100 && status < 600)) return undefined;
+  const { data } = answer;
   const seconds = Number(findHeader(answer['header'] || answer['headers'], 'retry-after') || NaN);
   return {
     status,
-    body: parseJson(answer['data']),
+    body: asObject(typeof data === 'string' ? attempt(() => JSON.parse(data) as unknown) : data),
     retryAfterMs: seconds >= 0 ? seconds * 1000 : undefined,
   };
 }
@@ -236,10 +226,10 @@ export function findPlatform(): Platform | undefined {
 
   /** Call a host API if it exists; a throw counts as missing. */
   const ask = (method: string, ...args: unknown[]): unknown => attempt(() => api[method] && api[method]!(...args));
-  const listen = (method: string, listener: (...args: never[]) => void): boolean =>
+  const listen = (method: string, listener: (value: never) => void): boolean =>
     typeof api[method] === 'function' &&
     attempt(() => {
-      api[method]!(listener);
+      api[method]!(listener as () => void);
       return true;
     }) === true;
 
@@ -276,8 +266,7 @@ export function findPlatform(): Platform | undefined {
         [boxed ? 'headers' : 'header']: headers,
       };
       try {
-        if (!host.request) throw new Error('no request API');
-        task = asObject(host.request(options));
+        task = asObject(host.request!(options));
         // Some hosts return a promise even when callbacks are given; its rejection would reach the app's handler.
         if (typeof task['then'] === 'function') (task['then'] as (ok: unknown, bad: () => void) => void)(undefined, () => undefined);
       } catch {
@@ -311,17 +300,13 @@ export function findPlatform(): Platform | undefined {
     launchOptions: () => ask('getLaunchOptionsSync') as EnterOptions | undefined,
     enterOptions: () => ask('getEnterOptionsSync') as EnterOptions | undefined,
 
-    onAppShow: (listener) => listen('onAppShow', listener),
-    onAppHide: (listener) => listen('onAppHide', () => listener()),
-    // A string on most, `{message, stack}` on some.
-    onError: (listener) => listen('onError', (error: unknown) => listener(describeError(error))),
-    onRejection: (listener) => listen('onUnhandledRejection', (event: unknown) => listener(asObject(event)['reason'])),
+    listen,
+
     onNetwork(listener) {
       const hear = (status: unknown): void => {
         const type = text(asObject(status)['networkType']);
         const flag = asObject(status)['isConnected'];
-        const isNone = !!type && /^(none|notreachable)$/i.test(type);
-        listener(flag === undefined ? !isNone : !!flag, type && type.toLowerCase());
+        listener(flag === undefined ? !/^(none|notreachable)$/i.test(String(type)) : !!flag, type && type.toLowerCase());
       };
       ask('getNetworkType', { success: hear, fail: () => undefined });
       listen('onNetworkStatusChange', hear);
@@ -329,13 +314,8 @@ export function findPlatform(): Platform | undefined {
 
     device() {
       // One call for everything is deprecated on WeChat since base library 2.20.1, and may ask for permissions.
-      const isSplit = !!api['getDeviceInfo'] || !!api['getDeviceBaseInfo'];
-      const info = isSplit
-        ? {
-            ...asObject(ask('getDeviceInfo') || ask('getDeviceBaseInfo')),
-            ...asObject(ask('getWindowInfo')),
-            ...asObject(ask('getAppBaseInfo')),
-          }
+      const info: Loose = api['getDeviceInfo']
+        ? { ...asObject(ask('getDeviceInfo')), ...asObject(ask('getWindowInfo')), ...asObject(ask('getAppBaseInfo')) }
         : asObject(ask('getSystemInfoSync'));
       const system = text(info['system']) || '';
       const words = /^([^\d]*?)\s*([\d.].*)?$/.exec(system) || [];
@@ -354,35 +334,44 @@ export function findPlatform(): Platform | undefined {
 
     account() {
       const program = asObject(asObject(ask('getAccountInfoSync'))['miniProgram']);
-      const env = asObject(ask('getEnvInfoSync'));
-      const micro = asObject(env['microapp']);
-      const envVersion = text(program['envVersion'] || micro['envType'] || env['env']);
-      return {
-        appId: text(program['appId'] || micro['appId'] || env['appKey'] || asObject(ask('getAppIdSync'))['appId']),
-        appVersion: text(program['version'] || micro['mpVersion'] || env['appVersion']),
-        envVersion: envVersion && (ENV_WORDS[envVersion] || envVersion),
-      };
+      let { appId, version, envVersion } = program;
+      if (__PLATFORM__ === 'all' || __PLATFORM__ === 'douyin' || __PLATFORM__ === 'baidu') {
+        const env = asObject(ask('getEnvInfoSync'));
+        const micro = asObject(env['microapp']);
+        appId = appId || micro['appId'] || env['appKey'];
+        version = version || micro['mpVersion'] || env['appVersion'];
+        envVersion = envVersion || micro['envType'] || env['env'];
+        envVersion = ENV_WORDS[String(envVersion)] || envVersion;
+      }
+      if (__PLATFORM__ === 'all' || __PLATFORM__ === 'alipay') appId = appId || asObject(ask('getAppIdSync'))['appId'];
+      return { appId: text(appId), appVersion: text(version), envVersion: text(envVersion) };
     },
 
     sceneMark: (scene, apiCategory) => markOf(name, scene, apiCategory),
 
-    register: (which) =>
+    wrapRegister(which, wrap) {
+      // A name that does not exist throws, which is what the attempt is for.
       attempt(() => {
-        const found = which === 'App' ? typeof App !== 'undefined' && App : which === 'Page' ? typeof Page !== 'undefined' && Page : typeof Component !== 'undefined' && Component;
-        return typeof found === 'function' ? found : undefined;
-      }),
-    setRegister(which, register) {
-      attempt(() => {
-        if (which === 'App') App = register;
-        else if (which === 'Page') Page = register;
-        else Component = register;
+        if (which === 'App') App = wrap(App);
+        else if (which === 'Page') Page = wrap(Page);
+        else Component = wrap(Component);
       });
     },
   };
 }
 
-/** One line for an error of any shape. */
+/** One text for an error of any shape: a string on most hosts, `{message, stack}` on some. */
 export function describeError(error: unknown): string {
   const object = asObject(error);
   return String(object['stack'] || object['message'] || object['errMsg'] || error);
+}
+
+/** Hosts write a path with or without a slash before it. */
+export const trimSlash = (path: unknown): string => String(path).replace(/^\//, '');
+
+/** Route of a page, also within a component; hosts name it `route`, `__route__` (Douyin) or `uri` (Baidu). */
+export function routeOf(page: object): string | undefined {
+  const given = page as Loose;
+  const route = given['route'] || given['__route__'] || given['uri'];
+  return route ? trimSlash(route) : undefined;
 }
