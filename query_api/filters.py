@@ -134,8 +134,8 @@ class FieldSql(Struct, frozen=True):
     """
     How a field is read.
 
-    A field may be there with several types (a property that is a text in one event, a number in another). ``has_*`` are SQL conditions that tell whether it is there with that type. ``number_text`` is the number's
-    exact digits.
+    A field may be there with several types (a property that is a text in one event, a number in another). ``has_*`` are
+    SQL conditions that tell whether it is there with that type; ``number_text`` is the number's exact digits.
     """
 
     text: str | None = None

@@ -143,6 +143,19 @@ def later(day: date, interval: Interval, count: int) -> date:
     return day + timedelta(days=count * (7 if interval == "week" else 1))
 
 
+def a_year_before(day: date) -> date:
+    """Return the same day a year earlier; 29 February becomes the 28th."""
+    return day.replace(year=day.year - 1, day=28 if (day.month, day.day) == (2, 29) else day.day)
+
+
+def a_year_before_ms(at_ms: int, zone: ZoneInfo) -> int:
+    """Return the same local time a year earlier; 29 February becomes the 28th."""
+    local = _local(at_ms, zone)
+    before = a_year_before(local.date())
+    earlier = local.replace(year=before.year, day=before.day)
+    return (earlier.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+
 def periods_of(
     from_ms: int,
     to_ms: int,

@@ -29,3 +29,23 @@ def events(
     bindings.named("from_ms", from_ms, "Int64")
     bindings.named("to_ms", to_ms, "Int64")
     return load_sql(f"source.events_{identity}", where=where)
+
+
+SESSION_GAP_MS = 30 * 60 * 1000
+"""Events without a session_id are cut where more silence than this lies between them."""
+SESSION = "(user, app_id, session_id, silent_session_ms)"
+"""What tells sessions apart in the rows of ``with_sessions``."""
+SESSION_DEFINITION = (
+    "the client's session_id of one user in one app; events without one are cut where more than 30 minutes of silence lie "
+    "between two neighbouring events of the user in the app"
+)
+
+
+def with_sessions(bindings: Bindings, events_source: str, silent_source: str) -> str:
+    """
+    Add the session to the events of a source.
+
+    ``silent_source``: all events of the same range with ``session_id = ''``, unfiltered.
+    """
+    bindings.named("session_gap_ms", SESSION_GAP_MS, "Int64")
+    return load_sql("source.sessions", events=events_source, silent=silent_source)

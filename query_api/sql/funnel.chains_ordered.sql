@@ -1,3 +1,8 @@
+-- funnel.chains_ordered: each user's deepest, then earliest chain; any other events may lie between.
+-- Caller: query_api/funnel_sql.py chains_sql(), for order "ordered" without exclusions and hold_constant
+-- Params: steps UInt8, window_ms Int64; fragment user_events
+-- Rows:   those of user_events and level UInt8, chain Array: positions of e1 to e(level)
+-- Source: DESIGN-funnel.md, "Ordered". firsts: for each level the first position that completes it.
 SELECT
     *,
     arrayFold(
@@ -5,7 +10,11 @@ SELECT
             arrayFill(
                 start_ms -> start_ms != 0,
                 arrayMap(
-                    (now_ms, mask, start_ms) -> if(bitTest(mask, step) AND now_ms - start_ms <= {window_ms:Int64}, start_ms, 0),
+                    (now_ms, mask, start_ms) -> if(
+                        bitTest(mask, step) AND start_ms != 0 AND now_ms - start_ms <= {window_ms:Int64},
+                        start_ms,
+                        0
+                    ),
                     at_ms,
                     masks,
                     arrayShiftRight(state.1, 1)
@@ -15,7 +24,10 @@ SELECT
         ),
         range(1, {steps:UInt8}),
         (
-            arrayFill(start_ms -> start_ms != 0, arrayMap((now_ms, mask) -> if(bitTest(mask, 0), now_ms, 0), at_ms, masks)),
+            arrayFill(
+                start_ms -> start_ms != 0,
+                arrayMap((now_ms, mask) -> if(bitTest(mask, 0), now_ms, 0), at_ms, masks)
+            ),
             [arrayFirstIndex(mask -> bitTest(mask, 0), masks)]
         )
     ).2 AS firsts,
@@ -24,10 +36,10 @@ SELECT
     arrayFold(
         (chain, step) -> arrayPushBack(
             chain,
-            arrayFirstIndex((position, mask) -> position > chain[-1] AND bitTest(mask, step), arrayEnumerate(masks), masks)
+            chain[-1] + arrayFirstIndex(mask -> bitTest(mask, step), arraySlice(masks, chain[-1] + 1))
         ),
         range(1, level),
-        [arrayFirstIndex((now_ms, mask) -> bitTest(mask, 0) AND now_ms >= earliest_ms, at_ms, masks)]
+        [toUInt64(arrayFirstIndex((now_ms, mask) -> bitTest(mask, 0) AND now_ms >= earliest_ms, at_ms, masks))]
     ) AS chain
 FROM
 (

@@ -1,10 +1,10 @@
--- funnel.user_events: each user's events in order, as arrays.  Caller: query_api/funnel_sql.py user_events_sql()
--- Params: fragments source (a SELECT of events with user), mask (which steps and exclusions an event matches, as bits),
---         wanted (a condition on mask), entry (whether a step-1 event lies in the range), key, key_order, key_at,
---         key_mask (how order and mask are packed into one number), kept (further arrays, see below), tied (a condition)
--- Rows:   user UInt64; keys; at_ms Array(UInt64), masks Array(UInt64) in the order of events; undecided UInt8: 1 where
---         key cannot tell the order of two events that differ. Only users who can have entered.
--- Source: DESIGN-funnel.md, "One number per event": sorting plain numbers costs a fifth of sorting tuples.
+-- funnel.user_events: each user's relevant events in order, as arrays.  Caller: query_api/funnel_sql.py chains_sql()
+-- Params: fragments source (a SELECT of events with user), mask (what an event matches, as bits), wanted (which events
+--         matter), entered (which users can have entered), key (order and mask of an event as one sortable value),
+--         key_at and key_mask (how to read them from k), tied (whether k and previous are undecided), kept (more arrays)
+-- Rows:   user UInt64, keys Array, at_ms Array(Int64), masks Array(UInt64), undecided Bool: the key leaves the order of
+--         two of the user's events open
+-- Source: DESIGN-funnel.md, "One number for each event": plain numbers sort five times as fast as tuples.
 SELECT
     user,
     groupArray({{key}}) AS unsorted_keys,
