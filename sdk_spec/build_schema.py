@@ -92,7 +92,6 @@ def _header(description: str, kind: str = "string") -> Json:
 
 
 _RETRY_AFTER = _header("Seconds to wait before the same request is sent again.", "integer")
-_REQUEST_ID = _header("The same as `request_id` in the body; quote it when asking for help.")
 
 
 def _error_responses(codes: tuple[str, ...]) -> Json:
@@ -105,16 +104,14 @@ def _error_responses(codes: tuple[str, ...]) -> Json:
         meanings = " ".join(f"`{name}`: {REQUEST_ERRORS[name].meaning}" for name in names)
         retry = "Keep the batch and send it again." if _may_retry(names) else "Drop the batch."
         shape = "BatchResponse" if "all_events_rejected" in names else "ErrorResponse"
-        headers = {"X-Request-Id": _REQUEST_ID}
+        headers: Json = {}
         if status in (429, 503):
             headers["Retry-After"] = _RETRY_AFTER
         if status == 405:
             headers["Allow"] = _header("The methods of this address.")
-        if status == 415:
-            headers["Accept-Encoding"] = _header("The encodings that are understood.")
         responses[str(status)] = {
             "description": f"{meanings} {retry}",
-            "headers": headers,
+            **({"headers": headers} if headers else {}),
             "content": {
                 "application/json": {
                     "schema": {
@@ -143,7 +140,6 @@ def collector_openapi() -> Json:
         "Accepted events are durable: no crash of a process can lose them. Read `rejected`.",
         {"$ref": "#/components/schemas/BatchResponse"},
     )
-    accepted["headers"] = {"X-Request-Id": _REQUEST_ID}
     return {
         "openapi": "3.1.0",
         "info": {
