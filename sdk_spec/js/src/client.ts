@@ -108,14 +108,14 @@ export function createClient(platform: Platform): Client {
         context: {
           text: () => {
             device = device || platform.device();
+            // The network's type is told a moment after the start.
+            made.networkType = made.networkType || networkType;
             return (memo = memo || encodeContext({ ...made.identity, appVersion, envVersion, device: { ...device, networkType: made.networkType } }));
           },
         },
       };
       current = made;
     }
-    // The network's type is told a moment after the start.
-    current.networkType = current.networkType || networkType;
     return current.context;
   }
 
