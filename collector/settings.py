@@ -63,7 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(ge=1_000, description="Bytes of the writer's filter of stored ids: 1.25 an event."),
     ] = 64_000_000
     block_rows: Annotated[int, Meta(ge=1, description="Events in one insert, at most about.")] = (
-        100_000
+        50_000
     )
     flush_interval_ms: Annotated[
         int, Meta(ge=1, description="ms between inserts while fewer events wait.")
