@@ -125,6 +125,41 @@ def send(
         fail("the stored events are not the accepted ones (核对不符)")
 
 
+@app.command()
+def queries(
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder of its own for the synthetic log. 专用数据目录。")
+    ] = Path("bench-queries"),
+    events: Annotated[int, typer.Option(min=1_000, help="事件数。")] = 20_000_000,
+    users: Annotated[int, typer.Option(min=10, help="用户数。")] = 1_000_000,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Merge all parts first. 先合并所有数据块。")
+    ] = False,
+    collector_port: Port = 0,
+    query_port: Port = 0,
+    clickhouse_port: Port = 0,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write JSON here.")] = None,
+) -> None:
+    """Time every report beside the bare SQL for the same rows (查询性能)."""
+    from loadtest import queries as queries_module  # noqa: PLC0415
+    from loadtest.clickhouse import ClickHouseError  # noqa: PLC0415
+    from loadtest.product import Ports, ProductError, sigterm_as_interrupt  # noqa: PLC0415
+
+    try:
+        with sigterm_as_interrupt():
+            report = queries_module.run(
+                data_dir=data_dir,
+                events=events,
+                users=users,
+                ports=Ports(collector_port, query_port, clickhouse_port),
+                merge=merge,
+                console=console,
+            )
+    except (ProductError, ClickHouseError, OSError) as error:
+        fail(str(error))
+    write_json(report, json_path)
+
+
 def write_json(report: dict[str, Any], path: Path | None) -> None:
     """Write a report to a file, or print it."""
     text = msgspec.json.format(msgspec.json.encode(report), indent=1)

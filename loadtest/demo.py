@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import itertools
-import signal
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -88,7 +87,8 @@ def run(options: Options, console: Console) -> None:
     log_path = data_dir / LOG_FILE
     with running(
         data_dir, ports=options.ports, log_path=log_path, workers=options.workers
-    ) as ready:
+    ) as serving:
+        ready = serving.ready
         console.print(f"[dim]已启动 serving after {time.monotonic() - started:.1f} s[/]")
         state = _state_of(data_dir, ready, options.scale)
         if state.is_complete:
@@ -99,7 +99,7 @@ def run(options: Options, console: Console) -> None:
         _say_how_to_go_on(ready, state, log_path, console)
         if options.keep_serving:
             console.print("服务运行中，按 Ctrl-C 停止。 Serving until Ctrl-C.", style="bold green")
-            signal.pause()
+            serving.wait()
 
 
 def _state_of(data_dir: Path, ready: Ready, scale: float) -> State:
@@ -219,14 +219,18 @@ def _show(ready: Ready, state: State, console: Console) -> None:
     funnel = _timed(lambda: api.report("funnel", common | funnel_request()))
     console.print()
     console.print(
-        funnel_table(funnel[0]["result"], f"购物漏斗 Shopping funnel  {days}  ({funnel[1]} ms)")
+        funnel_table(
+            funnel[0]["result"],
+            f"购物漏斗（一天内）Shopping funnel within a day  {days}  ({funnel[1]} ms)",
+            console.width,
+        )
     )
     retention = _timed(lambda: api.report("retention", common | retention_request()))
     console.print()
     console.print(
         retention_table(
             retention[0]["result"],
-            f"新用户留存 Retention of new users  {days}  ({retention[1]} ms)",
+            f"新用户留存（+n：n 天后）Retention of new users, n days later  ({retention[1]} ms)",
             last=_COHORTS_SHOWN,
         )
     )

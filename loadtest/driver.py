@@ -73,7 +73,8 @@ class Plan(Struct, frozen=True):
 
 class Outcome(Struct):
     """
-    What became of it. ``fates`` by body number: how many of its events the collector has taken.
+    What became of it. ``acknowledged``: monotonic time and events accepted until then. ``fates`` by
+    body number: how many of its events the collector has taken.
 
     ``accepted + duplicates + rejected`` are events of answered requests; ``unknown`` are bodies
     that never got a final answer (they may or may not be stored); ``dropped`` are bodies answered
@@ -89,6 +90,7 @@ class Outcome(Struct):
     sent_bytes: int = 0
     latencies_ms: list[float] = msgspec.field(default_factory=list)
     statuses: dict[int, int] = msgspec.field(default_factory=dict)
+    acknowledged: list[tuple[float, int]] = msgspec.field(default_factory=list)
     fates: dict[int, int] = msgspec.field(default_factory=dict)
     unknown: list[int] = msgspec.field(default_factory=list)
     dropped: list[int] = msgspec.field(default_factory=list)
@@ -103,7 +105,7 @@ class _Errand(Struct):
     """
     One body to deliver.
 
-    ``due`` by the loop's clock. ``is_again``: sent before; ``is_repeat``: even answered before.
+    ``due`` by the monotonic clock. ``is_again``: sent before; ``is_repeat``: even answered before.
     """
 
     number: int
@@ -127,7 +129,6 @@ class Driver:
         self._plan = plan
         self._random = Random(plan.seed)  # noqa: S311 - nothing secret
         self._read_answer = read_answer
-        self._loop: asyncio.AbstractEventLoop
         self._limit = plan.limit
         if plan.rate:
             due = int(plan.rate * plan.duration_s / plan.batch + 1e-6)
@@ -150,7 +151,6 @@ class Driver:
         """Send all of it. Errors: OSError when nothing listens at the start."""
         plan, outcome = self._plan, self.outcome
         self._prepare()
-        self._loop = asyncio.get_running_loop()
         for _ in range(plan.connections):
             connection = Connection(self._address, self._answered)
             await connection.open()
@@ -158,7 +158,7 @@ class Driver:
         gc.collect()
         gc.freeze()
         gc.disable()  # a pause of the generator would count as a slow answer
-        started = self._last_answer = self._loop.time()
+        started = self._last_answer = time.monotonic()
         self._stops_at = started + plan.duration_s
         try:
             await self._send_until(self._stops_at + plan.grace_s, started)
@@ -199,7 +199,7 @@ class Driver:
         plan = self._plan
         interval = plan.batch / plan.rate if plan.rate else 0.0
         while True:
-            now = self._loop.time()
+            now = time.monotonic()
             if plan.rate:
                 while self._may_start() and started + self._next * interval <= now:
                     self._ready.append(self._start(started + self._next * interval))
@@ -254,7 +254,7 @@ class Driver:
         errand, _ = self._under_way.pop(connection)
         if self._is_over:
             return
-        now = self._loop.time()
+        now = time.monotonic()
         outcome = self.outcome
         outcome.statuses[answer.status] = outcome.statuses.get(answer.status, 0) + 1
         if answer.status in _RETRY_STATUS:
@@ -279,6 +279,7 @@ class Driver:
         outcome.latencies_ms.append((now - errand.due) * 1000)
         fate = self._read_answer(answer.body)
         outcome.accepted += fate.accepted
+        outcome.acknowledged.append((now, outcome.accepted))
         outcome.duplicates += fate.duplicates
         outcome.rejected += fate.rejected
         outcome.fates[errand.number] = fate.accepted + fate.duplicates
@@ -312,5 +313,5 @@ class Driver:
                 await asyncio.sleep(_RECONNECT_WAIT_S)
                 continue
             self._idle.append(connection)
-            self._dispatch(self._loop.time())
+            self._dispatch(time.monotonic())
             return

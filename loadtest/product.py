@@ -66,10 +66,23 @@ class Ports(Struct, frozen=True):
         ]
 
 
+class Serving:
+    """A product that serves."""
+
+    def __init__(self, ready: Ready, child: subprocess.Popen[bytes]) -> None:
+        self.ready = ready
+        self._child = child
+
+    def wait(self) -> None:
+        """Return never, but raise: ProductError when it ends by itself, KeyboardInterrupt."""
+        code = self._child.wait()
+        raise ProductError(f"scenetrail up ended by itself with exit code {code} (意外退出)")
+
+
 @contextmanager
 def running(
     data_dir: Path, *, ports: Ports, log_path: Path, workers: int | None = None
-) -> Iterator[Ready]:
+) -> Iterator[Serving]:
     """
     Serve from a data folder while the block runs; then let it drain and stop.
 
@@ -91,7 +104,7 @@ def running(
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
         )
     try:
-        yield _wait_ready(child, log_path, log_start)
+        yield Serving(_wait_ready(child, log_path, log_start), child)
     finally:
         stop(child)
 

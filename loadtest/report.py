@@ -17,7 +17,8 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-_BAR_CELLS = 24
+_FUNNEL_TEXT_CELLS = 72
+"""What the other columns of a funnel take."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STEPS = " ▁▂▃▄▅▆▇█"
 _VERSIONED = ("aiohttp", "chdb-core", "clickhouse-connect", "msgspec", "pyarrow", "uvloop")
@@ -31,7 +32,7 @@ STEP_LABELS = {
 }
 
 
-def bar(share: float, cells: int = _BAR_CELLS) -> str:
+def bar(share: float, cells: int) -> str:
     """Draw a share of 0 to 1 to an eighth of a character."""
     eighths = round(min(max(share, 0.0), 1.0) * cells * 8)
     whole, rest = divmod(eighths, 8)
@@ -48,27 +49,28 @@ def duration(milliseconds: float | None) -> str:
     if milliseconds is None:
         return "–"
     seconds = milliseconds / 1000
-    for size, unit in ((86_400, "天 d"), (3_600, "时 h"), (60, "分 min")):
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.1f} 秒 s"
+    return f"{seconds:.1f} s"
 
 
-def funnel_table(result: Mapping[str, Any], title: str) -> Table:
-    """Lay out a funnel's ``result``."""
+def funnel_table(result: Mapping[str, Any], title: str, width: int) -> Table:
+    """Lay out a funnel's ``result`` in so many columns of the terminal."""
+    cells = min(max(width - _FUNNEL_TEXT_CELLS, 6), 30)
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("步骤 Step", no_wrap=True)
     table.add_column("", no_wrap=True, style="cyan")
     table.add_column("用户\nUsers", justify="right")
-    table.add_column("上一步转化\nFrom previous", justify="right")
-    table.add_column("总转化\nFrom first", justify="right")
-    table.add_column("中位用时\nMedian time", justify="right")
+    table.add_column("较上步\nStep", justify="right")
+    table.add_column("总转化\nTotal", justify="right")
+    table.add_column("中位用时\nMedian", justify="right", no_wrap=True)
     first = max(1, result["steps"][0]["users"])
     for step in result["steps"]:
         is_first = step["step"] == 1
         table.add_row(
             f"{step['step']} {STEP_LABELS.get(step['event'], step['event'])}",
-            bar(step["users"] / first),
+            bar(step["users"] / first, cells),
             f"{step['users']:,}",
             "" if is_first else percent(step["rate_from_previous"]),
             percent(step["rate_from_first"]),
@@ -80,11 +82,11 @@ def funnel_table(result: Mapping[str, Any], title: str) -> Table:
 def retention_table(result: Mapping[str, Any], title: str, last: int) -> Table:
     """Lay out a retention's ``result``: its last cohorts, the total over all, and the total's curve."""
     table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("首次到访 First visit", no_wrap=True)
-    table.add_column("人数 Size", justify="right")
+    table.add_column("首访 First", no_wrap=True)
+    table.add_column("人数\nUsers", justify="right")
     total = result["total"]
     for number in range(1, len(total["rates"])):
-        table.add_column(f"+{number} 天 d", justify="right", no_wrap=True)
+        table.add_column(f"+{number}", justify="right", no_wrap=True)
     highest = max([rate for rate in total["rates"][1:] if rate] or [1.0]) * 1.6
     for cohort in result["cohorts"][-last:]:
         cells = [
@@ -95,7 +97,7 @@ def retention_table(result: Mapping[str, Any], title: str, last: int) -> Table:
     table.add_section()
     size = sum(cohort["size"] for cohort in result["cohorts"])
     rates = [_retention_cell(rate, rate is not None, highest) for rate in total["rates"][1:]]
-    table.add_row("全部 All cohorts", f"{size:,}", *rates, style="bold")
+    table.add_row("全部 All", f"{size:,}", *rates, style="bold")
     return table
 
 
@@ -105,7 +107,7 @@ def _retention_cell(rate: float | None, is_mature: bool, highest: float) -> Text
     step = _STEPS[min(8, round(rate / highest * 8))]
     shade = 0x30 + round(min(1.0, rate / highest) * 0x90)
     return Text.assemble(
-        (f"{rate * 100:4.0f}% ", ""), (step, f"#20{shade:02x}{min(255, shade + 0x30):02x}")
+        (f"{rate * 100:.0f}% ", ""), (step, f"#20{shade:02x}{min(255, shade + 0x30):02x}")
     )
 
 

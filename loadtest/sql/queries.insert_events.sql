@@ -1,0 +1,57 @@
+-- queries.insert_events: a synthetic log, straight into the table.  Caller: loadtest/queries.py
+-- Params: project String; app_id String; first UInt64 and rows UInt64, the event numbers of this part; users UInt64;
+--         from_ms Int64, epoch ms of the first day; days UInt32
+-- Rows:   none
+-- Source: a few users make most of the events (square of a uniform number); every fifth user is anonymous in the first
+--         third of the days and is joined by queries.insert_persons
+INSERT INTO events
+(
+    project, app_id, platform, event, event_id, event_key, actor, occurred_at, client_occurred_at, sent_at, received_at,
+    precedence, clock, seq, session_id, anonymous_id, openid, scene, page, device_brand, device_os, app_version,
+    properties_text, properties_number
+)
+WITH
+    number AS n,
+    toUInt64(pow(sipHash64(n, 1) / 18446744073709551616., 2) * {users:UInt64}) AS u,
+    {from_ms:Int64} + toInt64(sipHash64(n, 2) % (toUInt64({days:UInt32}) * 86400000)) AS at_ms,
+    fromUnixTimestamp64Milli(at_ms, 'UTC') AS at,
+    u % 5 = 0 AND at_ms < {from_ms:Int64} + toInt64({days:UInt32}) * 28800000 AS is_anonymous,
+    concat('q', lower(hex(n)), lower(hex(sipHash64(n, 3)))) AS id,
+    concat('a', leftPad(toString(u), 20, '0')) AS anonymous,
+    concat('o', leftPad(toString(u), 27, '0')) AS open,
+    sipHash64(n, 4) % 100 AS mix,
+    sipHash64(n, 5) AS chance
+SELECT
+    {project:String},
+    {app_id:String},
+    'wechat',
+    multiIf(mix < 20, 'app_show', mix < 55, 'page_view', mix < 83, 'product_view', mix < 93, 'add_to_cart',
+            mix < 97, 'order_submit', 'order_pay'),
+    id,
+    xxh3(concat({app_id:String}, '\x1f', id)),
+    if(is_anonymous,
+       xxh3(concat({project:String}, '\x1fanonymous_id\x1f', {app_id:String}, '\x1f', anonymous)),
+       xxh3(concat({project:String}, '\x1fopenid\x1f', {app_id:String}, '\x1f', open))),
+    at,
+    at,
+    at,
+    at,
+    toUInt64(9223372036854775808 - at_ms),
+    'ok',
+    toUInt32(n % 40),
+    lower(hex(sipHash64(u, intDiv(at_ms, 1800000)))),
+    anonymous,
+    if(is_anonymous, '', open),
+    ['1089', '1001', '1005', '1011', '1047', '1007', '1044', '1035'][chance % 8 + 1],
+    ['pages/home/index', 'pages/goods/detail', 'pages/cart/index'][chance % 3 + 1],
+    ['Apple', 'HUAWEI', 'Xiaomi', 'OPPO', 'vivo'][u % 5 + 1],
+    ['iOS', 'Android', 'HarmonyOS'][u % 3 + 1],
+    '3.2.0',
+    map('city', ['北京', '上海', '广州', '深圳', '杭州', '成都'][u % 6 + 1], 'sku', concat('SY-', toString(chance % 500))),
+    map('price', toFloat64(chance % 20000) / 100)
+FROM numbers_mt({first:UInt64}, {rows:UInt64})
+SETTINGS
+    max_insert_threads = 2,
+    max_insert_block_size = 1048576,
+    min_insert_block_size_rows = 1048576,
+    min_insert_block_size_bytes = 0
