@@ -6,13 +6,13 @@ Columns are built per block, not per event: what a batch shares is one value per
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
-import structlog
 import xxhash
 from numpy.typing import NDArray
 
@@ -90,12 +90,17 @@ class Block(msgspec.Struct):
         Only events that are stored bind: a second copy sent under another envelope changes nothing.
         """
         earliest: dict[int, int] = {}
-        for index, ids in enumerate(self.ids):
-            if not ids.bindings or (kept is not None and not kept[index]):
-                continue
-            known = earliest.get(id(ids))
-            if known is None or self._order(index) < self._order(known):
-                earliest[id(ids)] = index
+        times: list[int] = self.occurred_at.tolist()
+        stored = range(len(times)) if kept is None else np.flatnonzero(kept).tolist()
+        for index in stored:
+            key = id(self.ids[index])
+            known = earliest.get(key)
+            if (
+                known is None
+                or times[index] < times[known]
+                or (times[index] == times[known] and self._order(index) < self._order(known))
+            ):
+                earliest[key] = index
         pairs: dict[tuple[int, int], Binding] = {}
         for index in earliest.values():
             event = self.events[index]
@@ -130,8 +135,6 @@ _STRICT = msgspec.json.Decoder(_StrictBatch)
 _KNOWN_EVENT_KEYS = frozenset(Event.__struct_fields__)
 _KNOWN_BATCH_KEYS = frozenset(EventBatch.__struct_fields__)
 
-
-log = structlog.get_logger()
 
 _hash = xxhash.xxh3_64_intdigest
 _NO_PROPERTIES: dict[str, Any] = {}
@@ -201,13 +204,9 @@ class _Columns:
     def _decode(self, record: SpoolRecord) -> tuple[Envelope, Sequence[Event], list[Rejection]]:
         """Return the envelope, the accepted events and the refused ones. Errors: BodyError."""
         if not record.refused:
-            try:
+            # Fails on unknown keys, most likely; the long way ignores and counts them.
+            with contextlib.suppress(ValueError, RecursionError):
                 whole = _STRICT.decode(record.body)
-            except (ValueError, RecursionError):
-                log.debug(
-                    "unknown_keys", request_id=record.request_id
-                )  # most likely; counted below
-            else:
                 return whole, _without(whole.events, record.duplicates), []
         batch = decode_batch(record.body)
         self.unknown_keys += count_unknown_keys(record.body)
