@@ -24,6 +24,10 @@ from sdk_spec import access
 from tests.conftest import free_port
 from tests.contract.vector_runner import Variables, load
 
+if not {"SCENETRAIL_JSON_TEST_SUITE", "SCENETRAIL_NAUGHTY_STRINGS"} <= os.environ.keys():
+    collect_ignore = ["test_outside_material.py"]
+"""Outside material is no part of the project: a longer run that names where it lies."""
+
 BODY_TIMEOUT_S = 1.0
 """Short, so that tests of slow bodies are quick."""
 SPARE_APPS = 200
