@@ -19,9 +19,11 @@ import os
 import resource
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -45,6 +47,8 @@ HTTP_TIMEOUT_S = 5.0
 HURRY_DEADLINE_S = 6.0
 STOP_DEADLINE_S = 60.0
 WANTED_OPEN_FILES = 65_536
+
+T = TypeVar("T")
 
 log = structlog.get_logger("collector.standalone")
 
@@ -280,7 +284,7 @@ async def _migrate(writer_url: str) -> None:
     deadline = time.monotonic() + MIGRATION_WAIT_S
     while True:
         try:
-            applied = await asyncio.to_thread(migrate, writer_url)
+            applied = await _in_daemon_thread(lambda: migrate(writer_url))
         except OperationalError as error:
             # Every statement can be repeated: also when ClickHouse died half-way.
             if time.monotonic() > deadline:
@@ -297,6 +301,36 @@ async def _migrate(writer_url: str) -> None:
         else:
             log.info("schema_up_to_date", applied=applied)
             return
+
+
+async def _in_daemon_thread(work: Callable[[], T]) -> T:
+    """
+    Run blocking work in a thread that does not keep the process alive.
+
+    Unlike ``asyncio.to_thread``, which would make Ctrl-C wait for a ClickHouse that does not answer.
+    """
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[T] = loop.create_future()
+
+    def settle(value: T | None, error: BaseException | None) -> None:
+        if outcome.done():  # cancelled meanwhile
+            return
+        if error is not None:
+            outcome.set_exception(error)
+        else:
+            outcome.set_result(cast("T", value))
+
+    def run() -> None:
+        value, error = None, None
+        try:
+            value = work()
+        except Exception as caught:  # noqa: BLE001 (handed over, not swallowed)
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, value, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await outcome
 
 
 def with_database(url: str) -> str:

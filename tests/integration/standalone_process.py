@@ -1,5 +1,6 @@
 """A real ``scenetrail up`` for tests: started, watched, signalled, and its processes counted."""
 
+import contextlib
 import json
 import os
 import signal
@@ -147,6 +148,10 @@ class Standalone:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(30)
+        # One that outlives its parent is the finding of a test, not a burden for the next.
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self._reader.join(30)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
