@@ -23,17 +23,26 @@ import google_crc32c
 import msgspec
 import structlog
 
+from collector import metrics
+
 log = structlog.get_logger()
 
 FILE_MAGIC = b"SCNTRLS1"
 """First bytes of a segment; the last character is the version of the format."""
 RECORD_MAGIC = 0x5C37E11D
+"""A new version of the format takes a new one, so that a damaged file header is no new version."""
+_RECORD_MAGIC_BYTES = RECORD_MAGIC.to_bytes(4, "little")
+_HARMLESS_BYTES = b"\x1d\xe0\x37\x5c"
+"""Neither these nor the magic are UTF-8, so the one can stand for the other in a body and no event's fate changes."""
 _RECORD = struct.Struct("<III")
 """Magic, bytes of the payload, crc32c of the payload."""
 MAX_RECORD_BYTES = 32 * 1024 * 1024
 _IOV_MAX = 512
 """Buffers in one writev; the kernel's limit is 1024 and a record takes two."""
 _SUFFIX = ".spool"
+_UNBORN_SUFFIX = ".new"
+_SEGMENT_AGE_S = 30.0
+_EXIT_COMMIT_FAILED = 70
 _LOCK = "lock"
 _LOCK_PATIENCE_S = 1.0
 
@@ -67,6 +76,20 @@ class SpoolRecord(msgspec.Struct, frozen=True, array_like=True):
     refused: list[int]
     duplicates: list[int]
     body: bytes
+
+
+class _Checkpoint(msgspec.Struct, frozen=True):
+    """``checkpoint.json``: ``state`` is a ``_Progress``, ``crc32c`` of its bytes: a flipped digit would skip records."""
+
+    crc32c: int
+    state: msgspec.Raw
+
+
+class _Progress(msgspec.Struct):
+    """Bytes per segment: stored in ClickHouse; and the ends of the block that was on its way when this was written."""
+
+    stored: dict[str, int] = {}
+    intended: dict[str, int] = {}
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -142,9 +165,11 @@ class Spool:
         self._pending_max_bytes = pending_max_bytes
         self._lock = lock_folder(folder)
         self._loop = asyncio.get_running_loop()
-        self._queue: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]] | None] = (
+        # A record with its waiter; True: seal the segment; None: the end.
+        self._queue: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]] | bool | None] = (
             queue.SimpleQueue()
         )
+        self._wanted_bytes = 1
         self._pending_bytes = 0
         self._file = -1
         self._file_bytes = 0
@@ -152,9 +177,10 @@ class Spool:
         self.stored_bytes = folder_bytes(folder)
         self.is_disk_low = False
         self.is_broken = False
-        self.syncs = 0
+        for path in folder.glob(f"*{_UNBORN_SUFFIX}"):
+            path.unlink()
         self.measure()
-        self._thread = threading.Thread(target=self._commit_forever, name="spool", daemon=True)
+        self._thread = threading.Thread(target=self._commit_or_exit, name="spool", daemon=True)
         self._thread.start()
 
     def append(self, record: SpoolRecord) -> asyncio.Future[None]:
@@ -163,10 +189,15 @@ class Spool:
 
         Errors: SpoolFullError at once; SpoolBrokenError through the future.
         """
+        if _RECORD_MAGIC_BYTES in record.body:
+            # Nobody may plant a record of another app in a body, for a reader that looks for the next whole one.
+            body = record.body.replace(_RECORD_MAGIC_BYTES, _HARMLESS_BYTES)
+            record = msgspec.structs.replace(record, body=body)
         payload = _encoder.encode(record)
         size = len(payload) + _RECORD.size
         if self.is_disk_low:
             raise SpoolFullError("the disk has less free space than spool_reserve_bytes")
+        self._wanted_bytes = size
         if self.stored_bytes + self._pending_bytes + size > self._max_bytes:
             raise SpoolFullError("the spool holds spool_max_bytes; ClickHouse does not keep up")
         if self._pending_bytes and self._pending_bytes + size > self._pending_max_bytes:
@@ -178,14 +209,22 @@ class Spool:
 
     @property
     def is_full(self) -> bool:
-        """True when the next record would be refused for want of room."""
-        return self.is_disk_low or self.stored_bytes + self._pending_bytes >= self._max_bytes
+        """True when another record like the last one would be refused for want of room."""
+        used = self.stored_bytes + self._pending_bytes
+        return self.is_disk_low or used + self._wanted_bytes > self._max_bytes
 
     def measure(self) -> None:
-        """Look at the disk: bytes in use and free. Called once a second by the worker."""
+        """
+        Look at the disk: bytes in use and free. Called twice a second by the worker.
+
+        Seals a segment that is old, so that it is deleted when it is stored though nothing follows, and one that stands
+        in its own way: only sealed segments give their room back.
+        """
         self.stored_bytes = folder_bytes(self._folder)
         free = os.statvfs(self._folder)
         self.is_disk_low = free.f_bavail * free.f_frsize < self._reserve_bytes
+        if self._file >= 0 and (self.is_full or self._is_segment_old()):
+            self._queue.put(True)
 
     def close(self) -> None:
         """Commit what waits, end the thread, release the folder."""
@@ -196,35 +235,49 @@ class Spool:
             self._file = -1
         os.close(self._lock)
 
+    def _commit_or_exit(self) -> None:
+        """Thread: a fault that nobody foresaw must not leave requests waiting for ever: end, to be started again."""
+        try:
+            self._commit_forever()
+        except BaseException:
+            log.exception("spool_thread_failed", effect="this worker ends")
+            os._exit(_EXIT_COMMIT_FAILED)
+
     def _commit_forever(self) -> None:
-        """Thread: whatever queued while the last sync ran is the next group. Needs no timer."""
+        """Whatever queued while the last sync ran is the next group. Needs no timer."""
         while True:
-            first = self._queue.get()
-            if first is None:
-                return
-            group = [first]
-            is_last = False
+            item = self._queue.get()
+            group: list[tuple[bytes, asyncio.Future[None]]] = []
             with contextlib.suppress(queue.Empty):
-                while True:
-                    item = self._queue.get_nowait()
-                    if item is None:
-                        is_last = True
-                        break
+                while isinstance(item, tuple):
                     group.append(item)
-            error: SpoolBrokenError | None = None
-            try:
-                self._write([payload for payload, _ in group])
-                self.is_broken = False
-            except OSError as cause:
-                self.is_broken = True
-                self._abandon_segment()
-                error = SpoolBrokenError(f"the spool cannot write: {cause.strerror}")
-                error.__cause__ = cause
-                log.error("spool_write_failed", error=str(cause), folder=str(self._folder))
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(self._answer, group, error)
-            if is_last:
+                    item = self._queue.get_nowait()
+            if group:
+                self._commit(group)
+            if item is None:
                 return
+            if item is True:
+                self._seal()
+
+    def _commit(self, group: list[tuple[bytes, asyncio.Future[None]]]) -> None:
+        error: SpoolBrokenError | None = None
+        try:
+            self._write([payload for payload, _ in group])
+            self.is_broken = False
+        except OSError as cause:
+            self.is_broken = True
+            self._abandon_segment()
+            error = SpoolBrokenError(f"the spool cannot write: {cause.strerror}")
+            error.__cause__ = cause
+            log.error("spool_write_failed", error=str(cause), folder=str(self._folder))
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._answer, group, error)
+
+    def _seal(self) -> None:
+        """Close the segment, which gives its lock back: nothing follows in it."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
     def _answer(
         self, group: list[tuple[bytes, asyncio.Future[None]]], error: SpoolBrokenError | None
@@ -245,6 +298,7 @@ class Spool:
     def _write(self, payloads: list[bytes]) -> None:
         """Append and sync one group. Errors: OSError; nothing of the group counts as durable then."""
         if self._file < 0 or self._file_bytes >= self._segment_bytes or self._is_segment_old():
+            self._seal()
             self._start_segment()
         buffers: list[bytes] = []
         for payload in payloads:
@@ -253,30 +307,34 @@ class Spool:
         for start in range(0, len(buffers), _IOV_MAX):
             _write_all(self._file, buffers[start : start + _IOV_MAX])
         os.fdatasync(self._file)
-        self.syncs += 1
+        metrics.spool_syncs_total.inc()
         self._file_bytes += sum(map(len, buffers))
 
     def _is_segment_old(self) -> bool:
-        """A quiet worker starts a new file after 30 s, so that the old one can be deleted when it is stored."""
-        return time.monotonic() - self._file_started_s > 30
+        """So that stored events leave the disk in time also where few come."""
+        return time.monotonic() - self._file_started_s > _SEGMENT_AGE_S
 
     def _start_segment(self) -> None:
         """
         Open a new file. Its name is never used again: time for the order, randomness against clocks that go back.
+
+        TRICKY: it gets its name only when it is locked; a file with a name and no lock is sealed.
         """
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
         newest = max((int(path.name.split("-")[0]) for path in segments(self._folder)), default=0)
         number = max(newest + 1, time.time_ns() // 1_000_000)
         path = self._folder / f"{number:016d}-{secrets.token_hex(6)}{_SUFFIX}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        unborn = path.with_suffix(_UNBORN_SUFFIX)
+        descriptor = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _write_all(descriptor, [FILE_MAGIC])
             os.fdatasync(descriptor)
+            unborn.rename(path)
             sync_folder(self._folder)
         except OSError:
             os.close(descriptor)
+            with contextlib.suppress(OSError):
+                unborn.unlink()
             raise
         self._file = descriptor
         self._file_bytes = len(FILE_MAGIC)
@@ -317,10 +375,10 @@ class Position(msgspec.Struct, frozen=True):
 
 class SpoolReader:
     """
-    Reads the records of all workers' folders and forgets what is stored. One process at a time.
+    Reads the records of all workers' folders and forgets what is stored. One process at a time; any of its threads.
 
-    The checkpoint (``checkpoint.json``: offset per segment) is written after ClickHouse confirmed. Losing it costs only
-    time: records are read again and recognised as duplicates.
+    The checkpoint is written after ClickHouse confirmed. Losing it costs only time: records are read again and recognised
+    as duplicates.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -328,22 +386,41 @@ class SpoolReader:
         self._folder = folder
         self._lock = lock_folder(folder)
         self._checkpoint = folder / "checkpoint.json"
-        self._stored: dict[str, int] = self._load_checkpoint()
-        self._read: dict[str, int] = dict(self._stored)
+        self._progress = self._load_checkpoint()
+        self._intended = dict(self._progress.intended)
+        self._read: dict[str, int] = dict(self._progress.stored)
+        self._foreign: set[str] = set()
+        self._guard = threading.Lock()
         self.corrupt_bytes = 0
 
     def close(self) -> None:
         """Release the folder."""
         os.close(self._lock)
 
-    def _load_checkpoint(self) -> dict[str, int]:
+    def _load_checkpoint(self) -> _Progress:
         try:
-            return msgspec.json.decode(self._checkpoint.read_bytes(), type=dict[str, int])
+            checkpoint = msgspec.json.decode(self._checkpoint.read_bytes(), type=_Checkpoint)
+            if google_crc32c.value(bytes(checkpoint.state)) == checkpoint.crc32c:
+                return msgspec.json.decode(checkpoint.state, type=_Progress)
         except FileNotFoundError:
-            return {}
-        except msgspec.DecodeError:
-            log.warning("checkpoint_unreadable", effect="the spool is read again from its start")
-            return {}
+            return _Progress()
+        except (ValueError, RecursionError) as error:  # what decoding raises
+            log.warning("checkpoint_damaged", error=str(error))
+        log.warning("checkpoint_unreadable", effect="the spool is read again from its start")
+        return _Progress()
+
+    def _save_checkpoint(self) -> None:
+        """Replace the checkpoint durably. Errors: OSError."""
+        state = msgspec.json.encode(self._progress)
+        temporary = self._checkpoint.with_suffix(".new")
+        with temporary.open("wb") as file:
+            file.write(
+                msgspec.json.encode(_Checkpoint(google_crc32c.value(state), msgspec.Raw(state)))
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(self._checkpoint)
+        sync_folder(self._folder)
 
     def _worker_folders(self) -> list[Path]:
         return sorted(path for path in self._folder.iterdir() if path.is_dir())
@@ -352,39 +429,74 @@ class SpoolReader:
         """
         Return records not read yet, about ``max_bytes`` of them, and the positions behind them.
 
-        Pass the positions to ``confirm`` once the records are stored.
+        Every worker has an equal share, so that a busy one does not hold up the others. After a crash the first answer is
+        the block that was on its way then, record for record. Pass the positions to ``confirm`` once the records are
+        stored.
         """
         records: list[SpoolRecord] = []
         positions: list[Position] = []
-        for folder in self._worker_folders():
-            paths = segments(folder)
-            for path in paths:
-                if max_bytes <= 0:
+        with self._guard:
+            if self._intended:
+                self._read_again(records, positions)
+                if positions:
                     return records, positions
-                key = f"{folder.name}/{path.name}"
-                start = self._read.get(key, 0)
-                is_sealed = path != paths[-1] or self._is_deserted(folder)
-                end = start
-                for record, behind in self._records(path, start, max_bytes, is_sealed=is_sealed):
-                    end = behind
-                    if record is not None:
-                        records.append(record)
-                if end > start:
-                    max_bytes -= end - start
-                    self._read[key] = end
-                    positions.append(Position(key, end))
+            folders = self._worker_folders()
+            for index, folder in enumerate(folders):
+                share = max(1, max_bytes // (len(folders) - index))
+                used = self._read_folder(folder, share, records, positions)
+                max_bytes = max(0, max_bytes - used)
         return records, positions
 
-    def _is_deserted(self, folder: Path) -> bool:
-        """True when no process appends to a worker's folder any more."""
-        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        finally:
-            os.close(descriptor)
-        return True
+    def _read_folder(
+        self, folder: Path, max_bytes: int, records: list[SpoolRecord], positions: list[Position]
+    ) -> int:
+        """Read on in one worker's segments and return how many bytes that were."""
+        used = 0
+        paths = segments(folder)
+        for path in paths:
+            if used >= max_bytes:
+                break
+            is_sealed = path != paths[-1] or _is_sealed(path)
+            used += self._read_segment(
+                path, max_bytes - used, records, positions, is_sealed=is_sealed
+            )
+        return used
+
+    def _read_segment(
+        self,
+        path: Path,
+        max_bytes: int,
+        records: list[SpoolRecord],
+        positions: list[Position],
+        *,
+        is_sealed: bool,
+    ) -> int:
+        key = _key(path)
+        start = self._read.get(key, 0)
+        end = start
+        for record, behind in self._records(path, start, max_bytes, is_sealed=is_sealed):
+            end = behind
+            if record is not None:
+                records.append(record)
+        if end > start:
+            self._read[key] = end
+            positions.append(Position(key, end))
+        return end - start
+
+    def _read_again(self, records: list[SpoolRecord], positions: list[Position]) -> None:
+        """
+        Read the block that was on its way at the crash: some of its events may be stored without their keys.
+
+        Another block might hold a changed copy of one of them, which would then be stored beside it.
+        """
+        intended, self._intended = self._intended, {}
+        for key, end in sorted(intended.items()):
+            path = self._folder / key
+            start = self._read.get(key, 0)
+            if end > start and path.exists():
+                self._read_segment(
+                    path, end - start, records, positions, is_sealed=_is_sealed(path)
+                )
 
     def _records(
         self, path: Path, start: int, max_bytes: int, *, is_sealed: bool
@@ -393,99 +505,160 @@ class SpoolReader:
         Yield (record, offset behind it) from ``start`` on.
 
         An unfinished record at the end of a live segment is left for later. In a sealed segment what does not check is
-        skipped to the next whole record, counted, and copied to ``corrupt/``.
+        skipped to the next whole record, counted, and copied aside.
         """
+        limit = start + max_bytes
         with path.open("rb") as file:
             if start == 0:
-                magic = file.read(len(FILE_MAGIC))
-                if len(magic) < len(FILE_MAGIC) and not is_sealed:
+                head = file.read(len(FILE_MAGIC))
+                if len(head) < len(FILE_MAGIC) and not is_sealed:
                     return
-                start = len(FILE_MAGIC) if magic == FILE_MAGIC else 0
+                if head == FILE_MAGIC:
+                    start = len(FILE_MAGIC)
+                elif self._is_foreign(path, head, file.read(len(_RECORD_MAGIC_BYTES))):
+                    return
             file.seek(start)
             data = file.read(max(max_bytes, _RECORD.size + MAX_RECORD_BYTES))
             is_whole_file = not file.read(1)
         at = 0
-        while at < len(data) and at < max_bytes:
+        while at < len(data) and (at == 0 or start + at < limit):
             payload = _payload_at(data, at)
             if payload is not None:
                 at += _RECORD.size + len(payload)
-                record = self._decode(payload, path)
+                record = self._decode(payload, path, start + at)
                 yield record, start + at
                 continue
             if not is_sealed:
                 return
-            following = _next_record(data, at + 1)
-            if following is None and not is_whole_file and at:
-                return  # more of the file is needed to judge
-            skip_to = len(data) if following is None else following
+            if not is_whole_file and at and _may_go_on(data, at):
+                return  # the rest of it comes with the next read
+            skip_to = _next_record(data, at + 1, is_whole_file=is_whole_file)
             self._set_aside(path, start + at, data[at:skip_to])
             at = skip_to
             yield None, start + at
 
-    def _decode(self, payload: bytes, path: Path) -> SpoolRecord | None:
+    def _is_foreign(self, path: Path, head: bytes, following: bytes) -> bool:
+        """True for a segment of a later version: neither read nor deleted; its version will."""
+        prefix = FILE_MAGIC[:-1]
+        if head[:-1] != prefix or following == _RECORD_MAGIC_BYTES:
+            return False
+        if _key(path) not in self._foreign:
+            self._foreign.add(_key(path))
+            log.error(
+                "spool_segment_of_another_version",
+                segment=_key(path),
+                hint="start the version of scenetrail that wrote it; the file is left alone",
+            )
+        return True
+
+    def _decode(self, payload: bytes, path: Path, end: int) -> SpoolRecord | None:
         try:
             return _decoder.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            self._set_aside(path, 0, payload)
+        except (ValueError, RecursionError):  # what decoding raises
+            self._set_aside(path, end - len(payload), payload)
             return None
 
     def _set_aside(self, path: Path, offset: int, data: bytes) -> None:
         """Keep bytes that are no record, for a person to look at."""
         self.corrupt_bytes += len(data)
-        target = self._folder / f"corrupt-{path.stem}-{offset}.bin"
+        metrics.spool_corrupt_bytes_total.inc(len(data))
+        target = self._folder / f"corrupt-{path.parent.name}-{path.stem}-{offset}.bin"
+        try:
+            with open(target, "wb", opener=_private) as file:
+                file.write(data)
+        except OSError as error:  # a full disk must not keep the readable records waiting
+            log.error("spool_bytes_not_kept", segment=_key(path), offset=offset, error=str(error))
         log.warning(
             "spool_bytes_unreadable",
-            segment=path.name,
+            segment=_key(path),
             offset=offset,
             bytes=len(data),
             kept=target.name,
         )
-        target.write_bytes(data)
+
+    def intend(self, positions: list[Position]) -> None:
+        """
+        Remember that the block up to ``positions`` is about to be stored.
+
+        A disk without room for that is no reason to wait: storing is what gives room back.
+        """
+        with self._guard:
+            self._progress.intended = {p.segment: p.offset for p in positions}
+            try:
+                self._save_checkpoint()
+            except OSError as error:
+                log.warning("checkpoint_not_written", error=str(error))
 
     def confirm(self, positions: list[Position]) -> None:
-        """Everything up to ``positions`` is stored: write the checkpoint, delete segments that are done."""
-        for position in positions:
-            self._stored[position.segment] = max(
-                position.offset, self._stored.get(position.segment, 0)
-            )
-        self._forget_done_segments()
-        temporary = self._checkpoint.with_suffix(".new")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(self._stored))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._checkpoint)
-        sync_folder(self._folder)
+        """
+        Everything up to ``positions`` is stored: delete segments that are done, write the checkpoint.
 
-    def _forget_done_segments(self) -> None:
-        """Delete sealed segments that are stored to their end, and folders of workers that are gone."""
+        Errors: OSError; call it again then.
+        """
+        with self._guard:
+            stored = self._progress.stored
+            for position in positions:
+                stored[position.segment] = max(position.offset, stored.get(position.segment, 0))
+            self._progress.intended = {}
+            self._forget_done_segments()
+            self._save_checkpoint()
+
+    def tidy(self) -> None:
+        """Delete what was sealed after it was stored. Called while nothing else is to do."""
+        with self._guard:
+            if self._forget_done_segments():
+                self._save_checkpoint()
+
+    def _forget_done_segments(self) -> bool:
+        """Delete sealed segments that are stored to their end; tell whether there was one."""
+        known = set()
+        is_changed = False
         for folder in self._worker_folders():
             paths = segments(folder)
-            is_deserted = self._is_deserted(folder)
             for path in paths:
-                key = f"{folder.name}/{path.name}"
-                is_sealed = path != paths[-1] or is_deserted
-                if is_sealed and self._stored.get(key, 0) >= path.stat().st_size:
+                key = _key(path)
+                is_sealed = path != paths[-1] or _is_sealed(path)
+                done = self._progress.stored.get(key, len(FILE_MAGIC))
+                if is_sealed and done >= path.stat().st_size and key not in self._foreign:
                     path.unlink()
-                    self._stored.pop(key, None)
-                    self._read.pop(key, None)
-        known = {
-            f"{folder.name}/{path.name}"
-            for folder in self._worker_folders()
-            for path in segments(folder)
-        }
-        for key in set(self._stored) - known:
-            del self._stored[key]
+                    is_changed = True
+                else:
+                    known.add(key)
+        for key in set(self._progress.stored) - known:
+            del self._progress.stored[key]
+            self._read.pop(key, None)
+        return is_changed
 
     def unstored_bytes(self) -> int:
         """Bytes in the spool that ClickHouse has not confirmed."""
         total = 0
-        for folder in self._worker_folders():
-            for path in segments(folder):
-                stored = self._stored.get(f"{folder.name}/{path.name}", len(FILE_MAGIC))
-                with contextlib.suppress(FileNotFoundError):
+        with self._guard:
+            for folder in self._worker_folders():
+                for path in segments(folder):
+                    stored = self._progress.stored.get(_key(path), len(FILE_MAGIC))
                     total += max(0, path.stat().st_size - stored)
         return total
+
+
+def _key(path: Path) -> str:
+    """A segment's name within the spool."""
+    return f"{path.parent.name}/{path.name}"
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _is_sealed(path: Path) -> bool:
+    """True when no process appends to a segment any more: its lock is free."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def _payload_at(data: bytes, at: int) -> bytes | None:
@@ -501,13 +674,26 @@ def _payload_at(data: bytes, at: int) -> bytes | None:
     return payload
 
 
-def _next_record(data: bytes, at: int) -> int | None:
-    """Offset of the next whole record at or behind ``at``."""
-    magic = RECORD_MAGIC.to_bytes(4, "little")
+def _may_go_on(data: bytes, at: int) -> bool:
+    """True when what stands at ``at`` may be a record whose end was not read yet."""
+    if at + _RECORD.size > len(data):
+        return _RECORD_MAGIC_BYTES.startswith(data[at : at + len(_RECORD_MAGIC_BYTES)])
+    magic, length, _ = _RECORD.unpack_from(data, at)
+    is_cut = at + _RECORD.size + length > len(data)
+    return bool(magic == RECORD_MAGIC and length <= MAX_RECORD_BYTES and is_cut)
+
+
+def _next_record(data: bytes, at: int, *, is_whole_file: bool) -> int:
+    """Offset of the next whole record, or of one that may go on behind ``data``; else the end of ``data``."""
     while True:
-        at = data.find(magic, at)
+        at = data.find(_RECORD_MAGIC_BYTES, at)
         if at < 0:
-            return None
-        if _payload_at(data, at) is not None:
+            break
+        if _payload_at(data, at) is not None or (not is_whole_file and _may_go_on(data, at)):
             return at
         at += 1
+    if not is_whole_file:
+        for tail in range(len(_RECORD_MAGIC_BYTES) - 1, 0, -1):
+            if data.endswith(_RECORD_MAGIC_BYTES[:tail]):
+                return len(data) - tail
+    return len(data)

@@ -80,7 +80,7 @@ class Writer:
 
         What is left stays in the spool for the next start.
         """
-        inserting: Future[None] | None = None
+        inserting: Future[bool] | None = None
         last_insert_s = 0.0
         stop_by: float | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="insert") as inserter:
@@ -92,19 +92,24 @@ class Writer:
                 records, positions = self._reader.read(self._block_bytes)
                 if not positions:
                     if inserting is not None:
-                        inserting.result()
+                        is_stored = inserting.result()
                         inserting = None
-                        continue
+                        if is_stored:
+                            continue
+                        break
                     metrics.spool_unstored_bytes.set(self._reader.unstored_bytes())
                     metrics.oldest_unstored_seconds.set(0)
                     if self._stopping.is_set():
                         break
+                    self._reader.tidy()
                     time.sleep(_IDLE_S)
                     continue
                 records.sort(key=lambda record: record.received_at)
                 block = build_block(records)
-                if inserting is not None:
-                    inserting.result()
+                # TRICKY: nothing may be confirmed behind a block that was given up, or it would never be read again.
+                if inserting is not None and not inserting.result():
+                    inserting = None
+                    break
                 inserting = inserter.submit(self._store_until_done, block, positions, stop_by)
                 # Small blocks wait for each other; a backlog does not.
                 wait_s = last_insert_s + self._flush_interval_s - time.monotonic()
@@ -116,8 +121,12 @@ class Writer:
 
     def _store_until_done(
         self, block: Block, positions: list[Position], stop_by: float | None
-    ) -> None:
-        """Repeat ``store`` until ClickHouse confirms; give up only when stopping, the spool still has it all."""
+    ) -> bool:
+        """
+        Repeat ``store`` until ClickHouse confirms; tell whether it did.
+
+        Gives up only when stopping: the spool still has it all.
+        """
         backoff_s = 0.1
         while True:
             metrics.oldest_unstored_seconds.set(_age_s(block))
@@ -128,16 +137,17 @@ class Writer:
                 log.warning("insert_failed", error=str(error)[:500], retry_in_s=backoff_s)
                 self._sink.close()
                 if self._stopping.is_set() and (stop_by is None or time.monotonic() > stop_by):
-                    return
+                    return False
                 self._stopping.wait(backoff_s) if not self._stopping.is_set() else time.sleep(0.1)
                 backoff_s = min(_MAX_BACKOFF_S, backoff_s * 2)
             else:
-                return
+                return True
 
     def store(self, block: Block, positions: list[Position]) -> None:
         """
         Store one block, in this order; each step may be repeated after a crash.
 
+        0. Remember which block it is: after a crash it must be the same one.
         1. Which events are stored already (the first copy wins)?
         2. Bindings and persons: before the events, so that no query sees an event without its person.
         3. Events. 4. Their keys: only now, so that a known key always has its event.
@@ -145,6 +155,7 @@ class Writer:
         Errors: TRANSIENT.
         """
         started_s = time.perf_counter()
+        self._reader.intend(positions)
         token = hashlib.sha256(repr(positions).encode()).hexdigest()[:32]
         kept = self.recognise_duplicates(block)
         self.bind(block.bindings(kept), token)

@@ -23,8 +23,14 @@ _DRAIN_S = 20.0
 _EXIT_IN_USE = 2
 
 
-def load_filter(sink: ClickHouseSink, size_bytes: int, stopping: threading.Event) -> KeyFilter:
-    """Fill the filter with the keys of all stored events; waits for ClickHouse as long as it takes."""
+def load_filter(
+    sink: ClickHouseSink, size_bytes: int, stopping: threading.Event
+) -> KeyFilter | None:
+    """
+    Fill the filter with the keys of all stored events; waits for ClickHouse as long as it takes.
+
+    None when told to stop before: with half a filter nothing may be stored, a changed copy would count as new.
+    """
     while True:
         key_filter = KeyFilter(size_bytes)
         started_s = time.monotonic()
@@ -37,7 +43,7 @@ def load_filter(sink: ClickHouseSink, size_bytes: int, stopping: threading.Event
             log.warning("clickhouse_not_reachable", error=str(error)[:300], retry_in_s=1)
             sink.close()
             if stopping.wait(1):
-                return key_filter
+                return None
         else:
             log.info("filter_loaded", keys=count, seconds=round(time.monotonic() - started_s, 3))
             return key_filter
@@ -58,6 +64,9 @@ def main() -> None:
         sys.exit(_EXIT_IN_USE)
     sink = ClickHouseSink(config.clickhouse_url, config.insert_timeout_s)
     key_filter = load_filter(sink, config.dedup_filter_bytes, stopping)
+    if key_filter is None:
+        log.info("writer_stopped", effect="what the spool holds waits for the next start")
+        return
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)
     log.info("writer_ready")
