@@ -65,6 +65,14 @@ class _RawBatch(Envelope, kw_only=True):
     events: list[msgspec.Raw]
 
 
+class _Parts(msgspec.Struct):
+    """What is looked up in an event that was refused; unknown keys are skipped unread, text or not."""
+
+    event_id: msgspec.Raw = msgspec.Raw(b"null")
+    properties: msgspec.Raw = msgspec.Raw(b"null")
+
+
+_PARTS = msgspec.json.Decoder(_Parts)
 _BATCH = msgspec.json.Decoder(EventBatch)
 _RAW_BATCH = msgspec.json.Decoder(_RawBatch)
 _EVENT = msgspec.json.Decoder(Event)
@@ -330,17 +338,14 @@ def _decode_fault(raw: bytes | msgspec.Raw, error: Exception) -> tuple[str, str,
     what, path = _split(str(error))
     field = path.removeprefix("$").removeprefix(".")
     if field.startswith("properties"):
-        field = _property_path(raw) or field
+        field = _property_path(raw) or "properties"
     return _code_of(what), field, what
 
 
 def _property_path(raw: bytes | msgspec.Raw) -> str | None:
     """Find the first property that is refused; msgspec's path does not name dictionary keys."""
-    properties = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("properties")
-    if properties is None:
-        return None
     try:
-        members = _RAW_PROPERTIES.decode(properties)
+        members = _RAW_PROPERTIES.decode(_PARTS.decode(raw).properties)
     except _UNDECODABLE:
         return None
     for name, value in members.items():
@@ -348,7 +353,7 @@ def _property_path(raw: bytes | msgspec.Raw) -> str | None:
             _NAME.decode(msgspec.json.encode(name))
             _VALUE.decode(value)
         except _UNDECODABLE:
-            return f"properties.{name}"
+            return f"properties.{name[: limits.MAX_PROPERTY_NAME_CHARS]}"
     return None
 
 
@@ -370,8 +375,7 @@ def _code_of(what: str) -> str:
 def _event_id_of(raw: bytes | msgspec.Raw) -> str | None:
     """The event's id where it can be read from a refused event, at most 128 characters of it."""
     try:
-        value = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("event_id")
-        text = None if value is None else msgspec.json.decode(value)
+        text = msgspec.json.decode(_PARTS.decode(raw).event_id)
     except _UNDECODABLE:
         return None
     return text[: limits.MAX_ID_CHARS] if isinstance(text, str) else None
