@@ -59,7 +59,7 @@ async function bundle(platform, name) {
   const cjs = toCommonJs(esm);
   writeFileSync(new URL(`dist/${name}.mjs`, root), esm);
   writeFileSync(new URL(`dist/${name}.js`, root), cjs);
-  for (const ext of ['d.ts', 'd.mts']) writeFileSync(new URL(`dist/${name}.${ext}`, root), "export * from './types/index';\n");
+  for (const ext of ['d.ts', 'd.mts']) writeFileSync(new URL(`dist/${name}.${ext}`, root), "export * from './types/index.js';\n");
   return { name, bytes: cjs.length, gzipBytes: gzipSync(cjs, { level: 9 }).length };
 }
 

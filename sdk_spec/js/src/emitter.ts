@@ -87,7 +87,7 @@ export function createEmitter({ store, post, flushIntervalMs, batchSize, onDeliv
   function waitMs(): number {
     const wait = Math.max(backoffUntil, heldUntil, offlineUntil) - Date.now();
     // Longer than any wait can be: the clock was set back.
-    if (wait > RETRY_AFTER_MAX_MS * 1.1) backoffUntil = heldUntil = offlineUntil = 0;
+    if (wait > RETRY_AFTER_MAX_MS * 1.1) return (backoffUntil = heldUntil = offlineUntil = 0);
     return wait > 0 ? wait : 0;
   }
 

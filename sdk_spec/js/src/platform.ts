@@ -44,6 +44,9 @@ interface RequestOptions {
   fail(result: unknown): void;
 }
 
+// Every host types its callbacks differently.
+type Callback = (value?: any) => void;
+
 /** The part of a host's API that is used, all of it optional. Checked against the published typings. */
 export interface Host {
   request?(options: RequestOptions): unknown;
@@ -52,12 +55,12 @@ export interface Host {
   removeStorageSync?(key: never): unknown;
   getLaunchOptionsSync?(): unknown;
   getEnterOptionsSync?(): unknown;
-  onAppShow?(listener: (options: never) => void): unknown;
-  onAppHide?(listener: () => void): unknown;
-  onError?(listener: (error: never) => void): unknown;
-  onUnhandledRejection?(listener: (event: never) => void): unknown;
-  onNetworkStatusChange?(listener: (status: never) => void): unknown;
-  getNetworkType?(options: { success(result: never): void }): unknown;
+  onAppShow?(listener: Callback): unknown;
+  onAppHide?(listener: Callback): unknown;
+  onError?(listener: Callback): unknown;
+  onUnhandledRejection?(listener: Callback): unknown;
+  onNetworkStatusChange?(listener: Callback): unknown;
+  getNetworkType?(options: { success: Callback }): unknown;
   getDeviceInfo?(): unknown;
   getWindowInfo?(): unknown;
   getAppBaseInfo?(): unknown;

@@ -214,7 +214,10 @@ export class Run {
   }
 
   registerApp(app: Json = {}): void {
-    const note = (name: string): Hook => (...args) => void this.calls.push(`app.${name}`) || app[name]?.apply(this.#app, args);
+    const note = (name: string): Hook => (...args) => {
+      this.calls.push(`app.${name}`);
+      return app[name]?.apply(this.#app, args);
+    };
     this.context['App']({ ...app, onLaunch: note('onLaunch'), onShow: note('onShow'), onHide: note('onHide') });
   }
 
