@@ -8,6 +8,7 @@ read, complete because the server answers only at the end of a query (``wait_end
 from __future__ import annotations
 
 import asyncio
+import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from msgspec import Struct
 from query_api import metrics
 from query_api.errors import QueryError
 from query_api.settings import Settings
+from query_api.sql import load_sql
 
 log = structlog.get_logger("query_api.clickhouse")
 
@@ -96,13 +98,9 @@ class Database:
         rows = [dict(zip(names, row, strict=True)) for row in result.result_rows]
         return Fetched(rows, rows_read, elapsed_ms)
 
-    async def ping(self) -> bool:
-        """Tell whether the database answers."""
-        try:
-            await self.fetch("ping", "SELECT 1 FROM events LIMIT 0", {}, "")
-        except QueryError:
-            return False
-        return True
+    async def ping(self) -> None:
+        """Return when the tables can be read. Errors: those of ``fetch``."""
+        await self.fetch("clickhouse.ping", load_sql("clickhouse.ping"), {}, uuid.uuid4().hex)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -160,7 +158,7 @@ class Database:
             sql=name,
             query_id=query_id,
             clickhouse_code=code,
-            kind=type(error).__name__,
+            kind=getattr(error, "name", None) or type(error).__name__,
         )
         metrics.QUERY_ERRORS.labels(code=str(code or "none")).inc()
         if code in _LIMITS:

@@ -25,7 +25,7 @@ class Setting(Struct, frozen=True):
 TABLE: dict[str, Setting] = {
     "host": Setting("SCENETRAIL_QUERY_HOST", "127.0.0.1", "address", "Where to listen"),
     "port": Setting(
-        "SCENETRAIL_QUERY_PORT", "8901", "TCP port", "Where to listen; 0 picks a free port"
+        "SCENETRAIL_QUERY_PORT", "8720", "TCP port", "Where to listen; 0 picks a free port"
     ),
     "data_dir": Setting("SCENETRAIL_DATA_DIR", "data", "path", "Folder of the installation"),
     "access_file": Setting(

@@ -1,0 +1,162 @@
+"""
+The OpenAPI document, made from the same Structs that decode the requests, so that it cannot drift.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+import msgspec
+
+from query_api.report import Report, Row
+from query_api.reports import REPORTS
+from query_api.tables import ARROW, CSV
+from sdk_spec.errors import REQUEST_ERRORS
+
+_ERRORS = (
+    "not_json",
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "body_too_large",
+    "query_limit",
+    "storage_unavailable",
+)
+
+
+@cache
+def document() -> Row:
+    """Return the OpenAPI 3.1 document of the whole query API."""
+    params: dict[str, type] = {}
+    for report in REPORTS.values():
+        params[report.name] = report.params
+        if report.users is not None:
+            params[f"{report.name}/users"] = report.users_params()
+    schemas, components = msgspec.json.schema_components(
+        list(params.values()), ref_template="#/components/schemas/{name}"
+    )
+    paths: Row = {}
+    for (name, _), schema in zip(params.items(), schemas, strict=True):
+        report = REPORTS[name.partition("/")[0]]
+        paths[f"/v1/query/{name}"] = {"post": _operation(report, name, schema)}
+    paths["/v1/events/schema"] = {
+        "get": {
+            "summary": "Event names and properties seen (元数据)",
+            "parameters": [
+                {
+                    "name": "app_id",
+                    "in": "query",
+                    "schema": {"type": "array", "items": {"type": "string"}},
+                    "description": "One or several apps; absent: all that the token may read.",
+                }
+            ],
+            "responses": _responses(),
+        }
+    }
+    for path, summary in (
+        ("/healthz", "The process is alive"),
+        ("/readyz", "ClickHouse answers and the tables are there"),
+        ("/metrics", "Prometheus text"),
+        ("/openapi.json", "This document"),
+    ):
+        paths[path] = {
+            "get": {"summary": summary, "security": [], "responses": {"200": {"description": "OK"}}}
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "scenetrail query API", "version": version("scenetrail")},
+        "security": [{"read_token": []}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"read_token": {"type": "http", "scheme": "bearer"}},
+            "schemas": {**components, **_ANSWERS},
+        },
+    }
+
+
+def _operation(report: Report, name: str, schema: dict[str, Any]) -> Row:
+    is_users = name.endswith("/users")
+    return {
+        "summary": f"Users of one cell: {report.summary}" if is_users else report.summary,
+        "description": (report.params.__doc__ or "").strip(),
+        "operationId": name.replace("/", "_"),
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": _responses(),
+    }
+
+
+def _responses() -> Row:
+    answers: Row = {
+        "200": {
+            "description": "The answer; CSV and Arrow hold the main list as flat rows.",
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/Answer"}},
+                CSV: {"schema": {"type": "string"}},
+                ARROW: {"schema": {"type": "string", "format": "binary"}},
+            },
+        }
+    }
+    for code in ("invalid_request", *_ERRORS):
+        error = REQUEST_ERRORS[code]
+        known = answers.get(str(error.status))
+        description = f"`{code}`: {error.meaning}"
+        answers[str(error.status)] = {
+            "description": f"{known['description']} {description}" if known else description,
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+        }
+    return answers
+
+
+_ANSWERS: Row = {
+    "Answer": {
+        "type": "object",
+        "required": ["result", "semantics", "meta"],
+        "properties": {
+            "result": {"type": "object"},
+            "semantics": {
+                "type": "object",
+                "description": "The whole resolved definition, defaults included.",
+            },
+            "meta": {
+                "type": "object",
+                "properties": {
+                    "query_id": {"type": "string"},
+                    "elapsed_ms": {"type": "integer"},
+                    "rows_read": {"type": "integer"},
+                    "data_complete_until": {"type": ["string", "null"], "format": "date-time"},
+                    "truncated": {"type": "boolean"},
+                    "warnings": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "code": {"type": "string"},
+                                "message": {"type": "string"},
+                            },
+                        },
+                    },
+                },
+            },
+            "explain": {
+                "type": "array",
+                "description": "Only with `explain`: each SQL query with its file and parameters.",
+                "items": {"type": "object"},
+            },
+        },
+    },
+    "Error": {
+        "type": "object",
+        "required": ["error", "message", "request_id"],
+        "properties": {
+            "error": {"type": "string", "enum": sorted(REQUEST_ERRORS)},
+            "message": {"type": "string"},
+            "request_id": {"type": "string"},
+            "path": {
+                "type": "string",
+                "description": "The field at fault, such as $.filter.conditions[0].op.",
+            },
+        },
+    },
+}

@@ -1,0 +1,102 @@
+"""
+Answers as tables: CSV and Arrow for every report. Pure.
+
+The main list of a result is flattened by the report (``Report.table``). What does not fit a table (semantics, meta) stands
+in the Arrow schema's metadata and, shortened, in headers.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import msgspec
+import pyarrow as pa
+
+from query_api.errors import QueryError
+from query_api.report import Row
+
+JSON = "application/json"
+CSV = "text/csv"
+ARROW = "application/vnd.apache.arrow.stream"
+_FORMS = (JSON, CSV, ARROW)
+
+
+def form_of(accept: str | None) -> str:
+    """
+    Return the content type that ``Accept`` prefers of those we have; JSON without a preference.
+
+    Errors: ``invalid_request`` when none of ours is accepted.
+    """
+    best, best_weight = JSON, -1.0
+    if not accept:
+        return JSON
+    for part in accept.split(","):
+        pieces = [piece.strip().lower() for piece in part.split(";")]
+        weight = 1.0
+        for piece in pieces[1:]:
+            name, _, value = piece.partition("=")
+            if name == "q":
+                try:
+                    weight = float(value)
+                except ValueError:
+                    weight = 0.0
+        offered = {"*/*": JSON, "application/*": JSON, "text/*": CSV}.get(pieces[0], pieces[0])
+        if offered in _FORMS and weight > max(best_weight, 0):
+            best, best_weight = offered, weight
+    if best_weight < 0:
+        raise QueryError("invalid_request", f"Accept names none of {', '.join(_FORMS)}")
+    return best
+
+
+def encode(form: str, rows: list[Row], answer: Row) -> bytes:
+    """Write flat rows as CSV (UTF-8, header line, empty for null) or as an Arrow stream."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    if form == CSV:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\r\n")
+        if names:
+            writer.writerow(names)
+        writer.writerows([[_cell(row.get(name)) for name in names] for row in rows])
+        return text.getvalue().encode()
+    table = pa.Table.from_arrays(
+        [_column([row.get(name) for row in rows]) for name in names], names=names
+    ).replace_schema_metadata(
+        {part: msgspec.json.encode(answer[part]) for part in ("semantics", "meta")}
+    )
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, table.schema) as stream:
+        stream.write_table(table)
+    return sink.getvalue()
+
+
+def headers(answer: Row) -> dict[str, str]:
+    """Return the part of ``meta`` that a reader of a table should not miss."""
+    meta = answer["meta"]
+    return {
+        "X-Query-Id": meta["query_id"],
+        "X-Data-Complete-Until": meta["data_complete_until"] or "",
+        "X-Truncated": "true" if meta["truncated"] else "false",
+    }
+
+
+def _cell(value: object) -> object:
+    return ("true" if value else "false") if isinstance(value, bool) else value
+
+
+def _column(values: list[object]) -> pa.Array:
+    """One Arrow column; values of several types (a property that is a number here and a text there) become JSON texts."""
+    kinds = {
+        float if isinstance(v, int) and not isinstance(v, bool) else type(v)
+        for v in values
+        if v is not None
+    }
+    if len(kinds) > 1:
+        return pa.array(
+            [
+                v if v is None or isinstance(v, str) else msgspec.json.encode(v).decode()
+                for v in values
+            ],
+            pa.string(),
+        )
+    return pa.array(values)

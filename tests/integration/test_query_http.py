@@ -1,0 +1,292 @@
+"""The query API over HTTP: tokens, errors, forms of an answer, health."""
+
+import io
+
+import msgspec
+import pyarrow as pa
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from query_support import APP, PROJECT, event, insert
+
+from query_api.app import create_app
+from query_api.reports import REPORTS
+from query_api.settings import Settings
+from sdk_spec.access import AccessFile, App, ReadToken, digest, save
+
+RANGE = {"time_range": {"from": "2026-10-01", "to": "2026-10-02"}}
+COUNT = {
+    **RANGE,
+    "measures": [{"event": "pay", "aggregate": "count"}, {"event": "pay", "aggregate": "users"}],
+}
+
+
+def as_token(secret: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {secret}"}
+
+
+ALL, ONE, OTHER = as_token("rt_all"), as_token("rt_one"), as_token("rt_other")
+
+
+@pytest.fixture
+def access_file(tmp_path):
+    path = tmp_path / "access.json"
+    save(
+        path,
+        AccessFile(
+            apps=(App(APP, PROJECT), App("wx0002", PROJECT), App("wx0003", "stranger")),
+            read_tokens=(
+                ReadToken("t1", PROJECT, digest("rt_all")),
+                ReadToken("t2", PROJECT, digest("rt_one"), (APP,)),
+                ReadToken("t3", "stranger", digest("rt_other")),
+                ReadToken("t4", PROJECT, digest("rt_old"), revoked_at=1),
+            ),
+        ),
+    )
+    return path
+
+
+@pytest.fixture
+async def client(database_url, access_file):
+    settings = Settings(
+        clickhouse_reader_url=database_url, access_file=access_file, schema_cache_s=0
+    )
+    async with TestClient(TestServer(create_app(settings))) as client:
+        yield client
+
+
+@pytest.fixture
+def logged(database):
+    insert(
+        database,
+        [
+            event(
+                "u1",
+                "pay",
+                "2026-10-01T10:00:00+08:00",
+                scene="1001",
+                properties={"price": 1, "tags": ["a"]},
+            ),
+            event("u2", "pay", "2026-10-02T10:00:00+08:00", properties={"price": "free"}),
+            event("u2", "pay", "2026-10-02T10:00:00+08:00", app_id="wx0002"),
+            event("u9", "pay", "2026-10-02T10:00:00+08:00", app_id="wx0003", project="stranger"),
+        ],
+    )
+
+
+async def counted(client, headers, **body):
+    response = await client.post("/v1/query/events", json={**COUNT, **body}, headers=headers)
+    assert response.status == 200, await response.text()
+    return (await response.json())["result"]["series"][0]["total"]
+
+
+@pytest.mark.usefixtures("logged")
+async def test_a_token_sees_only_its_apps(client):
+    assert await counted(client, ALL) == {"A": 3, "B": 2}
+    assert await counted(client, ONE) == {"A": 2, "B": 2}
+    assert await counted(client, OTHER) == {"A": 1, "B": 1}
+    assert await counted(client, ALL, app_ids=["wx0002"]) == {"A": 1, "B": 1}
+
+    for headers, app_id in ((ONE, "wx0002"), (ALL, "wx0003"), (OTHER, APP), (ALL, "nobody")):
+        body = {**COUNT, "app_ids": [app_id]}
+        for address in ("/v1/query/events", "/v1/query/events/users"):
+            extra = {"cell": {}} if address.endswith("users") else {}
+            response = await client.post(address, json=body | extra, headers=headers)
+            assert (response.status, (await response.json())["error"]) == (403, "forbidden")
+        response = await client.get("/v1/events/schema", params={"app_id": app_id}, headers=headers)
+        assert response.status == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Basic cnRfYWxs"},
+        as_token("wrong"),
+        as_token("rt_old"),
+        as_token("rt_all\u00e9"),
+    ],
+)
+async def test_without_a_valid_token_401(client, headers):
+    for method, path in (("POST", "/v1/query/events"), ("GET", "/v1/events/schema")):
+        response = await client.request(method, path, headers=headers, data=b"{}")
+        body = await response.json()
+        assert response.status == 401
+        assert body["error"] == "unauthorized"
+        assert response.headers["X-Request-Id"] == body["request_id"]
+
+
+@pytest.mark.usefixtures("logged")
+async def test_a_new_token_works_soon_after_the_file_changes(client, access_file):
+    handler = client.app
+    from query_api import handlers  # noqa: PLC0415
+
+    changed = AccessFile(
+        apps=(App(APP, PROJECT),), read_tokens=(ReadToken("t9", PROJECT, digest("rt_new")),)
+    )
+    save(access_file, changed)
+    handler[handlers.TOKENS]._refreshed_at -= 2
+    assert await counted(client, as_token("rt_new")) == {"A": 2, "B": 2}
+    access_file.write_text("{broken")
+    handler[handlers.TOKENS]._refreshed_at -= 2
+    assert await counted(client, as_token("rt_new")) == {"A": 2, "B": 2}
+
+
+@pytest.mark.usefixtures("logged")
+async def test_csv_and_arrow_hold_the_same_rows(client):
+    body = {**COUNT, "breakdown": ["properties.price"], "app_ids": [APP]}
+    plain = await (await client.post("/v1/query/events", json=body, headers=ONE)).json()
+    response = await client.post(
+        "/v1/query/events", json=body, headers={**ONE, "Accept": "text/csv"}
+    )
+    assert response.headers["Content-Type"].startswith("text/csv")
+    assert response.headers["X-Data-Complete-Until"] == plain["meta"]["data_complete_until"]
+    assert (await response.text()).split("\r\n") == [
+        "time,properties.price,other,A,B",
+        "2026-10-01,1,false,1,1",
+        "2026-10-02,1,false,0,0",
+        "2026-10-01,free,false,0,0",
+        "2026-10-02,free,false,1,1",
+        "",
+    ]
+    accept = {"Accept": "application/vnd.apache.arrow.stream"}
+    response = await client.post("/v1/query/events", json=body, headers={**ONE, **accept})
+    table = pa.ipc.open_stream(io.BytesIO(await response.read())).read_all()
+    assert table.column("A").to_pylist() == [1, 0, 0, 1]
+    assert table.column("A").type == pa.int64()
+    assert table.column("properties.price").to_pylist() == ["1", "1", "free", "free"]
+    assert msgspec.json.decode(table.schema.metadata[b"semantics"]) == plain["semantics"]
+
+    response = await client.post(
+        "/v1/query/events", json=body, headers={**ONE, "Accept": "image/png"}
+    )
+    assert response.status == 400
+
+
+@pytest.mark.usefixtures("logged")
+async def test_every_report_answers_csv_and_arrow(client):
+    pay = {"event": "pay"}
+    bodies = {
+        "events": COUNT,
+        "retention": {**RANGE, "initial": pay, "returning": pay},
+        "scenes": RANGE,
+        "funnel": {**RANGE, "steps": [pay, pay]},
+    }
+    assert bodies.keys() >= REPORTS.keys()
+    for name in REPORTS:
+        for accept in ("text/csv", "application/vnd.apache.arrow.stream"):
+            response = await client.post(
+                f"/v1/query/{name}", json=bodies[name], headers={**ALL, "Accept": accept}
+            )
+            assert response.status == 200, await response.text()
+            assert response.headers["Content-Type"].startswith(accept)
+            assert await response.read()
+
+
+@pytest.mark.usefixtures("logged")
+async def test_schema_lists_names_and_types(client):
+    answer = await (await client.get("/v1/events/schema", headers=ONE)).json()
+    [pay] = answer["result"]["events"]
+    assert pay | {"properties": None} == {
+        "event": "pay",
+        "events": 2,
+        "first_seen": "2026-10-01T02:00:00.000Z",
+        "last_seen": "2026-10-02T02:00:00.000Z",
+        "platforms": ["wechat"],
+        "properties": None,
+    }
+    types = {
+        p["property"]: [(t["type"], t["events"]) for t in p["types"]] for p in pay["properties"]
+    }
+    assert types == {"price": [("number", 1), ("string", 1)], "tags": [("list", 1)]}
+
+    both = await (
+        await client.get("/v1/events/schema?app_id=wx0001&app_id=wx0002", headers=ALL)
+    ).json()
+    assert both["result"]["events"][0]["events"] == 3
+    response = await client.get("/v1/events/schema?app=wx0001", headers=ALL)
+    assert response.status == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("POST", "/v1/query/nothing", 404, "not_found"),
+        ("POST", "/v1/query/nothing/users", 404, "not_found"),
+        ("POST", "/v1/query/events/nothing", 404, "not_found"),
+        ("GET", "/v1/query/events", 405, "method_not_allowed"),
+        ("POST", "/v1/events/schema", 405, "method_not_allowed"),
+        ("GET", "/", 404, "not_found"),
+    ],
+)
+async def test_wrong_addresses(client, method, path, status, code):
+    response = await client.request(
+        method, path, headers=ALL, data=b"{}" if method == "POST" else None
+    )
+    body = await response.json()
+    assert (response.status, body["error"]) == (status, code)
+    assert set(body) == {"error", "message", "request_id"}
+
+
+async def test_a_body_that_is_too_large_is_413(client):
+    response = await client.post(
+        "/v1/query/events", data=io.BytesIO(b" " * (1024 * 1024 + 1)), headers=ALL
+    )
+    assert (response.status, (await response.json())["error"]) == (413, "body_too_large")
+
+
+@pytest.mark.usefixtures("logged")
+async def test_health_metrics_and_openapi(client):
+    assert (await client.get("/healthz")).status == 200
+    assert (await client.get("/readyz")).status == 200
+    await counted(client, ALL)
+    text = await (await client.get("/metrics")).text()
+    assert 'scenetrail_query_requests_total{route="/v1/query/{report}",status="200"}' in text
+    document = await (await client.get("/openapi.json")).json()
+    for name in REPORTS:
+        assert f"/v1/query/{name}" in document["paths"]
+        assert f"/v1/query/{name}/users" in document["paths"]
+    query = document["components"]["schemas"]["EventsQuery"]
+    assert query["additionalProperties"] is False
+    assert {"measures", "time_range", "filter", "breakdown", "identity"} <= set(query["properties"])
+
+
+@pytest.mark.usefixtures("logged")
+async def test_limits_of_a_query_are_422(database_url, access_file):
+    settings = Settings(
+        clickhouse_reader_url=database_url, access_file=access_file, max_memory_bytes=1
+    )
+    async with TestClient(TestServer(create_app(settings))) as client:
+        response = await client.post("/v1/query/events", json=COUNT, headers=ALL)
+        body = await response.json()
+    assert (response.status, body["error"]) == (422, "query_limit")
+    assert "memory" in body["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/query/events", "/readyz", "/v1/events/schema"])
+async def test_without_clickhouse_503(access_file, path):
+    settings = Settings(
+        clickhouse_reader_url="http://reader:x@127.0.0.1:9/scenetrail", access_file=access_file
+    )
+    async with TestClient(TestServer(create_app(settings))) as client:
+        assert (await client.get("/healthz")).status == 200
+        method = "POST" if "query" in path else "GET"
+        response = await client.request(
+            method, path, headers=ALL, json=COUNT if method == "POST" else None
+        )
+        body = await response.json()
+    assert (response.status, body["error"]) == (503, "storage_unavailable")
+    assert int(response.headers["Retry-After"]) > 0
+
+
+@pytest.mark.usefixtures("logged")
+async def test_explain_shows_sql_only_when_asked(client):
+    body = {**COUNT, "filter": {"field": "properties.price", "op": "eq", "values": ["fr'ee"]}}
+    plain = await (await client.post("/v1/query/events", json=body, headers=ALL)).text()
+    assert "SELECT" not in plain
+    answer = await (
+        await client.post("/v1/query/events", json=body | {"explain": True}, headers=ALL)
+    ).json()
+    points = next(part for part in answer["explain"] if part["sql_file"] == "events.points.sql")
+    assert "fr'ee" in points["parameters"].values()
+    assert "fr'ee" not in points["sql"]
