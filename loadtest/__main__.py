@@ -160,6 +160,43 @@ def queries(
     write_json(report, json_path)
 
 
+@app.command()
+def compare(
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder of its own for the runs. 专用数据目录。")
+    ] = Path("bench-compare"),
+    batch: Annotated[
+        list[int] | None, typer.Option(min=1, help="Events a request; repeatable. 批大小。")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="轮数。")] = 2,
+    duration_s: Annotated[float, typer.Option(min=0.5, help="Of each measurement. 秒。")] = 3.0,
+    connections: Annotated[int, typer.Option(min=1, help="连接数。")] = 16,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="采集进程数。")] = 1,
+    use_gzip: Annotated[bool, typer.Option("--gzip", help="Compress bodies. 压缩。")] = False,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write JSON here.")] = None,
+) -> None:
+    """Measure the collector beside what one would use instead, in one run (对比)."""
+    from loadtest import compare as compare_module  # noqa: PLC0415
+    from loadtest.clickhouse import ClickHouseError  # noqa: PLC0415
+    from loadtest.product import ProductError, sigterm_as_interrupt  # noqa: PLC0415
+
+    options = compare_module.Options(
+        data_dir=data_dir,
+        batches=tuple(sorted(batch or (1, 10, 50, 200))),
+        rounds=rounds,
+        duration_s=duration_s,
+        connections=connections,
+        use_gzip=use_gzip,
+        workers=workers,
+    )
+    try:
+        with sigterm_as_interrupt():
+            report = compare_module.run(options, console)
+    except (ProductError, ClickHouseError, OSError, RuntimeError) as error:
+        fail(str(error))
+    write_json(report, json_path)
+
+
 def write_json(report: dict[str, Any], path: Path | None) -> None:
     """Write a report to a file, or print it."""
     text = msgspec.json.format(msgspec.json.encode(report), indent=1)

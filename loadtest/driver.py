@@ -73,8 +73,10 @@ class Plan(Struct, frozen=True):
 
 class Outcome(Struct):
     """
-    What became of it. ``acknowledged``: monotonic time and events accepted until then. ``fates`` by
-    body number: how many of its events the collector has taken.
+    What became of it.
+
+    ``acknowledged``: monotonic time, and events accepted until then. ``fates``: by body number, how
+    many of its events the collector has taken.
 
     ``accepted + duplicates + rejected`` are events of answered requests; ``unknown`` are bodies
     that never got a final answer (they may or may not be stored); ``dropped`` are bodies answered

@@ -19,6 +19,8 @@ from loadtest import shop
 from loadtest.people import letters
 
 _TEMPLATES = 64
+_TEMPLATE_EVENTS = 20_000
+"""At most, in all templates together: building them takes about 0.1 s."""
 _USERS = 200_000
 RUN_CHARS = 8
 """At most; the length of a time in ms in base 36."""
@@ -47,7 +49,8 @@ class FlatWorkload:
         self.batch = batch
         self._seed = seed
         random = Random(seed)  # noqa: S311 - nothing secret
-        self._templates = [self._template(random) for _ in range(_TEMPLATES)]
+        count = max(1, min(_TEMPLATES, _TEMPLATE_EVENTS // batch))
+        self._templates = [self._template(random) for _ in range(count)]
 
     @property
     def event_bytes(self) -> float:
@@ -63,7 +66,7 @@ class FlatWorkload:
         """Return body ``number`` as sent at ``now_ms`` (epoch ms): same ids, other clocks."""
         user = b"%06d" % (number * 7_919 % _USERS)
         return (
-            self._templates[number % _TEMPLATES]
+            self._templates[number % len(self._templates)]
             .replace(_BODY_MARK, b"%08x" % number)
             .replace(_SECOND_BYTES, b"%010d" % (now_ms // 1000 - 1))
             .replace(_USER_MARK, user)

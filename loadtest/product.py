@@ -71,6 +71,7 @@ class Serving:
 
     def __init__(self, ready: Ready, child: subprocess.Popen[bytes]) -> None:
         self.ready = ready
+        self.pid = child.pid
         self._child = child
 
     def wait(self) -> None:
