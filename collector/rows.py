@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 import numpy as np
 import pyarrow as pa
+import structlog
 import xxhash
 from numpy.typing import NDArray
 
@@ -136,6 +137,8 @@ _KNOWN_EVENT_KEYS = frozenset(Event.__struct_fields__)
 _KNOWN_BATCH_KEYS = frozenset(EventBatch.__struct_fields__)
 
 
+log = structlog.get_logger()
+
 _hash = xxhash.xxh3_64_intdigest
 _NO_PROPERTIES: dict[str, Any] = {}
 _Maybe = TypeVar("_Maybe", Event, Event | None)
@@ -180,6 +183,11 @@ class _Columns:
             envelope, events, rejections = self._decode(record)
         except BodyError as error:
             self._whole_body_dead(record, error)
+            return
+        except Exception as error:
+            # One body that we fail on must not stop all others; it is kept, and the log tells.
+            log.exception("body_failed", request_id=record.request_id)
+            self._whole_body_dead(record, BodyError("internal", "$", f"a fault of ours: {error!r}"))
             return
         for rejection in rejections:
             self._dead(record, envelope, rejection)
