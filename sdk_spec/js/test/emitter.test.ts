@@ -66,7 +66,7 @@ test('422: every event was refused, none is sent again', () => {
   phone.settle(60_000);
 
   assert.equal(phone.collector.requests.length, 1);
-  assert.deepEqual(run.sdk.getStats(), { queued: 0, delivered: 0, rejected: 3, dropped: {} });
+  assert.deepEqual(stats(run), { queued: 0, delivered: 0, rejected: 3, dropped: {} });
 });
 
 test('200 with refused events: all leave the queue, the refused ones are named to debug', () => {
