@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -17,13 +18,14 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from collector import logs, settings
+from collector import logs, metrics, settings
 from collector.processes import Child, Supervisor, die_with_supervisor
 from collector.spool import SpoolInUseError, lock_folder
 
 log = structlog.get_logger()
 
 _EXIT_REFUSED = 2
+_OPEN_FILES = 1_000_000
 
 
 def reserve_port(host: str, port: int) -> socket.socket:
@@ -43,6 +45,13 @@ def reserve_port(host: str, port: int) -> socket.socket:
     shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     shared.bind((host, port))
     return shared
+
+
+def allow_open_files() -> None:
+    """Allow this process and its children as many open files as the system lets us: each connection is one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def children(config: settings.Settings, metrics_dir: Path) -> list[Child]:
@@ -116,13 +125,15 @@ def main() -> None:
         )
         sys.exit(_EXIT_REFUSED)
     config = msgspec.structs.replace(config, collector_port=port.getsockname()[1])
-    metrics_dir = data_dir / "metrics"
-    shutil.rmtree(metrics_dir, ignore_errors=True)
-    metrics_dir.mkdir(mode=0o700)
+    allow_open_files()
+    metrics_dir = metrics.make_folder(data_dir)
     log.info(
         "collector_starting", port=config.collector_port, workers=config.workers, pid=os.getpid()
     )
-    asyncio.run(run(config, metrics_dir))
+    try:
+        asyncio.run(run(config, metrics_dir))
+    finally:
+        shutil.rmtree(metrics_dir, ignore_errors=True)
 
 
 if __name__ == "__main__":

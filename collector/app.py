@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from collector import handlers, metrics
+from collector.arriving import Arriving
 from collector.decode import BodyError
 from collector.errors import RequestError
 from collector.ingest import Ingest
@@ -40,6 +41,7 @@ class State:
         self.settings = settings
         self.access = Access(settings.access_path)
         self.ingest = Ingest(spool, RecentIds(settings.recent_ids), settings.max_clock_skew_ms)
+        self.arriving = Arriving(settings.arriving_max_bytes)
         self.is_stopping = False
         self.allowed_origins = {o.strip() for o in settings.cors_origins.split(",") if o.strip()}
         self._rate = RateLimit(settings.rate_limit_events) if settings.rate_limit_events else None

@@ -10,12 +10,14 @@ import asyncio
 import itertools
 import secrets
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
 
 from collector import metrics
+from collector.arriving import Arriving
 from collector.decode import BodyError
 from collector.encodings import decompress
 from collector.errors import RequestError
@@ -41,7 +43,7 @@ async def collect(request: web.Request) -> web.Response:
     """``POST /v1/events``: the whole job."""
     state: State = request.app[STATE]
     app = authorize(state, request)
-    body = await read_body(request, state.settings.body_timeout_s)
+    body = await read_body(request, state.settings.body_timeout_s, state.arriving)
     received_at = state.now_ms()
     encoding = request.headers.get("Content-Encoding")
     if encoding is not None:
@@ -80,11 +82,11 @@ def authorize(state: State, request: web.Request) -> App:
     return app
 
 
-async def read_body(request: web.Request, timeout_s: float) -> bytes:
+async def read_body(request: web.Request, timeout_s: float, arriving: Arriving) -> bytes:
     """
     Read the body as sent (still compressed), within the limits of bytes and time.
 
-    Errors: RequestError 408, 411, 413; BodyError for a body that ends too early.
+    Errors: RequestError 408, 411, 413, 503; BodyError for a body that ends too early.
     """
     length = request.content_length
     if length is None and not request.body_exists:
@@ -95,15 +97,21 @@ async def read_body(request: web.Request, timeout_s: float) -> bytes:
         )
     try:
         async with asyncio.timeout(timeout_s):
-            parts: list[bytes] = []
-            size = 0
-            while part := await request.content.readany():
-                size += len(part)
-                if size > limits.MAX_BODY_BYTES:
-                    raise RequestError(
-                        "body_too_large", f"at most {limits.MAX_BODY_BYTES} bytes; split the batch"
-                    )
-                parts.append(part)
+            with arriving.body() as counted:
+                parts: list[bytes] = []
+                size = 0
+                while part := await request.content.readany():
+                    size += len(part)
+                    if size > limits.MAX_BODY_BYTES:
+                        raise RequestError(
+                            "body_too_large",
+                            f"at most {limits.MAX_BODY_BYTES} bytes; split the batch",
+                        )
+                    if not counted.take(len(part)):
+                        raise RequestError(
+                            "overloaded", "too many large bodies arrive at once", retry_after_s=2
+                        )
+                    parts.append(part)
     except TimeoutError:
         raise RequestError(
             "request_timeout", f"the body did not arrive within {timeout_s:g} seconds"
@@ -133,9 +141,9 @@ async def readyz(request: web.Request) -> web.Response:
     return web.json_response({"status": "ready", "at": int(time.time() * 1000)})
 
 
-async def prometheus(_: web.Request) -> web.Response:
+async def prometheus(request: web.Request) -> web.Response:
     """``GET /metrics`` of all processes of this collector."""
-    text = await asyncio.to_thread(metrics.exposition)
+    text = await asyncio.to_thread(metrics.exposition, Path(request.app[STATE].settings.data_dir))
     return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
 

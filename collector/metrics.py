@@ -6,6 +6,11 @@ Processes share files under ``PROMETHEUS_MULTIPROC_DIR`` (set by the parent befo
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -82,8 +87,46 @@ dedup_filter_ratio = Gauge(
 )
 
 
-def exposition() -> bytes:
-    """Text for Prometheus over all processes of this collector."""
+def folder_for(owner: Path) -> Path:
+    """
+    Return the path of the folder in which the processes of one data folder share their metrics.
+
+    In memory where the system has a place for that: a page that a full disk cannot hold kills the process that writes
+    it, and metrics need not outlive a restart.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 (the folder is made with mode 0700 and must not exist)
+    if not os.access(memory, os.W_OK):
+        return owner / "metrics"
+    name = hashlib.sha256(str(owner.resolve()).encode()).hexdigest()[:16]
+    return memory / f"scenetrail-{os.getuid()}-{name}"
+
+
+def make_folder(owner: Path) -> Path:
+    """
+    Make ``folder_for`` anew, empty.
+
+    Errors: FileExistsError when another user has a folder of that name.
+    """
+    folder = folder_for(owner)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def forget_dead_processes(folder: Path) -> None:
+    """Delete the gauges of processes that ended, which would count for ever."""
+    for path in folder.glob("gauge_live*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            path.unlink(missing_ok=True)
+
+
+def exposition(owner: Path) -> bytes:
+    """Text for Prometheus over all processes of the collector on the data folder ``owner``."""
+    folder = folder_for(owner)
+    forget_dead_processes(folder)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
     return generate_latest(registry)

@@ -46,6 +46,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pending_max_bytes: Annotated[
         int, Meta(ge=1_000_000, description="Bytes of a worker that wait for the disk; above 503.")
     ] = 64_000_000
+    arriving_max_bytes: Annotated[
+        int,
+        Meta(
+            ge=1_000_000,
+            description="Bytes of a worker's bodies that still arrive; above it the largest get 503.",
+        ),
+    ] = 128_000_000
     max_clock_skew_ms: Annotated[
         int, Meta(ge=1_000, description="ms that a client's clock may differ unshifted.")
     ] = limits.MAX_CLOCK_SKEW_MS

@@ -45,6 +45,7 @@ COLLECTOR_ERRORS = (
     "spool_full",
     "spool_unavailable",
     "shutting_down",
+    "overloaded",
 )
 """The request errors that ``POST /v1/events`` can answer; the others belong to the query API."""
 

@@ -38,6 +38,7 @@ REQUEST_ERRORS: dict[str, ErrorCode] = {
     "spool_full": ErrorCode(503, True, "The spool is at its limit; nothing was kept."),
     "spool_unavailable": ErrorCode(503, True, "The spool's disk fails; nothing was kept."),
     "shutting_down": ErrorCode(503, True, "The process is stopping; nothing was kept."),
+    "overloaded": ErrorCode(503, True, "Too many bodies arrive at once; nothing was kept."),
     "query_limit": ErrorCode(422, False, "The query passed its limit of time, rows or memory."),
     "storage_unavailable": ErrorCode(503, True, "ClickHouse does not answer."),
 }

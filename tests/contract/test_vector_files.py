@@ -31,6 +31,7 @@ NO_VECTOR_CAN_CAUSE = {
     "spool_full",
     "spool_unavailable",
     "shutting_down",
+    "overloaded",
     "query_limit",
     "storage_unavailable",
 }
