@@ -16,7 +16,6 @@ periods of the zone; the first and last count only what lies in the range.
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -24,18 +23,11 @@ from msgspec import Meta, Struct
 
 from query_api import breakdowns, formula, source
 from query_api.breakdowns import OTHER, Key
+from query_api.comparison import Compare, range_before
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Interval, Params, Query
-from query_api.periods import (
-    Periods,
-    Range,
-    a_year_before,
-    a_year_before_ms,
-    periods_of,
-    rfc3339,
-    start_of_day_ms,
-)
+from query_api.periods import Periods, Range, periods_of, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
 
@@ -66,7 +58,7 @@ class EventsQuery(Query, kw_only=True):
     measures: Annotated[list[Measure], Meta(min_length=1, max_length=MAX_MEASURES)]
     interval: Interval | None = "day"
     formula: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
-    compare: Literal["previous_period", "previous_year"] | None = None
+    compare: Compare | None = None
 
 
 class EventsCell(Params, kw_only=True):
@@ -210,7 +202,7 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
     series = await _series(ask, query, ask.range, periods, top)
     result: Row = {"series": series}
     if query.compare is not None:
-        before = _range_before(ask, query)
+        before = range_before(ask.range, query.compare, ask.zone)
         shown = top if top is not None else [s["key"] for s in series if query.breakdown]
         compared = await _series(
             ask, query, before, _periods(query, ask, before), shown if query.breakdown else None
@@ -315,39 +307,6 @@ def _values(query: EventsQuery, plan: _Plan, row: Row | None) -> Row:
     if plan.formula is not None:
         values["formula"] = formula.evaluate(plan.formula, values)
     return values
-
-
-def _range_before(ask: Ask, query: EventsQuery) -> Range:
-    """
-    Return the range to compare with.
-
-    previous_period: as many days (or milliseconds, where instants were given) directly before; previous_year: the same
-    days or local times a year earlier, 29 February becoming the 28th.
-    """
-    range_, zone = ask.range, ask.zone
-    if range_.from_day is not None and range_.to_day is not None:
-        if query.compare == "previous_year":
-            from_day, to_day = a_year_before(range_.from_day), a_year_before(range_.to_day)
-        else:
-            days = (range_.to_day - range_.from_day).days + 1
-            from_day, to_day = (
-                day - timedelta(days=days) for day in (range_.from_day, range_.to_day)
-            )
-        return _days(from_day, to_day, ask)
-    if query.compare == "previous_year":
-        from_ms, to_ms = (a_year_before_ms(at, zone) for at in (range_.from_ms, range_.to_ms))
-        return Range(from_ms, to_ms)
-    length = range_.to_ms - range_.from_ms
-    return Range(range_.from_ms - length, range_.from_ms)
-
-
-def _days(from_day: date, to_day: date, ask: Ask) -> Range:
-    return Range(
-        start_of_day_ms(from_day, ask.zone),
-        start_of_day_ms(to_day + timedelta(days=1), ask.zone),
-        from_day,
-        to_day,
-    )
 
 
 async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
