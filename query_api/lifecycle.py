@@ -1,0 +1,206 @@
+"""
+Lifecycle (生命周期): the active users of each period by what they did before, and those who stayed away.
+
+Periods are whole calendar days, weeks (from Monday), months or quarters of the zone: all that the time range touches. A
+user is active in a period with at least one event of ``active`` that passes the request's ``filter``.
+
+- ``new``: the user's first event ever lies in the period. Ever means in all of history, among those same events.
+- ``returning``: active in the period and in the one before. ``resurrected``: active in it and earlier, not in the one before.
+- ``dormant``: active in the period before, not in this one.
+
+So active = new + returning + resurrected, and active of the period before = returning + dormant. A period is ``mature``
+when it has ended by now. With a breakdown each user stands under one value: that of the first event ever with any of the
+fields, so rows add up.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from query_api import breakdowns, per_user
+from query_api.breakdowns import Key
+from query_api.comparison import Compare, with_comparison
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, filter_sql, selector_sql
+from query_api.params import EventSelector, Query
+from query_api.per_user import BreakdownCell
+from query_api.periods import Periods, Range, first_day, later, local_day, periods_of, start_of_day_ms
+from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.sql import load_sql
+
+MAX_LIFECYCLE_PERIODS = 1_000
+STATES = ("new", "returning", "resurrected", "dormant")
+"""In the order of the numbers in lifecycle.states, from 1."""
+
+
+class LifecycleQuery(Query, kw_only=True):
+    """Lifecycle by ``interval``. ``active``: which events make a user active (absent: any)."""
+
+    interval: Literal["day", "week", "month", "quarter"] = "day"
+    active: EventSelector = msgspec.field(default_factory=EventSelector)
+    compare: Compare | None = None
+
+
+class LifecycleCell(BreakdownCell, kw_only=True):
+    """One number of a point: ``time`` of the point and which number."""
+
+    time: Annotated[str, Meta(max_length=40)]
+    state: Literal["new", "returning", "resurrected", "dormant", "active"]
+
+
+def _periods(ask: Ask, query: LifecycleQuery, range_: Range) -> Periods:
+    """Return the periods that the range touches, and the one before them as the first."""
+    day = first_day(local_day(range_.from_ms, ask.zone), query.interval)
+    before_ms = start_of_day_ms(later(day, query.interval, -1), ask.zone)
+    periods = periods_of(before_ms, range_.to_ms, query.interval, ask.zone)
+    if len(periods.labels) > MAX_LIFECYCLE_PERIODS + 1:
+        raise InvalidRequest(
+            "$.time_range",
+            f"more than {MAX_LIFECYCLE_PERIODS} periods: ask for a shorter range or a longer interval",
+        )
+    return periods
+
+
+def _states(
+    ask: Ask, query: LifecycleQuery, bindings: Bindings, periods: Periods, top: list[Key] | None
+) -> str:
+    """Return the SELECT of (user, period, state, key) that both the points and their users come from."""
+    bindings.named("starts", list(periods.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("numbers", list(range(len(periods.labels))), "Array(UInt16)")
+    where = [
+        filter_sql(query.filter, "$.filter", bindings),
+        selector_sql(query.active, "$.active", bindings),
+    ]
+    return load_sql(
+        "lifecycle.states",
+        source=ask.source(
+            bindings,
+            " AND ".join(part for part in where if part != "1") or "1",
+            from_ms=0,
+            to_ms=periods.starts_ms[-1],
+        ),
+        event_key=per_user.event_key(query, bindings),
+        first_key=per_user.first_key(query),
+        folded=per_user.folded(top, bindings),
+    )
+
+
+async def _top(ask: Ask, query: LifecycleQuery) -> list[Key] | None:
+    bindings = ask.bindings()
+    states = _states(ask, query, bindings, _periods(ask, query, ask.range), None)
+    return await breakdowns.top(ask, states, "key", bindings)
+
+
+async def answer(ask: Ask, query: LifecycleQuery) -> Answer:
+    """Answer the lifecycle report."""
+    top = await _top(ask, query)
+
+    async def result_of(range_: Range) -> Row:
+        return {"series": await _lines(ask, query, range_, top)}
+
+    result = await with_comparison(ask, query.compare, result_of)
+    # Without a breakdown the points stand directly in the result.
+    if not query.breakdown:
+        for part in (result, result.get("compare", {})):
+            for line in part.pop("series", ()):
+                part.update(line)
+    return Answer(result=result, semantics=_semantics(query))
+
+
+async def _lines(
+    ask: Ask, query: LifecycleQuery, range_: Range, top: list[Key] | None
+) -> list[Row]:
+    periods = _periods(ask, query, range_)
+    bindings = ask.bindings()
+    states = _states(ask, query, bindings, periods, top)
+    found: dict[Key, dict[tuple[int, int], int]] = {} if query.breakdown else {(): {}}
+    for row in await ask.fetch("lifecycle.counts", bindings, states=states):
+        found.setdefault(tuple(row["key"]), {})[row["period"], row["state"]] = row["users"]
+    sizes = {key: sum(counts.values()) for key, counts in found.items()}
+    return [
+        {
+            **per_user.described(key, query),
+            "points": [
+                _point(periods, number, found[key], ask.now_ms)
+                for number in range(1, len(periods.labels))
+            ],
+        }
+        for key in per_user.ordered(sizes, query)
+    ]
+
+
+def _point(
+    periods: Periods, number: int, counts: dict[tuple[int, int], int], now_ms: int
+) -> Row:
+    new, returning, resurrected, dormant = (
+        counts.get((number, state), 0) for state in range(1, len(STATES) + 1)
+    )
+    gained = new + resurrected
+    return {
+        "time": periods.labels[number],
+        "active": new + returning + resurrected,
+        "new": new,
+        "returning": returning,
+        "resurrected": resurrected,
+        "dormant": dormant,
+        "growth_index": gained / dormant if dormant else None,
+        "growth_index_numerator": gained,
+        "growth_index_denominator": dormant,
+        "mature": periods.starts_ms[number + 1] <= now_ms,
+    }
+
+
+def _semantics(query: LifecycleQuery) -> Row:
+    return {
+        "interval": query.interval,
+        "active": msgspec.to_builtins(query.active),
+        "active_is": "at least one event of `active` that passes `filter`, in the whole calendar period",
+        "calendar": "whole days, weeks from Monday, months or quarters of the timezone that the time range touches",
+        "new": "the first such event ever, in all of history, lies in the period",
+        "returning": "active in the period and in the one before",
+        "resurrected": "active in the period and earlier, but not in the one before",
+        "dormant": "active in the period before, not in this one",
+        "growth_index": "(new + resurrected) / dormant",
+        "mature": "the period has ended by now",
+        "breakdown_value": "of the user's first such event ever that has any of the fields",
+        "breakdown_order": "by states of users in the range, most first; the rest is `other`",
+        "compare": query.compare,
+    }
+
+
+async def users(ask: Ask, query: LifecycleQuery, cell: LifecycleCell) -> UserSelect:
+    """Select the users of a number of a point."""
+    periods = _periods(ask, query, ask.range)
+    if cell.time not in periods.labels[1:]:
+        raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
+    top = await _top(ask, query) if cell.other else None
+    bindings = ask.bindings()
+    per_user.check_other(cell, top)
+    states = _states(ask, query, bindings, periods, top)
+    wanted = [1, 2, 3] if cell.state == "active" else [STATES.index(cell.state) + 1]
+    bindings.named("cell_period", periods.labels.index(cell.time), "UInt16")
+    bindings.named("cell_states", wanted, "Array(UInt8)")
+    sql = load_sql(
+        "lifecycle.users", states=states, in_key=per_user.in_key(cell, query, bindings)
+    )
+    return UserSelect("lifecycle.users", sql, bindings)
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: one row for each series and period."""
+    lines = result["series"] if "series" in result else [result]
+    return [{**head, **point} for head, line in per_user.heads(lines) for point in line["points"]]
+
+
+REPORT = Report(
+    name="lifecycle",
+    summary="New, returning, resurrected and dormant users by period (生命周期)",
+    params=LifecycleQuery,
+    answer=answer,
+    table=table,
+    cell=LifecycleCell,
+    users=users,
+)

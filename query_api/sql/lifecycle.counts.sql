@@ -1,0 +1,17 @@
+-- lifecycle.counts: users of every state in every period.  Caller: query_api/lifecycle.py _lines()
+-- Params: those of lifecycle.states; fragment states
+-- Rows:   period UInt16, state UInt8, key Array(String), users UInt64; those without users are absent
+-- Source: each row of lifecycle.states is one user.
+SELECT
+    period,
+    state,
+    key,
+    count() AS users
+FROM
+(
+    {{states}}
+)
+GROUP BY
+    period,
+    state,
+    key

@@ -1,0 +1,12 @@
+-- lifecycle.users: the users of a cell.  Caller: query_api/lifecycle.py users()
+-- Params: those of lifecycle.states; cell_period UInt16, cell_states Array(UInt8); fragments states, in_key
+-- Rows:   user UInt64, each once
+-- Source: the same rows that lifecycle.counts counts.
+SELECT user
+FROM
+(
+    {{states}}
+)
+WHERE period = {cell_period:UInt16}
+    AND has({cell_states:Array(UInt8)}, state)
+    AND {{in_key}}

@@ -1,0 +1,14 @@
+-- scenes.dictionary: names and groups of all scenes in one scheme.  Caller: query_api/scenes.py answer()
+-- Params: scheme String
+-- Rows:   platform, scene, scene_name, scene_group, scheme_version String
+SELECT
+    platform,
+    scene,
+    scene_name,
+    scene_group,
+    scheme_version
+FROM scenes FINAL
+WHERE scheme = {scheme:String}
+ORDER BY
+    platform,
+    scene

@@ -1,0 +1,11 @@
+-- scenes.users: the users of a cell.  Caller: query_api/scenes.py users()
+-- Params: those of scenes.user_metrics; cell_key Array(String), cell_metric String; fragment user_metrics
+-- Rows:   user UInt64, each once
+-- Source: the same rows that scenes.counts adds up.
+SELECT user
+FROM
+(
+    {{user_metrics}}
+)
+WHERE key = {cell_key:Array(String)}
+    AND metric = {cell_metric:String}
