@@ -75,9 +75,9 @@ class Child(msgspec.Struct, frozen=True):
     """
     One process to keep alive.
 
-    Units: ``stop_deadline_s`` is the time from SIGTERM to SIGKILL; ``ready_deadline_s`` the time
-    that ``wait_ready`` waits; ``log_max_bytes`` the size at which the log file is moved to
-    ``<log_path>.1``.
+    Units: ``stop_deadline_s`` is the time from SIGTERM to SIGKILL, ``hurry_deadline_s`` the same once ``hurry`` was
+    called; ``ready_deadline_s`` the time that ``wait_ready`` waits; ``log_max_bytes`` the size at which the log file is
+    moved to ``<log_path>.1``.
     """
 
     name: str
@@ -87,6 +87,7 @@ class Child(msgspec.Struct, frozen=True):
     # Children of a lower phase are stopped, together, before those of a higher one are asked to.
     stop_phase: int = 0
     stop_deadline_s: float = 30.0
+    hurry_deadline_s: float = 2.0
     # Answers whether the child can do its work; may raise OSError for "not yet".
     is_ready: Callable[[], Awaitable[bool]] | None = None
     ready_deadline_s: float = 60.0
@@ -130,11 +131,10 @@ class Supervisor:
     then stops them in order.
     """
 
-    def __init__(self, children: Sequence[Child] = (), hurry_deadline_s: float = 2.0) -> None:
+    def __init__(self, children: Sequence[Child] = ()) -> None:
         self._children = tuple(children)
         self._kept: dict[str, _Kept] = {}
         self._hurry = asyncio.Event()
-        self._hurry_deadline_s = hurry_deadline_s
         self._log_task: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -285,7 +285,7 @@ class Supervisor:
             hurry.cancel()
         if not kept.task.done() and self._hurry.is_set():
             kept.send(signal.SIGTERM)
-            await asyncio.wait({kept.task}, timeout=self._hurry_deadline_s)
+            await asyncio.wait({kept.task}, timeout=kept.child.hurry_deadline_s)
         if not kept.task.done() and kept.process is not None:
             log.warning("child_killed", child=kept.child.name, pid=kept.process.pid)
             for pid in descendants(kept.process.pid):

@@ -44,7 +44,7 @@ CLICKHOUSE_LOG = "clickhouse.log"
 MIGRATION_WAIT_S = 60.0
 HTTP_TIMEOUT_S = 5.0
 # Longer than the supervisor inside the collector takes when hurried.
-HURRY_DEADLINE_S = 6.0
+COLLECTOR_HURRY_DEADLINE_S = 6.0
 STOP_DEADLINE_S = 60.0
 WANTED_OPEN_FILES = 65_536
 
@@ -157,7 +157,7 @@ def _plan(options: Options, data_dir: Path) -> Plan:
 
 async def _serve(options: Options, plan: Plan, data_dir: Path, credentials: Credentials) -> int:
     stop = asyncio.Event()
-    supervisor = Supervisor(hurry_deadline_s=HURRY_DEADLINE_S)
+    supervisor = Supervisor()
 
     def on_signal() -> None:
         if stop.is_set():
@@ -223,6 +223,7 @@ async def _start(
             },
             stop_phase=0,
             stop_deadline_s=STOP_DEADLINE_S,
+            hurry_deadline_s=COLLECTOR_HURRY_DEADLINE_S,
             is_ready=lambda: answers_200(f"{collector_url}/readyz"),
         )
     )
