@@ -15,6 +15,7 @@ fields, so rows add up.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Literal
 
 import msgspec
@@ -27,7 +28,15 @@ from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, filter_sql, selector_sql
 from query_api.params import EventSelector, Query
 from query_api.per_user import BreakdownCell
-from query_api.periods import Periods, Range, first_day, later, local_day, periods_of, start_of_day_ms
+from query_api.periods import (
+    Periods,
+    Range,
+    first_day,
+    later,
+    local_day,
+    periods_of,
+    start_of_day_ms,
+)
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
 
@@ -99,44 +108,39 @@ async def answer(ask: Ask, query: LifecycleQuery) -> Answer:
     top = await _top(ask, query)
 
     async def result_of(range_: Range) -> Row:
-        return {"series": await _lines(ask, query, range_, top)}
+        return await _result(ask, query, range_, top)
 
-    result = await with_comparison(ask, query.compare, result_of)
-    # Without a breakdown the points stand directly in the result.
-    if not query.breakdown:
-        for part in (result, result.get("compare", {})):
-            for line in part.pop("series", ()):
-                part.update(line)
-    return Answer(result=result, semantics=_semantics(query))
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
+    )
 
 
-async def _lines(
-    ask: Ask, query: LifecycleQuery, range_: Range, top: list[Key] | None
-) -> list[Row]:
+async def _result(ask: Ask, query: LifecycleQuery, range_: Range, top: list[Key] | None) -> Row:
     periods = _periods(ask, query, range_)
     bindings = ask.bindings()
     states = _states(ask, query, bindings, periods, top)
-    found: dict[Key, dict[tuple[int, int], int]] = {} if query.breakdown else {(): {}}
+    counts: dict[Key, Counter[tuple[int, int]]] = {}
     for row in await ask.fetch("lifecycle.counts", bindings, states=states):
-        found.setdefault(tuple(row["key"]), {})[row["period"], row["state"]] = row["users"]
-    sizes = {key: sum(counts.values()) for key, counts in found.items()}
-    return [
-        {
-            **per_user.described(key, query),
-            "points": [
-                _point(periods, number, found[key], ask.now_ms)
-                for number in range(1, len(periods.labels))
-            ],
-        }
-        for key in per_user.ordered(sizes, query)
-    ]
+        of_key = counts.setdefault(tuple(row["key"]), Counter())
+        of_key[row["period"], row["state"]] = row["users"]
+    numbers = range(1, len(periods.labels))
+    # Each user stands under one key, so the rows of a breakdown add up to all users.
+    everyone: Counter[tuple[int, int]] = sum(counts.values(), Counter())
+    result: Row = {"points": [_point(periods, n, everyone, ask.now_ms) for n in numbers]}
+    if query.breakdown:
+        result["series"] = [
+            {
+                **per_user.described(key, query),
+                "points": [_point(periods, n, counts[key], ask.now_ms) for n in numbers],
+            }
+            for key in per_user.ordered({k: c.total() for k, c in counts.items()})
+        ]
+    return result
 
 
-def _point(
-    periods: Periods, number: int, counts: dict[tuple[int, int], int], now_ms: int
-) -> Row:
+def _point(periods: Periods, number: int, counts: Counter[tuple[int, int]], now_ms: int) -> Row:
     new, returning, resurrected, dormant = (
-        counts.get((number, state), 0) for state in range(1, len(STATES) + 1)
+        counts[number, state] for state in range(1, len(STATES) + 1)
     )
     gained = new + resurrected
     return {
@@ -183,15 +187,13 @@ async def users(ask: Ask, query: LifecycleQuery, cell: LifecycleCell) -> UserSel
     wanted = [1, 2, 3] if cell.state == "active" else [STATES.index(cell.state) + 1]
     bindings.named("cell_period", periods.labels.index(cell.time), "UInt16")
     bindings.named("cell_states", wanted, "Array(UInt8)")
-    sql = load_sql(
-        "lifecycle.users", states=states, in_key=per_user.in_key(cell, query, bindings)
-    )
+    sql = load_sql("lifecycle.users", states=states, in_key=per_user.in_key(cell, query, bindings))
     return UserSelect("lifecycle.users", sql, bindings)
 
 
 def table(result: Row) -> list[Row]:
     """Flatten: one row for each series and period."""
-    lines = result["series"] if "series" in result else [result]
+    lines = result.get("series", [result])
     return [{**head, **point} for head, line in per_user.heads(lines) for point in line["points"]]
 
 

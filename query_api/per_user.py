@@ -65,10 +65,8 @@ def described(key: Key, query: Query) -> Row:
     return breakdowns.describe(key, query.breakdown) if query.breakdown else {}
 
 
-def ordered(sizes: dict[Key, int], query: Query) -> list[Key]:
-    """Order the rows of a breakdown: "other" last, the largest first, then by value. Without a breakdown: one row."""
-    if not query.breakdown:
-        return [OTHER]
+def ordered(sizes: dict[Key, int]) -> list[Key]:
+    """Order the rows of a breakdown: "other" last, the largest first, then by value."""
     return sorted(sizes, key=lambda key: (key == OTHER, -sizes[key], key))
 
 
