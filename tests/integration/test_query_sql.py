@@ -1,0 +1,147 @@
+"""The SQL files run under EXPLAIN and with the reader's rights, with every option that changes them."""
+
+from importlib import resources
+
+import pytest
+from query_support import APP, ask, event, insert
+
+from collector.local_clickhouse import LocalServer
+from collector.migrate import connect, migrate
+from query_api.sql import load_sql
+
+RANGE = {"time_range": {"from": "2026-10-01", "to": "2026-10-05"}, "explain": True}
+PAY = {"event": "pay"}
+EVERY_KIND_OF_FILTER = {
+    "relation": "or",
+    "conditions": [
+        {"field": "scene_group", "op": "eq", "values": ["扫码"]},
+        {"field": "properties.a", "op": "in", "values": ["x", 1, True, 2**60]},
+        {"field": "properties.a", "op": "matches", "values": ["^x"], "not": True},
+        {"field": "device.screen_width", "op": "between", "values": [1, 2]},
+        {"relation": "and", "conditions": [{"field": "utm.source", "op": "not_exists"}]},
+    ],
+}
+MEASURES = [
+    {**PAY, "aggregate": name, "field": "properties.price"}
+    for name in ("sum", "avg", "min", "max", "p50", "p90", "p99")
+]
+MEASURES += [{**PAY, "aggregate": name} for name in ("count", "users", "sessions", "per_user")]
+RETENTION = {"initial": PAY, "returning": {"event": None}}
+QUESTIONS = [
+    ("events", {"measures": MEASURES, "interval": "hour"}),
+    (
+        "events",
+        {
+            "measures": MEASURES,
+            "breakdown": ["scene_group", "properties.a", "seq"],
+            "breakdown_limit": 1,
+        },
+    ),
+    (
+        "events/users",
+        {"measures": MEASURES, "breakdown": ["scene"], "cell": {"breakdown": {"scene": "1"}}},
+    ),
+    *[
+        (
+            f"retention{part}",
+            {**RETENTION, "cohort": cohort, "breakdown": breakdown, **mode, **cell},
+        )
+        for cohort in ("every", "first")
+        for breakdown in ([], ["platform"])
+        for mode in (
+            {"mode": "on"},
+            {"mode": "on_or_after"},
+            {"mode": "bracket", "brackets": [[1, 2]]},
+        )
+        for part, cell in (("", {}), ("/users", {"cell": {"cohort": "2026-10-01"}}))
+    ],
+    ("scenes", {"breakdown": ["platform"]}),
+    ("scenes", {"by": "group", "scheme": "domain"}),
+    ("scenes/users", {"cell": {}}),
+]
+OWNERS = {
+    "breakdowns",
+    "clickhouse",
+    "event_schema",
+    "events",
+    "filters",
+    "report",
+    "retention",
+    "scenes",
+    "source",
+    "users",
+}
+"""Modules whose files must all be seen here; those of other reports are explained in their own tests."""
+ALL_FILES = sorted(
+    e.name.removesuffix(".sql")
+    for e in resources.files("query_api.sql").iterdir()
+    if e.name.endswith(".sql")
+)
+
+
+def names_in(sql: str) -> set[str]:
+    """The .sql files a statement was put together from: each begins with its name in a comment."""
+    return {name for name in ALL_FILES if f"-- {name}:" in sql}
+
+
+async def test_every_statement_can_be_explained(database, database_url):
+    insert(
+        database, [event(f"u{i}", "pay", "2026-10-01T10:00:00+08:00", scene=f"{i}") for i in (1, 2)]
+    )
+    seen: set[str] = set()
+    parameters = {"app_ids": [APP], "max_rows": 10, "since_ms": 0}
+    for name in ("clickhouse.ping", "event_schema.events", "event_schema.properties"):
+        sql = load_sql(name)
+        database.query(f"EXPLAIN {sql}", parameters=parameters)
+        seen |= names_in(sql)
+    for identity in ("latest", "strict"):
+        for report, body in QUESTIONS:
+            whole = {**RANGE, "identity": identity, "filter": EVERY_KIND_OF_FILTER, **body}
+            answer = await ask(database_url, report, whole)
+            for part in answer["explain"]:
+                database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
+                seen |= names_in(part["sql"])
+
+    assert {name for name in ALL_FILES if name.partition(".")[0] in OWNERS} - seen == set()
+
+
+async def test_a_source_reads_only_the_columns_that_are_used(database, database_url):
+    answer = await ask(
+        database_url, "events", {**RANGE, "measures": [{**PAY, "aggregate": "users"}]}
+    )
+    [points] = [part for part in answer["explain"] if part["sql_file"] == "events.points.sql"]
+    rows = database.query(
+        f"EXPLAIN header = 1 {points['sql']}", parameters=points["parameters"]
+    ).result_rows
+    plan = "\n".join(row[0] for row in rows)
+
+    assert "occurred_at" in plan
+    assert not {name for name in ("properties_text", "device_brand", "strict_from") if name in plan}
+
+
+@pytest.fixture
+def reader_url(clickhouse: LocalServer):
+    """The database that the reader may read, migrated; dropped afterwards."""
+    url = clickhouse.url("writer")
+    migrate(url)
+    yield clickhouse.url("reader")
+    client = connect(url)
+    client.command("DROP DATABASE scenetrail")
+    client.close()
+
+
+async def test_a_reader_has_all_the_rights_that_reports_need(reader_url):
+    for report, body in QUESTIONS:
+        answer = await ask(reader_url, report, {**RANGE, "filter": EVERY_KIND_OF_FILTER, **body})
+        assert answer["meta"]["data_complete_until"] is None
+
+
+@pytest.mark.parametrize("name", ALL_FILES)
+def test_every_file_has_the_four_header_lines(name):
+    text = resources.files("query_api.sql").joinpath(f"{name}.sql").read_text("utf-8")
+    header = [line for line in text.splitlines() if line.startswith("-- ")]
+    assert header[0].startswith(f"-- {name}: ")
+    joined = "\n".join(header)
+    assert "Caller: query_api/" in joined
+    assert "-- Params: " in joined
+    assert "-- Rows:   " in joined
