@@ -39,3 +39,23 @@ def configure(level: str, process: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+    logging.getLogger("aiohttp.server").addFilter(_without_bytes_of_clients)
+
+
+def _without_bytes_of_clients(record: logging.LogRecord) -> bool:
+    """
+    Log what aiohttp has to say in our form, and nothing that a client sent.
+
+    aiohttp quotes the bytes that are no HTTP, with a traceback: they may hold a key or a body, and anybody can send a
+    million of them. A client that leaves in the middle of its body is no fault either: phones do that all day.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if isinstance(error, ConnectionError) or (
+        error is not None and type(error).__module__ == "aiohttp.http_exceptions"
+    ):
+        structlog.get_logger().debug("client_left_or_no_http", error=type(error).__name__)
+    else:
+        structlog.get_logger().error(
+            "http_server", error=str(record.msg), exc_info=record.exc_info or None
+        )
+    return False

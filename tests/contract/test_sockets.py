@@ -412,3 +412,19 @@ def test_ids_and_values_do_not_reach_the_log(running_collector: RunningCollector
     assert log
     assert secret not in log
     assert app.write_key not in log
+
+
+def test_bytes_that_are_no_http_do_not_reach_the_log(
+    running_collector: RunningCollector, app: Variables
+):
+    secret = b"phone-number-of-somebody"
+    bad_header = head(app, "Content-Length: 2").replace(b"Host: collector", b"Host: \x00" + secret)
+    bad_chunk = head(app, "Transfer-Encoding: chunked") + b"1\r\n" + secret + b"\r\n0\r\n\r\n"
+    for request in (bad_header, bad_chunk, secret + b"\r\n\r\n"):
+        with connected(running_collector) as client:
+            client.sendall(request)
+            assert read_to_end(client).split()[1] == b"400"
+
+    log = running_collector.log_path.read_text()
+    assert secret.decode() not in log
+    assert "Traceback" not in log
