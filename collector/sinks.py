@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import clickhouse_connect
@@ -102,7 +104,7 @@ class ClickHouseSink:
     def stored_keys(self, keys: Any) -> Any:  # noqa: ANN401 (numpy arrays of uint64)
         """Those of ``keys`` whose events are stored."""
         return self._column(
-            "SELECT DISTINCT event_key FROM event_ids WHERE event_key IN (SELECT key FROM asked)",
+            _sql("stored_keys"),
             external_data=_asked(keys),
         )
 
@@ -133,15 +135,16 @@ class ClickHouseSink:
     def bindings_of(self, keys: list[int]) -> list[Binding]:
         """Earliest binding of each pair in which one of ``keys`` takes part; at most 200 per key, earliest first."""
         rows = self.client.query(
-            f"SELECT {', '.join(_BINDING_COLUMNS[:9])}, toUnixTimestamp64Milli(occurred_at), seq,"  # noqa: S608 (constants)
-            " event_id, event_app_id, toUnixTimestamp64Milli(received_at)"
-            " FROM (SELECT * FROM identity_bindings WHERE id_key IN (SELECT key FROM asked)"
-            " ORDER BY id_key, other_key, occurred_at, seq, event_id LIMIT 1 BY id_key, other_key)"
-            " ORDER BY id_key, occurred_at, seq, event_id, other_key"
-            f" LIMIT {_MAX_BINDINGS_OF_AN_ID} BY id_key",
+            _sql("bindings_of"),
+            parameters={"limit": _MAX_BINDINGS_OF_AN_ID},
             external_data=_asked(np.array(keys, dtype=np.uint64)),
         ).result_rows
         return [Binding(**dict(zip(_BINDING_COLUMNS, row, strict=True))) for row in rows]
+
+    def unbindings(self, since_ms: int) -> list[tuple[int, int, int]]:
+        """Pairs of ids taken apart since a time: (id_key, other_key, epoch ms when it was stored)."""
+        rows = self.client.query(_sql("unbindings"), parameters={"since_ms": since_ms}).result_rows
+        return [(int(left), int(right), int(at)) for left, right, at in rows]
 
     def insert_persons(self, assignments: list[Assignment], version: int) -> None:
         """Replace the persons of some ids."""
@@ -196,6 +199,12 @@ class ClickHouseSink:
             ],
             settings=_INSERT_SETTINGS,
         )
+
+
+@cache
+def _sql(name: str) -> str:
+    """Text of ``sql/sinks.<name>.sql``."""
+    return resources.files("collector.sql").joinpath(f"sinks.{name}.sql").read_text("utf-8")
 
 
 def _asked(keys: Any) -> ExternalData:  # noqa: ANN401 (numpy array of uint64)

@@ -2,12 +2,12 @@
 The spool → ClickHouse. ``store`` is the second half of an event's path, top to bottom.
 
 At least once into ClickHouse, exactly once in every query: a block that is stored again (lost answer, crash before the
-checkpoint) is recognised by its token, by its event keys, or collapses by its sort key.
+checkpoint) is recognised by its event keys or collapses by its sort key.
 """
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from collector import metrics
 from collector.filter import KeyFilter
-from collector.identity import Assignment, Binding, Conflict, resolve
+from collector.identity import KINDS, Assignment, Binding, Conflict, resolve
 from collector.rows import Block, DeadLetter, build_block
 from collector.sinks import TRANSIENT
 from collector.spool import Position, SpoolReader
@@ -32,6 +32,8 @@ _BYTES_PER_EVENT = 300
 """To turn a wish for rows into bytes to read; the block may hold more or fewer."""
 _IDLE_S = 0.02
 _KNOWN_BINDINGS = 100_000
+_UNBINDING_LOOK_S = 1.0
+_UNBINDING_OVERLAP_MS = 10_000
 _MAX_BACKOFF_S = 5.0
 
 
@@ -44,6 +46,7 @@ class Sink(Protocol):
     def stored_keys(self, keys: NDArray[np.uint64]) -> NDArray[np.uint64]: ...  # noqa: D102
     def insert_bindings(self, bindings: list[Binding], token: str) -> None: ...  # noqa: D102
     def bindings_of(self, keys: list[int]) -> list[Binding]: ...  # noqa: D102
+    def unbindings(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
     def insert_persons(self, assignments: list[Assignment], version: int) -> None: ...  # noqa: D102
     def insert_conflicts(self, conflicts: list[Conflict], version: int) -> None: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
@@ -73,6 +76,9 @@ class Writer:
         self._flush_interval_s = flush_interval_ms / 1000
         self._stopping = stopping
         self._known_bindings: OrderedDict[tuple[int, int], tuple[int, int, str]] = OrderedDict()
+        self._unbindings: set[tuple[int, int, int]] = set()
+        self._newest_unbinding_ms = 0
+        self._next_unbinding_look_s = 0.0
 
     def run(self, drain_s: float) -> None:
         """
@@ -102,6 +108,7 @@ class Writer:
                     if self._stopping.is_set():
                         break
                     self._reader.tidy()
+                    inserter.submit(self._unbind_when_idle).result()
                     time.sleep(_IDLE_S)
                     continue
                 records.sort(key=lambda record: record.received_at)
@@ -156,8 +163,13 @@ class Writer:
         """
         started_s = time.perf_counter()
         self._reader.intend(positions)
-        token = hashlib.sha256(repr(positions).encode()).hexdigest()[:32]
+        # TRICKY: another one for each attempt. ClickHouse writes a token into its log before the part gets its name; killed
+        # in between, it takes the same token for a duplicate and answers OK with nothing stored
+        # (test_part_lost_after_its_token_was_logged). The token serves the driver's own repetition of a request; what
+        # another attempt stores twice has the same sort key.
+        token = secrets.token_hex(16)
         kept = self.recognise_duplicates(block)
+        self.unbind()
         self.bind(block.bindings(kept), token)
         events, keys = block.table, block.keys
         if kept is not None:
@@ -190,18 +202,50 @@ class Writer:
         if not new:
             return
         self._sink.insert_bindings(new, token)
-        component = self._component({b.id_key for b in new} | {b.other_key for b in new})
-        assignments, conflicts = resolve(component)
-        # More evidence replaces less, whichever collector writes last.
-        self._sink.insert_persons(assignments, len(component))
-        if conflicts:
-            self._sink.insert_conflicts(conflicts, len(component))
-            metrics.identity_conflicts_total.inc(len(conflicts))
+        self._resolve({b.id_key for b in new} | {b.other_key for b in new})
         metrics.identity_bindings_total.inc(len(new))
         for binding in new:
             self._known_bindings[(binding.id_key, binding.other_key)] = binding.order
         while len(self._known_bindings) > _KNOWN_BINDINGS:
             self._known_bindings.popitem(last=False)
+
+    def unbind(self) -> None:
+        """Follow what people took apart: at most once a second, resolve again whom it touches."""
+        if time.monotonic() < self._next_unbinding_look_s:
+            return
+        self._next_unbinding_look_s = time.monotonic() + _UNBINDING_LOOK_S
+        # Rows may become visible a little after the time they carry.
+        since_ms = max(0, self._newest_unbinding_ms - _UNBINDING_OVERLAP_MS)
+        new = set(self._sink.unbindings(since_ms)) - self._unbindings
+        if not new:
+            return
+        for left, right, _ in new:
+            # The next event with both binds them again, so it must not look known.
+            self._known_bindings.pop((left, right), None)
+        self._unbindings |= new
+        self._newest_unbinding_ms = max(at for _, _, at in self._unbindings)
+        self._resolve({left for left, _, _ in new} | {right for _, right, _ in new})
+
+    def _unbind_when_idle(self) -> None:
+        """``unbind`` while no events come; a server that is away is met again soon."""
+        try:
+            self.unbind()
+        except TRANSIENT as error:
+            log.warning("unbinding_look_failed", error=str(error)[:300])
+            self._sink.close()
+
+    def _resolve(self, keys: set[int]) -> None:
+        """Work out the persons of everyone who hangs together with ``keys`` and store them."""
+        component = self._component(keys)
+        assignments, conflicts = resolve(component)
+        alone = keys - {assignment.id_key for assignment in assignments}
+        assignments += [Assignment(key, key, ()) for key in sorted(alone)]
+        # More evidence replaces less, whichever collector writes last; an unbinding outweighs any binding.
+        version = (len(self._unbindings) << 32) + len(component)
+        self._sink.insert_persons(assignments, version)
+        if conflicts:
+            self._sink.insert_conflicts(conflicts, version)
+            metrics.identity_conflicts_total.inc(len(conflicts))
 
     def _is_known(self, binding: Binding) -> bool:
         """True when the same pair was bound by an event not later than this one."""
@@ -238,8 +282,7 @@ class Writer:
 
 def _is_stronger_first(binding: Binding) -> bool:
     """Kinds are ordered; within one event two ids never have the same kind."""
-    order = ("user_id", "unionid", "openid", "anonymous_id")
-    return order.index(binding.kind) <= order.index(binding.other_kind)
+    return KINDS.index(binding.kind) <= KINDS.index(binding.other_kind)
 
 
 def _age_s(block: Block) -> float:
