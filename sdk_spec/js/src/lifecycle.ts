@@ -41,7 +41,7 @@ export interface Recorder {
 
 export interface Lifecycle extends HookSink {
   readonly entry: Entry | undefined;
-  /** Route of the visible page, or of the one that was visible last. */
+  /** Route of the page that was loaded or shown last. */
   readonly route: string | undefined;
   /** From now on events go to the recorder. */
   start(recorder: Recorder): void;
@@ -128,8 +128,8 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
 
   function leavePage(): void {
     if (!page) return;
-    if (recorder && pageShownAt) recorder.auto('pageLeave', {}, { page: route, pageQuery: pageQuery(), durationMs: durationMs(pageShownAt) }, true);
-    lastRoute = route;
+    if (recorder && pageShownAt) recorder.auto('pageLeave', {}, { page: routeOf(page), pageQuery: pageQuery(), durationMs: durationMs(pageShownAt) }, true);
+    lastRoute = routeOf(page);
     page = undefined;
   }
 
@@ -198,6 +198,8 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
 
     onPageLoad(next, query) {
       queries.set(next, joinQuery(readQuery(query)));
+      // What the page tracks in its own onLoad belongs to it already.
+      route = routeOf(next);
     },
     onPageShow(next) {
       if (next === page) return;

@@ -242,6 +242,12 @@ export class Run {
     else this.context['Page']({ data: {}, ...noted });
   }
 
+  /** Register a page by running its own file, which calls `Page`. */
+  declarePage(name: string, file: () => void): void {
+    this.#pendingName = name;
+    file();
+  }
+
   /** Options as this platform gives them. */
   #options(given: Json): Json {
     const { traits } = this.phone;
@@ -323,7 +329,7 @@ export class Run {
   #instantiate(name: string): Json {
     const registered = this.#pages.get(name);
     if (!registered) throw new Error(`page ${name} is not registered`);
-    const page: Json = { [this.phone.traits.route]: name };
+    const page: Json = { [this.phone.traits.route]: name, setData: (data: Json) => Object.assign(page['data'], data) };
     for (const [key, value] of Object.entries(registered['methods'])) page[key] = typeof value === 'function' ? value.bind(page) : value;
     return page;
   }
