@@ -1,0 +1,78 @@
+"""kill -9 at random moments under load: of a worker, all workers, the writer, ClickHouse, everything."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+
+from tests.faults.client import Batch, Load, make_batch, make_event, now_ms, seeded, sending
+from tests.faults.collector_process import System, kill_9
+
+KILLS = {"a worker": 18, "all workers": 8, "the writer": 14, "ClickHouse": 6, "everything": 4}
+WEEK_MS = 7 * 86_400_000
+
+
+def test_fifty_kills_under_load_lose_and_double_nothing(
+    make_system: Callable[..., System],
+) -> None:
+    rng = seeded(50)
+    plan = [victim for victim, times in KILLS.items() for _ in range(times)]
+    rng.shuffle(plan)
+    system = make_system(workers=3).start()
+    load = Load(system.collector.port, [], threads=4, seed=50, again_ratio=1 / 3, pause_s=0.005)
+    sent: set[str] = set()
+    killed: Counter[str] = Counter()
+    with sending(load):
+        for victim in plan:
+            for _ in range(12):
+                batch = batch_over_weeks(len(sent), rng)
+                sent.update(event["event_id"] for event in batch["events"])
+                load.add(batch)
+            time.sleep(rng.random() * 0.8)  # the moment of the kill
+            killed[victim] += kill(system, victim, rng)
+        system.start_again()
+        load.finish()
+
+    assert load.accepted == sent
+    system.wait_stored(len(sent))
+    found = system.event_ids()
+    assert len(found) == len(sent)
+    assert set(found) == sent
+    assert sum(killed.values()) >= 50
+    print(
+        f"\n{sum(killed.values())} kills {dict(killed)}: accepted {len(load.accepted)}, found {len(found)};"
+        f" {load.sent_again} batches sent again; answers {dict(load.statuses)}"
+    )
+    assert system.collector.stop() == 0
+    assert "Traceback" not in system.collector.log.read_text()
+
+
+def batch_over_weeks(first: int, rng: random.Random) -> Batch:
+    """Events of three weeks: one insert makes several parts, and a kill may fall between them."""
+    return make_batch(
+        [
+            make_event(f"k-{first + n}", rng, occurred_at=now_ms() - rng.randrange(3) * WEEK_MS)
+            for n in range(rng.randint(1, 300))
+        ],
+        rng,
+    )
+
+
+def kill(system: System, victim: str, rng: random.Random) -> int:
+    """Kill it, start again what has no parent that would, and return the number of kills."""
+    if victim == "ClickHouse":
+        system.clickhouse.kill()
+        time.sleep(rng.random() * 0.3)
+        system.clickhouse.spawn()
+        return 1
+    if victim == "everything":
+        system.kill_all()
+        system.start_again()
+        return 1
+    word = "writer_process" if victim == "the writer" else "collector.worker"
+    found = system.collector.children(word)
+    if victim == "a worker" and found:
+        found = [rng.choice(found)]
+    for process in found:
+        kill_9(process)
+    return 1 if found else 0
