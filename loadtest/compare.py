@@ -227,7 +227,7 @@ class Bench:
             "latency": latency,
             "cpu_s_per_million_events": cpu,
             "resident_bytes": {name: usage.resident_bytes for name, usage in parts.items()},
-            "bytes_per_stored_event": round(disk["bytes"] / max(1, disk["events"]), 1),
+            "bytes_per_stored_event": round(disk["bytes"] / max(1, disk["rows"]), 1),
             "generator_events_per_s": {
                 str(batch): round(
                     generator_events_per_s(self._workload(batch), use_gzip=options.use_gzip)

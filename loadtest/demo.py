@@ -221,7 +221,7 @@ def _show(ready: Ready, state: State, console: Console) -> None:
     console.print(
         funnel_table(
             funnel[0]["result"],
-            f"购物漏斗（一天内）Shopping funnel within a day  {days}  ({funnel[1]} ms)",
+            f"购物漏斗 Shopping funnel  {days}, 1 天内 within a day  ({funnel[1]} ms)",
             console.width,
         )
     )
@@ -230,7 +230,7 @@ def _show(ready: Ready, state: State, console: Console) -> None:
     console.print(
         retention_table(
             retention[0]["result"],
-            f"新用户留存（+n：n 天后）Retention of new users, n days later  ({retention[1]} ms)",
+            f"新用户留存 Retention of new users, +n 天后 days later  ({retention[1]} ms)",
             last=_COHORTS_SHOWN,
         )
     )

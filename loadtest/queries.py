@@ -143,7 +143,7 @@ def run(
         if merge:
             clickhouse.command("OPTIMIZE TABLE events FINAL")
         state = clickhouse.rows(load_sql("queries.count_events"), app_id=ready.app_id)[0]
-        timings = [_time(question, ready, clickhouse) for question in questions()]
+        timings = [time_question(question, ready, clickhouse) for question in questions()]
     title = f"查询 Queries  {state['events']:,} events, {users:,} users, {state['parts']} parts"
     console.print(row_table(title, [timing.row() for timing in timings]))
     for timing in timings:
@@ -153,7 +153,7 @@ def run(
         "events": state["events"],
         "users": users,
         "parts": state["parts"],
-        "bytes_per_event": round(state["bytes"] / max(1, state["events"]), 1),
+        "bytes_per_event": round(state["bytes"] / max(1, state["rows"]), 1),
         "load_s": round(load_s, 1),
         "runs": _RUNS,
         "reports": [structs.asdict(timing) for timing in timings],
@@ -184,19 +184,30 @@ def _ms(day: date) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).timestamp() * 1000)
 
 
-def _time(question: Question, ready: Ready, clickhouse: ClickHouse) -> Timing:
+def request_of(question: Question, ready: Ready) -> dict[str, Any]:
+    """Return what the query API is asked."""
     last = FIRST_DAY + timedelta(days=DAYS - 1)
-    request = {
+    return {
         "app_ids": [ready.app_id],
         "time_range": {"from": FIRST_DAY.isoformat(), "to": last.isoformat()},
         **question.request,
     }
-    parameters: dict[str, object] = {
+
+
+def parameters_of(question: Question, ready: Ready) -> dict[str, object]:
+    """Return the parameters of the SQL beside it."""
+    return {
         "app_id": ready.app_id,
         "from_ms": _ms(FIRST_DAY),
         "to_ms": _ms(FIRST_DAY + timedelta(days=DAYS)),
         "names": sql_array(question.events),
     }
+
+
+def time_question(question: Question, ready: Ready, clickhouse: ClickHouse) -> Timing:
+    """Ask one question several times in each way."""
+    request = request_of(question, ready)
+    parameters = parameters_of(question, ready)
     api = QueryApi(ready.query_url, ready.read_token)
     floor_s = _median_s(lambda: clickhouse.rows(load_sql("queries.floor"), **parameters))
     by_hand_s = None

@@ -1,5 +1,5 @@
 -- queries.window_funnel: the funnel as one writes it by hand.  Caller: loadtest/queries.py
--- Params: app_id String; from_ms/to_ms Int64; names Array(String), three steps in order; window_ms UInt64
+-- Params: app_id String; from_ms/to_ms Int64; names Array(String), three steps in order
 -- Rows:   one per level reached: level UInt8, users UInt64
 -- Source: windowFunnel; persons joined as the query API joins them. It has neither step times nor declared ties
 SELECT
