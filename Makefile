@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= data
 
-.PHONY: run demo test lint unit lock clean
+.PHONY: run demo test lint unit soak lock clean
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "scenetrail needs Python 3.11 or newer: make PYTHON=/path/to/python3.12"; exit 1; }
@@ -29,6 +29,12 @@ lint: $(VENV)/.installed
 
 unit: $(VENV)/.installed
 	$(BIN)/python -m pytest
+
+# A longer run: damaged bodies by the hundred thousand, and outside material that is no part of the project
+# (clones of github.com/nst/JSONTestSuite and github.com/minimaxir/big-list-of-naughty-strings).
+soak: $(VENV)/.installed
+	@test -d "$(SCENETRAIL_JSON_TEST_SUITE)" -a -d "$(SCENETRAIL_NAUGHTY_STRINGS)" || { echo "make soak SCENETRAIL_JSON_TEST_SUITE=<clone> SCENETRAIL_NAUGHTY_STRINGS=<clone>"; exit 1; }
+	SCENETRAIL_JSON_TEST_SUITE="$(SCENETRAIL_JSON_TEST_SUITE)" SCENETRAIL_NAUGHTY_STRINGS="$(SCENETRAIL_NAUGHTY_STRINGS)" SCENETRAIL_MUTATIONS_PER_BODY=500 $(BIN)/python -m pytest -s tests/contract
 
 # Renew the lock file after a change of dependencies in pyproject.toml.
 lock: $(VENV)/.installed
