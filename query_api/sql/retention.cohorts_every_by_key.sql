@@ -7,6 +7,6 @@ arrayMap(
     arrayFilter(
         (this_one, period_before) -> this_one.1 != period_before,
         arraySort(groupArrayIf((period, at_ms, seq, event_id, event_key_of_breakdown), is_initial)) AS initial_events,
-        arrayPushFront(arrayPopBack(arrayMap(one -> toInt32(one.1), initial_events)), toInt32(-1))
+        arrayResize(arrayPushFront(arrayMap(one -> toInt32(one.1), initial_events), toInt32(-1)), length(initial_events))
     )
 )
