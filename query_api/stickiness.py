@@ -1,0 +1,317 @@
+"""
+Stickiness (粘性): in how many days (hours, weeks) users were active, and how many of the month's users come each day.
+
+A user is active in a ``unit`` (a calendar hour, day or week of the zone) with at least ``min_count`` events of ``active``
+that pass the request's ``filter``.
+
+- ``series``: for each period of ``interval`` (null: the whole range as one) the users by their number of active units, and
+  those with at least as many. Only what lies in the range counts; a week that two months share counts in each with the
+  events that lie there. With a breakdown each user of a period stands under one value: that of the first event there with
+  any of the fields, among the events of active units, so rows add up.
+- ``rolling``: for each calendar day that the range touches, ``dau``: active on it; ``wau`` and ``mau``: active on at least one
+  of the 7 or 30 days that end with it, also before the range; and the ratios. Days whatever the ``unit``, whole ones, all
+  values of the breakdown together. ``mature``: the day has ended by now.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from query_api import breakdowns, per_user
+from query_api.breakdowns import Key
+from query_api.comparison import Compare, with_comparison
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, filter_sql, selector_sql
+from query_api.params import EventSelector, Query
+from query_api.per_user import BreakdownCell
+from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
+from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.sql import load_sql
+
+WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
+"""Days that end with a day."""
+MAX_DAYS = 1_000
+MAX_UNITS = 4_294_967_295
+
+
+class StickinessQuery(Query, kw_only=True):
+    """Stickiness: active ``unit``s of each ``interval`` (null: of the range). ``active``: which events count (absent: any)."""
+
+    active: EventSelector = msgspec.field(default_factory=EventSelector)
+    min_count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
+    unit: Literal["hour", "day", "week"] = "day"
+    interval: Literal["day", "week", "month", "quarter"] | None = None
+    compare: Compare | None = None
+
+
+class StickinessCell(BreakdownCell, kw_only=True):
+    """
+    One number: of a period the users with ``units`` active units (``at_least``: or more; absent: all).
+
+    ``time`` of the period, absent where ``interval`` is null. Or a ``metric`` of a ``day`` of ``rolling``.
+    """
+
+    time: Annotated[str, Meta(max_length=40)] | None = None
+    units: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    at_least: bool = False
+    day: Annotated[str, Meta(max_length=10)] | None = None
+    metric: Literal["dau", "wau", "mau"] | None = None
+
+
+def _periods(ask: Ask, query: StickinessQuery, range_: Range) -> Periods | None:
+    if query.interval is None:
+        return None
+    return periods_of(range_.from_ms, range_.to_ms, query.interval, ask.zone)
+
+
+def _starts(periods: Periods | None, range_: Range) -> list[int]:
+    return [range_.from_ms] if periods is None else list(periods.starts_ms[:-1])
+
+
+def _where(query: StickinessQuery, bindings: Bindings) -> str:
+    parts = [
+        filter_sql(query.filter, "$.filter", bindings),
+        selector_sql(query.active, "$.active", bindings),
+    ]
+    return " AND ".join(part for part in parts if part != "1") or "1"
+
+
+def _active(
+    ask: Ask, query: StickinessQuery, bindings: Bindings, range_: Range, top: list[Key] | None
+) -> str:
+    """Return the SELECT of (user, bucket_ms, units, key) that both the series and its users come from."""
+    units = periods_of(range_.from_ms, range_.to_ms, query.unit, ask.zone, path="$.unit")
+    bindings.named("starts", _starts(_periods(ask, query, range_), range_), "Array(Int64)")
+    bindings.named("unit_starts", list(units.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("min_count", query.min_count, "UInt32")
+    return load_sql(
+        "stickiness.active",
+        source=ask.source(
+            bindings, _where(query, bindings), from_ms=range_.from_ms, to_ms=range_.to_ms
+        ),
+        event_key=per_user.event_key(query, bindings),
+        first_event=f"min(({per_user.ORDER}, event_key))" if query.breakdown else "1",
+        key="min(first_event).2" if query.breakdown else per_user.NO_KEY,
+        folded=per_user.folded(top, bindings),
+    )
+
+
+def _days(ask: Ask, range_: Range) -> Periods:
+    """Return the days that the range touches, and 29 before them."""
+    day = local_day(range_.from_ms, ask.zone) - timedelta(days=WINDOWS["mau"] - 1)
+    days = periods_of(start_of_day_ms(day, ask.zone), range_.to_ms, "day", ask.zone)
+    if len(days.labels) > MAX_DAYS + WINDOWS["mau"] - 1:
+        raise InvalidRequest("$.time_range", f"more than {MAX_DAYS} days: ask for a shorter range")
+    return days
+
+
+def _rolling(ask: Ask, query: StickinessQuery, bindings: Bindings, days: Periods) -> str:
+    """Return the SELECT of (user, day, days) that both the rolling numbers and their users come from."""
+    bindings.named("day_starts", list(days.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("day_numbers", list(range(len(days.labels))), "Array(UInt16)")
+    bindings.named("min_count", query.min_count, "UInt32")
+    return load_sql(
+        "stickiness.rolling",
+        source=ask.source(
+            bindings,
+            _where(query, bindings),
+            from_ms=days.starts_ms[0],
+            to_ms=days.starts_ms[-1],
+        ),
+    )
+
+
+async def _top(ask: Ask, query: StickinessQuery) -> list[Key] | None:
+    if not query.breakdown:
+        return None
+    bindings = ask.bindings()
+    active = _active(ask, query, bindings, ask.range, None)
+    return await breakdowns.top(ask, active, "key", bindings)
+
+
+async def answer(ask: Ask, query: StickinessQuery) -> Answer:
+    """Answer the stickiness report."""
+    top = await _top(ask, query)
+
+    async def result_of(range_: Range) -> Row:
+        return {
+            "series": await _series(ask, query, range_, top),
+            "rolling": await _rolling_points(ask, query, range_),
+        }
+
+    result = await with_comparison(ask, query.compare, result_of)
+    return Answer(result=result, semantics=_semantics(query))
+
+
+async def _series(
+    ask: Ask, query: StickinessQuery, range_: Range, top: list[Key] | None
+) -> list[Row]:
+    periods = _periods(ask, query, range_)
+    bindings = ask.bindings()
+    active = _active(ask, query, bindings, range_, top)
+    found: dict[Key, dict[int, dict[int, int]]] = {} if query.breakdown else {(): {}}
+    for row in await ask.fetch("stickiness.counts", bindings, active=active):
+        by_bucket = found.setdefault(tuple(row["key"]), {})
+        by_bucket.setdefault(row["bucket_ms"], {})[row["units"]] = row["users"]
+    labels = [None] if periods is None else list(periods.labels)
+    starts = _starts(periods, range_)
+    sizes = {k: sum(sum(u.values()) for u in by.values()) for k, by in found.items()}
+    return [
+        {
+            **breakdowns.describe(key, query.breakdown),
+            "points": [
+                _point(label, found[key].get(start, {}))
+                for label, start in zip(labels, starts, strict=True)
+            ],
+        }
+        for key in per_user.ordered(sizes)
+    ]
+
+
+def _point(label: str | None, users_by_units: dict[int, int]) -> Row:
+    all_users = sum(users_by_units.values())
+    rows = []
+    at_least = all_users
+    for units in range(1, max(users_by_units, default=0) + 1):
+        users_there = users_by_units.get(units, 0)
+        rows.append(
+            {
+                "units": units,
+                "users": users_there,
+                "share": users_there / all_users,
+                "at_least": at_least,
+                "at_least_share": at_least / all_users,
+            }
+        )
+        at_least -= users_there
+    active_units = sum(units * count for units, count in users_by_units.items())
+    return {
+        "time": label,
+        "users": all_users,
+        "mean_units": active_units / all_users if all_users else None,
+        "mean_units_numerator": active_units,
+        "mean_units_denominator": all_users,
+        "units": rows,
+    }
+
+
+async def _rolling_points(ask: Ask, query: StickinessQuery, range_: Range) -> list[Row]:
+    days = _days(ask, range_)
+    bindings = ask.bindings()
+    rolling = _rolling(ask, query, bindings, days)
+    found = {
+        (row["day"], row["days"]): row["users"]
+        for row in await ask.fetch("stickiness.rolling_counts", bindings, rolling=rolling)
+    }
+    points = []
+    for day in range(WINDOWS["mau"] - 1, len(days.labels)):
+        dau, wau, mau = (found.get((day, window), 0) for window in WINDOWS.values())
+        points.append(
+            {
+                "day": days.labels[day],
+                "dau": dau,
+                "wau": wau,
+                "mau": mau,
+                "dau_wau": dau / wau if wau else None,
+                "dau_mau": dau / mau if mau else None,
+                "wau_mau": wau / mau if mau else None,
+                "mature": days.starts_ms[day + 1] <= ask.now_ms,
+            }
+        )
+    return points
+
+
+def _semantics(query: StickinessQuery) -> Row:
+    return {
+        "active": msgspec.to_builtins(query.active),
+        "min_count": query.min_count,
+        "unit": query.unit,
+        "interval": query.interval,
+        "active_is": "at least min_count events of `active` that pass `filter` in the unit (rolling: in the calendar day)",
+        "calendar": "hours, days, weeks from Monday, months and quarters of the timezone",
+        "series": "only what lies in the time range; a unit that two periods share counts in each with its events there",
+        "rolling": "dau, wau, mau: active on at least one of the 1, 7, 30 calendar days that end with the day, also before "
+        "the time range; all values of a breakdown together",
+        "mature": "the day has ended by now",
+        "breakdown_value": "of the user's first event in the period that has any of the fields, among the events of active "
+        "units",
+        "breakdown_order": "by users in the range, most first; the rest is `other`",
+        "compare": query.compare,
+    }
+
+
+async def users(ask: Ask, query: StickinessQuery, cell: StickinessCell) -> UserSelect:
+    """Select the users of a number of a period, or of a day of ``rolling``."""
+    bindings = ask.bindings()
+    if cell.day is not None or cell.metric is not None:
+        return _rolling_users(ask, query, cell, bindings)
+    periods = _periods(ask, query, ask.range)
+    if cell.time not in (periods.labels if periods else (None,)):
+        raise InvalidRequest(
+            "$.cell.time",
+            "not the `time` of a point of this request; with interval null leave it out",
+        )
+    if cell.at_least and cell.units is None:
+        raise InvalidRequest("$.cell.at_least", "needs units")
+    top = await _top(ask, query) if cell.other else None
+    active = _active(ask, query, bindings, ask.range, top)
+    in_key = per_user.in_key(cell, query, bindings)
+    per_user.check_other(cell, top)
+    start = periods.starts_ms[periods.labels.index(cell.time or "")] if periods else None
+    bindings.named("cell_bucket_ms", ask.range.from_ms if start is None else start, "Int64")
+    bindings.named("least_units", cell.units or 1, "UInt32")
+    most = MAX_UNITS if cell.at_least or cell.units is None else cell.units
+    bindings.named("most_units", most, "UInt32")
+    sql = load_sql("stickiness.users", active=active, in_key=in_key)
+    return UserSelect("stickiness.users", sql, bindings)
+
+
+def _rolling_users(
+    ask: Ask, query: StickinessQuery, cell: StickinessCell, bindings: Bindings
+) -> UserSelect:
+    if cell.metric is None:
+        raise InvalidRequest("$.cell.metric", "a day needs a metric: dau, wau or mau")
+    given: dict[str, Any] = {
+        "time": cell.time,
+        "units": cell.units,
+        "at_least": cell.at_least or None,
+        "breakdown": cell.breakdown,
+        "other": cell.other or None,
+    }
+    for name, value in given.items():
+        if value is not None:
+            raise InvalidRequest(f"$.cell.{name}", "not together with day and metric")
+    days = _days(ask, ask.range)
+    first = WINDOWS["mau"] - 1
+    if cell.day not in days.labels[first:]:
+        raise InvalidRequest("$.cell.day", "not a `day` of `rolling` of this request")
+    rolling = _rolling(ask, query, bindings, days)
+    bindings.named("cell_day", days.labels.index(cell.day or ""), "UInt16")
+    bindings.named("cell_days", WINDOWS[cell.metric], "UInt8")
+    sql = load_sql("stickiness.rolling_users", rolling=rolling)
+    return UserSelect("stickiness.rolling_users", sql, bindings)
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: one row for each series, period and number of units."""
+    return [
+        {"time": point["time"], **head, "period_users": point["users"], **units}
+        for head, line in per_user.heads(result["series"])
+        for point in line["points"]
+        for units in point["units"]
+    ]
+
+
+REPORT = Report(
+    name="stickiness",
+    summary="Users by number of active days, and DAU, WAU, MAU with their ratios (粘性)",
+    params=StickinessQuery,
+    answer=answer,
+    table=table,
+    cell=StickinessCell,
+    users=users,
+)
