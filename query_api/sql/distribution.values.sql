@@ -1,0 +1,50 @@
+-- distribution.values: each user's value in each period.  Caller: query_api/distribution.py _values()
+-- Params: starts, unit_starts Array(Int64) (epoch ms of periods and of days or hours), edges Array(Float64) ascending; fragments
+--         source, event_key (of an event), is_measured and is_extra (conditions), value (an aggregate over unit_ms and
+--         amount), amount and extra_amount (numbers of an event), has_amount and has_extra_amount, first_key, folded
+-- Rows:   user UInt64, bucket_ms Int64 (start of the period), value Float64, bucket UInt16 (1: below the first edge, n: from
+--         the edge n - 1 on), extra_events UInt64, extra_sum Float64, key Array(String); each (user, bucket_ms) at most once
+-- Source: one pass over events; those of the extra measure count in the same period.
+SELECT
+    user,
+    bucket_ms,
+    value,
+    toUInt16(1 + arrayCount(edge -> edge <= value, {edges:Array(Float64)})) AS bucket,
+    extra_events,
+    extra_sum,
+    {{folded}} AS key
+FROM
+(
+    SELECT
+        user,
+        bucket_ms,
+        toFloat64({{value}}) AS value,
+        countIf(is_extra AND has_extra_amount) AS extra_events,
+        sumIf(extra_amount, is_extra AND has_extra_amount) AS extra_sum,
+        {{first_key}} AS key
+    FROM
+    (
+        SELECT
+            user,
+            app_id,
+            seq,
+            event_id,
+            toUnixTimestamp64Milli(occurred_at) AS at_ms,
+            roundDown(at_ms, {starts:Array(Int64)}) AS bucket_ms,
+            roundDown(at_ms, {unit_starts:Array(Int64)}) AS unit_ms,
+            {{amount}} AS amount,
+            ({{is_measured}}) AND {{has_amount}} AS is_measured,
+            {{extra_amount}} AS extra_amount,
+            {{is_extra}} AS is_extra,
+            {{has_extra_amount}} AS has_extra_amount,
+            {{event_key}} AS event_key
+        FROM
+        (
+            {{source}}
+        )
+    )
+    GROUP BY
+        user,
+        bucket_ms
+    HAVING countIf(is_measured) > 0
+)
