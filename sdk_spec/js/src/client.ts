@@ -222,7 +222,7 @@ export function createClient(platform: Platform): Client {
       }),
     );
     lifecycle.start({
-      isAuto,
+      isAuto: (name) => consent !== 'denied' && isAuto(name),
       auto: (name, properties, fields, isClosing) => isAuto(name) && record(toSnakeCase(name), properties, fields, isClosing),
       get origin() {
         return sessions.session.origin;

@@ -326,6 +326,19 @@ test('opting out aborts the request that is under way', () => {
   assert.equal(phone.collector.requests.length, 1);
 });
 
+test('after a refusal shared paths are the app\'s own', () => {
+  const phone = new Phone();
+  const run = phone.boot();
+  const value = { path: 'pages/a' };
+  run.init({ consent: 'denied' });
+  run.registerApp();
+  run.registerPages({ 'pages/home/index': { onShareAppMessage: () => value } });
+  run.launch();
+  run.open('pages/home/index');
+
+  assert.equal(run.callPage('onShareAppMessage'), value);
+});
+
 test('an unknown consent is like pending: nothing leaves the memory', () => {
   const phone = new Phone();
   phone.start({ consent: 'yes' as never });
