@@ -15,6 +15,7 @@ from aiohttp import web
 
 from query_api import handlers, metrics
 from query_api.clickhouse import Database
+from query_api.console import handlers as console
 from query_api.errors import QueryError
 from query_api.event_schema import SchemaCache
 from query_api.params import MAX_BODY_BYTES
@@ -99,7 +100,9 @@ def _error_response(error: QueryError, request_id: str) -> web.Response:
 
 def create_app(settings: Settings) -> web.Application:
     """Build the application: routes, database, tokens. Connects to ClickHouse on the first query."""
-    app = web.Application(middlewares=[answer_errors], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(
+        middlewares=[answer_errors, console.with_session], client_max_size=MAX_BODY_BYTES
+    )
     app[handlers.SETTINGS] = settings
     app[handlers.TOKENS] = handlers.Tokens(settings)
     app.cleanup_ctx.append(_database)
@@ -110,6 +113,7 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/readyz", handlers.readyz)
     app.router.add_get("/metrics", handlers.metrics)
     app.router.add_get("/openapi.json", handlers.openapi_document)
+    console.add_to(app)
     return app
 
 

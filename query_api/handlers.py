@@ -14,12 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from query_api import openapi, tables
 from query_api.clickhouse import Database
+from query_api.console import sessions
 from query_api.errors import QueryError
 from query_api.event_schema import SchemaCache
 from query_api.report import Row
 from query_api.reports import allowed_apps, answer_query, table_of
 from query_api.settings import Settings
-from sdk_spec.access import Access, ReadToken
+from sdk_spec.access import Access, App, ReadToken
 
 ACCESS_REFRESH_S = 1.0
 log = structlog.get_logger("query_api")
@@ -38,11 +39,25 @@ class Tokens:
 
         Errors: ``unauthorized`` without a token or with one that is unknown or revoked.
         """
+        return self._access.apps_of(self.token(header))
+
+    def apps(self, token: ReadToken) -> list[App]:
+        """Return the apps that a token may read, with their names."""
+        return [self._access.apps[app_id] for app_id in self._access.apps_of(token)]
+
+    def token(self, header: str | None) -> ReadToken:
+        """
+        Return the token of an ``Authorization`` header: a read token, or a console session that stands for one.
+
+        Errors: ``unauthorized`` without a token or with one that is unknown or revoked.
+        """
         now = time.monotonic()
         if now - self._refreshed_at >= ACCESS_REFRESH_S:
             self._refreshed_at = now
             self._refresh()
         scheme, _, secret = (header or "").partition(" ")
+        if scheme == sessions.SCHEME:
+            return self._of_session(secret)
         if scheme.lower() != "bearer" or not secret.strip():
             raise QueryError(
                 "unauthorized", "send the read token as `Authorization: Bearer <read_token>`"
@@ -50,7 +65,13 @@ class Tokens:
         token: ReadToken | None = self._access.token(secret.strip())
         if token is None:
             raise QueryError("unauthorized", "this read token is unknown or revoked")
-        return self._access.apps_of(token)
+        return token
+
+    def _of_session(self, session: str) -> ReadToken:
+        token = self._access.token_of_id(sessions.token_id_of(session) or "")
+        if token is None or not sessions.is_valid(session, token, int(time.time())):
+            raise QueryError("unauthorized", "the session has ended; sign in again")
+        return token
 
     def _refresh(self) -> None:
         try:

@@ -119,10 +119,10 @@ class Query(Params, kw_only=True):
 QueryType = TypeVar("QueryType", bound=Query)
 
 _UNKNOWN_FIELD = re.compile(
-    r"^Object contains unknown field `(?P<name>.*)`(?: - at `(?P<path>.*)`)?$"
+    r"^Object contains unknown field `(?P<name>.*?)`(?: - at `(?P<path>[^`]*)`)?$"
 )
 _MISSING_FIELD = re.compile(
-    r"^Object missing required field `(?P<name>.*)`(?: - at `(?P<path>.*)`)?$"
+    r"^Object missing required field `(?P<name>.*?)`(?: - at `(?P<path>[^`]*)`)?$"
 )
 _AT = re.compile(r"^(?P<message>.*) - at `(?P<path>.*)`$", re.S)
 
