@@ -101,17 +101,20 @@ def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_ke
     read = ORDER_KEYS[order_key]
     steps = (1 << len(params.steps)) - 1
     mask = mask_sql(params, bindings)
-    kept = ""
+    grouped = ""
+    in_order = ""
     if params.hold_constant:
         hold = key_sql(params.hold_constant, bindings, "$.hold_constant")
         # An event that lacks a held property is in no chain.
         mask = f"if(has({hold}, ''), bitAnd({mask}, {_MASK - steps}), {mask})"
-        kept += f",\narraySort((hold, k) -> k, groupArray(sipHash128Reference({hold})), unsorted_keys) AS holds"
+        grouped += f",\ngroupArray(sipHash128Reference({hold})) AS unsorted_holds"
+        in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
     if params.breakdown:
         key = key_sql(params.breakdown, bindings)
-        kept += (
-            f",\narraySort((value, k) -> k, groupArray(if({_attributable_sql(params)}, {key}, emptyArrayString())), "
-            "unsorted_keys) AS breakdown_keys"
+        value = f"if({_attributable_sql(params)}, {key}, emptyArrayString())"
+        grouped += f",\ngroupArray({value}) AS unsorted_values"
+        in_order += (
+            ",\narraySort((value, k) -> k, unsorted_values, unsorted_keys) AS breakdown_keys"
         )
     bindings.named("entry_to_ms", ask.range.to_ms, "Int64")
     tied = "0"
@@ -130,7 +133,8 @@ def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_ke
         key_at=read.at,
         key_mask=read.mask,
         tied=tied,
-        kept=kept,
+        grouped=grouped,
+        sorted=in_order,
     )
 
 

@@ -1,18 +1,27 @@
 -- funnel.attributed: what the report counts and lists: one row for each user who entered.
 -- Caller: query_api/funnel_sql.py users_sql()
--- Params: period_starts_ms Array(Int64); fragments chains, breakdown (the chain's key), boundaries
+-- Params: period_starts_ms Array(Int64); fragments chains, breakdown (the chain's key)
 -- Rows:   user UInt64, level UInt8 (from 1), chain_at_ms Array(Int64): times of e1 to e(level), breakdown_key Array(String),
 --         period_ms Int64: start of the period of e1, undecided Bool
--- Source: DESIGN-funnel.md. The very SELECT of both the numbers and their users.
+-- Source: DESIGN-funnel.md. The numbers and the lists of users both come from these rows.
 SELECT
     user,
     level,
-    arrayMap(position -> at_ms[position], chain) AS chain_at_ms,
-    {{breakdown}} AS breakdown_key,
+    chain_at_ms,
+    breakdown_key,
     roundDown(chain_at_ms[1], {period_starts_ms:Array(Int64)}) AS period_ms,
     undecided
 FROM
 (
-    {{chains}}
+    SELECT
+        user,
+        level,
+        arrayMap(position -> at_ms[position], chain) AS chain_at_ms,
+        {{breakdown}} AS breakdown_key,
+        undecided
+    FROM
+    (
+        {{chains}}
+    )
+    WHERE level > 0
 )
-WHERE level > 0

@@ -48,17 +48,27 @@ FROM
             (
                 SELECT
                     *,
-                    arrayPopFront(arrayDifference(chain_at_ms)) AS step_ms,
-                    arrayPopFront(arrayMap(at -> at - chain_at_ms[1], chain_at_ms)) AS from_first_ms,
-                    arrayMap(
-                        (passed_ms, step) -> step * 100 + indexOf({histogram_from_ms:Array(Int64)}, roundDown(passed_ms, {histogram_from_ms:Array(Int64)})),
-                        step_ms,
-                        arrayEnumerate(step_ms)
-                    )::Array(UInt32) AS bins,
                     mapFromArrays(bins, arrayMap(bin -> toUInt64(1), bins)) AS step_bins
                 FROM
                 (
-                    {{users}}
+                    SELECT
+                        *,
+                        arrayMap(
+                            (bin_from_ms, step) -> toUInt32(step * 100 + indexOf({histogram_from_ms:Array(Int64)}, bin_from_ms)),
+                            arrayMap(passed_ms -> roundDown(passed_ms, {histogram_from_ms:Array(Int64)}), step_ms),
+                            arrayEnumerate(step_ms)
+                        ) AS bins
+                    FROM
+                    (
+                        SELECT
+                            *,
+                            arrayPopFront(arrayDifference(chain_at_ms)) AS step_ms,
+                            arrayPopFront(arrayMap(at -> at - chain_at_ms[1], chain_at_ms)) AS from_first_ms
+                        FROM
+                        (
+                            {{users}}
+                        )
+                    )
                 )
             )
             GROUP BY

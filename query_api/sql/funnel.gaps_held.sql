@@ -1,28 +1,18 @@
 -- funnel.gaps_held: user_events sorted by the held value, then by time: one run of neighbours for each value.
 -- Caller: query_api/funnel_sql.py chains_sql(), for hold_constant
--- Params: exclusion_bits Array(UInt8), boundary UInt64 (the bit of a border between runs), strict Bool; fragment user_events,
---         with holds Array(UInt128) in the order of masks
+-- Params: exclusion_bits Array(UInt8), boundary UInt64 (the bit of a border between runs), strict Bool; fragment
+--         user_events, with holds Array(UInt128) in the order of masks
 -- Rows:   those of user_events, at_ms and masks in the new order; gaps Array(UInt64): exclusions met between an event and
---         its neighbour before, or boundary where no chain may pass; ranks Array: place in the order of events
+--         its neighbour before, or boundary where no chain may pass; ranks Array(UInt32): place in the order of events
 -- Source: DESIGN-funnel.md, "Gaps". TRICKY: a lambda copies a captured array for each element it runs on, so arrays of
 --         a user's length only ever enter as arguments.
 SELECT
-    * EXCEPT (places, ordered_at_ms, ordered_masks, ordered_holds, run_holds, run_borders, befores),
-    arraySort((rank, hold, place) -> (hold, place), places, ordered_holds, places) AS ranks,
-    arraySort((at, hold, place) -> (hold, place), ordered_at_ms, ordered_holds, places) AS at_ms,
-    arraySort((mask, hold, place) -> (hold, place), ordered_masks, ordered_holds, places) AS masks,
-    arraySort(ordered_holds) AS run_holds,
-    arrayMap(
-        (hold, previous_hold, rank, previous_rank) -> previous_rank = 0 OR hold != previous_hold
-            OR ({strict:Bool} AND rank != previous_rank + 1),
-        run_holds,
-        arrayShiftRight(run_holds, 1),
-        ranks,
-        arrayShiftRight(ranks, 1)
-    ) AS run_borders,
+    * EXCEPT (places, ordered_at_ms, ordered_masks, ordered_holds, run_holds, previous_ranks),
     arrayFold(
         (gaps, bit) -> arrayMap(
-            (gap, last_excluded, previous_rank) -> if(last_excluded > previous_rank, bitOr(gap, bitShiftLeft(toUInt64(1), bit)), gap),
+            (gap, last_excluded, previous_rank) -> if(
+                last_excluded > previous_rank, bitOr(gap, bitShiftLeft(toUInt64(1), bit)), gap
+            ),
             gaps,
             arraySort(
                 (last_excluded, hold, place) -> (hold, place),
@@ -36,21 +26,46 @@ SELECT
                 ordered_holds,
                 places
             ),
-            arrayShiftRight(ranks, 1)
+            previous_ranks
         ),
         {exclusion_bits:Array(UInt8)},
-        arrayMap(is_border -> if(is_border, {boundary:UInt64}, 0), run_borders)
+        arrayMap(
+            (hold, previous_hold, rank, previous_rank) -> if(
+                previous_rank = 0 OR hold != previous_hold OR ({strict:Bool} AND rank != previous_rank + 1),
+                {boundary:UInt64},
+                0
+            ),
+            run_holds,
+            arrayShiftRight(run_holds, 1),
+            ranks,
+            previous_ranks
+        )
     ) AS gaps
 FROM
 (
     SELECT
-        * EXCEPT (at_ms, masks, holds),
-        at_ms AS ordered_at_ms,
-        masks AS ordered_masks,
-        holds AS ordered_holds,
-        arrayEnumerate(ordered_masks) AS places
+        *,
+        arrayShiftRight(ranks, 1) AS previous_ranks
     FROM
     (
-        {{user_events}}
+        SELECT
+            *,
+            arraySort((rank, hold, place) -> (hold, place), places, ordered_holds, places) AS ranks,
+            arraySort((at, hold, place) -> (hold, place), ordered_at_ms, ordered_holds, places) AS at_ms,
+            arraySort((mask, hold, place) -> (hold, place), ordered_masks, ordered_holds, places) AS masks,
+            arraySort(ordered_holds) AS run_holds
+        FROM
+        (
+            SELECT
+                * EXCEPT (at_ms, masks, holds),
+                at_ms AS ordered_at_ms,
+                masks AS ordered_masks,
+                holds AS ordered_holds,
+                arrayEnumerate(masks) AS places
+            FROM
+            (
+                {{user_events}}
+            )
+        )
     )
 )

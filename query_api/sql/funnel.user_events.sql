@@ -1,28 +1,42 @@
--- funnel.user_events: each user's relevant events in order, as arrays.  Caller: query_api/funnel_sql.py chains_sql()
+-- funnel.user_events: each user's relevant events in order, as arrays.  Caller: query_api/funnel_sql.py user_events_sql()
 -- Params: fragments source (a SELECT of events with user), mask (what an event matches, as bits), wanted (which events
 --         matter), entered (which users can have entered), key (order and mask of an event as one sortable value),
---         key_at and key_mask (how to read them from k), tied (whether k and previous are undecided), kept (more arrays)
+--         key_at and key_mask (how to read them from k), tied (whether k and previous are undecided), grouped and sorted
+--         (more arrays: as they are collected, and in the order of keys)
 -- Rows:   user UInt64, keys Array, at_ms Array(Int64), masks Array(UInt64), undecided Bool: the key leaves the order of
 --         two of the user's events open
 -- Source: DESIGN-funnel.md, "One number for each event": plain numbers sort five times as fast as tuples.
+-- TRICKY: an alias is copied into every place that uses it, and copies of copies take seconds to plan. So here and in the
+--         other funnel files a value that is used more than once is a column of a subquery of its own.
 SELECT
-    user,
-    groupArray({{key}}) AS unsorted_keys,
-    arraySort(unsorted_keys) AS keys,
+    *,
     arrayMap(k -> {{key_at}}, keys) AS at_ms,
     arrayMap(k -> {{key_mask}}, keys) AS masks,
     arrayExists((k, previous) -> {{tied}}, arrayPopFront(keys), arrayPopBack(keys)) AS undecided
-    {{kept}}
 FROM
 (
     SELECT
-        *,
-        {{mask}} AS mask
+        user,
+        arraySort(unsorted_keys) AS keys
+        {{sorted}}
     FROM
     (
-        {{source}}
+        SELECT
+            user,
+            groupArray({{key}}) AS unsorted_keys
+            {{grouped}}
+        FROM
+        (
+            SELECT
+                *,
+                {{mask}} AS mask
+            FROM
+            (
+                {{source}}
+            )
+        )
+        WHERE {{wanted}}
+        GROUP BY user
+        HAVING {{entered}}
     )
 )
-WHERE {{wanted}}
-GROUP BY user
-HAVING {{entered}}

@@ -7,7 +7,7 @@ carry their user, steps are predicates, times are epoch milliseconds.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import combinations, permutations, pairwise
+from itertools import combinations, pairwise, permutations
 from statistics import fmean, median
 from typing import Any
 

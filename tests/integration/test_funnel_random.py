@@ -1,0 +1,311 @@
+"""
+Random logs: the funnel from ClickHouse equals the funnel by its definition (``reference/funnel.py``), to the user.
+
+Times lie on a coarse grid, so that ties in ms and seq, and windows that end exactly on an event, are the rule.
+"""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+from clickhouse_connect.driver.client import Client
+from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import strategies as st
+from query_support import event as row
+from query_support import id_key, insert, ms
+from reference import funnel as reference
+
+from query_api.clickhouse import Database
+from query_api.periods import rfc3339
+from query_api.reports import answer_query
+from query_api.settings import Settings
+
+BASE_MS = ms("2026-10-24T22:00:00Z")  # midnight in Berlin, the day before clocks go back there
+NOW_MS = ms("2027-06-01T00:00:00Z")
+GRID_MS = 500
+BIND_MS = BASE_MS + 6 * GRID_MS
+_apps = itertools.count(1)
+
+# What a step may ask for: how it stands in the request, and the same as a predicate.
+STEPS: list[tuple[dict[str, Any], reference.Predicate]] = [
+    ({"event": "a"}, lambda e: e.event == "a"),
+    ({"event": "b"}, lambda e: e.event == "b"),
+    ({"event": "c"}, lambda e: e.event == "c"),
+    ({"any_of": [{"event": "a"}, {"event": "b"}]}, lambda e: e.event in ("a", "b")),
+    (
+        {
+            "event": "a",
+            "filter": {"field": "properties.sku", "op": "eq", "values": ["1"]},
+        },
+        lambda e: e.event == "a" and e.properties.get("sku") == "1",
+    ),
+    (
+        {
+            "any_of": [
+                {
+                    "event": "b",
+                    "filter": {"field": "properties.sku", "op": "exists"},
+                },
+                {"event": "c"},
+            ]
+        },
+        lambda e: e.event == "c" or (e.event == "b" and "sku" in e.properties),
+    ),
+]
+EXCLUDED: list[tuple[dict[str, Any], reference.Predicate]] = [
+    ({"event": "x"}, lambda e: e.event == "x"),
+    ({"event": "b"}, lambda e: e.event == "b"),
+    (
+        {"event": "x", "filter": {"field": "properties.sku", "op": "eq", "values": ["1"]}},
+        lambda e: e.event == "x" and e.properties.get("sku") == "1",
+    ),
+]
+
+PEOPLE = [*(f"user_id:u{n}" for n in range(8)), *(f"anonymous_id:d{n}" for n in range(4))]
+PROPERTIES: list[dict[str, Any]] = [{}, {"sku": "1"}, {"sku": "1"}, {"sku": "2"}, {"sku": 1}]
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A request, and the same as arguments of ``reference.Funnel`` without the range."""
+    order = draw(st.sampled_from(["ordered", "ordered", "strict", "any"]))
+    steps = draw(st.lists(st.sampled_from(STEPS), min_size=2, max_size=4))
+    window_s = draw(st.integers(1, 6))
+    exclusions = []
+    if order != "any":
+        for request, matches in draw(st.lists(st.sampled_from(EXCLUDED), max_size=2)):
+            from_step = draw(st.integers(1, len(steps) - 1))
+            to_step = draw(st.integers(from_step + 1, len(steps)))
+            exclusions.append((request, matches, from_step, to_step))
+    hold = draw(st.sampled_from([[], [], ["sku"]]))
+    request = {
+        "steps": [step for step, _ in steps],
+        "window": {"value": window_s, "unit": "second"},
+        "order": order,
+        "exclusions": [
+            {**excluded, "from_step": from_step, "to_step": to_step}
+            for excluded, _, from_step, to_step in exclusions
+        ],
+        "hold_constant": [f"properties.{name}" for name in hold],
+    }
+    arguments = {
+        "steps": [matches for _, matches in steps],
+        "window_ms": window_s * 1000,
+        "order": order,
+        "exclusions": [
+            reference.Exclusion(matches, from_step, to_step)
+            for _, matches, from_step, to_step in exclusions
+        ],
+        "hold_constant": hold,
+    }
+    return request, arguments
+
+
+def rows_of(seed: int) -> list[dict[str, Any]]:
+    """Rows of one app; some are stored twice, with another received_at and another corrected time."""
+    random = Random(seed)  # noqa: S311 (a log, no secret)
+    app_id = f"wx_random_{next(_apps)}"
+    # Ids that share their first bytes, so that the cheap order keys cannot decide.
+    prefix = random.choice(["", "", "0123456789abcdef", "é"])
+    names = random.choice(["aaabbbccxy", "abc", "aab"])
+    places = random.choice([6, 16])
+    rows = [
+        row(
+            person,
+            random.choice(names),
+            BASE_MS + random.randrange(places) * GRID_MS,
+            properties=random.choice(PROPERTIES),
+            seq=random.choice([0, 0, 1]),
+            event_id=f"{prefix}{random.randrange(10**6)}.{number}",
+            app_id=app_id,
+        )
+        for person in PEOPLE
+        for number in range(random.randrange(9))
+    ]
+    for copied in random.sample(rows, min(8, len(rows))):
+        copy = {**copied, "received_at": copied["received_at"] + 60_000}
+        copy["precedence"] = 2**63 - copy["received_at"]
+        copy["occurred_at"] += GRID_MS
+        rows.append(copy)
+    return rows
+
+
+def person(stored: dict[str, Any], identity: str) -> str:
+    """Device d0 is bound to u0 at BIND_MS; d1 stays alone."""
+    if stored.get("anonymous_id") == "d0" and (
+        identity == "latest" or stored["occurred_at"] >= BIND_MS
+    ):
+        return str(id_key("user_id", "u0"))
+    return str(stored["actor"])
+
+
+def as_log(rows: list[dict[str, Any]], identity: str) -> list[reference.Event]:
+    """The rows as the reference takes them."""
+    return [
+        reference.Event(
+            user=person(stored, identity),
+            event=stored["event"],
+            at_ms=stored["occurred_at"],
+            seq=stored["seq"],
+            event_id=stored["event_id"],
+            app_id=stored["app_id"],
+            received_ms=stored["received_at"],
+            properties={
+                **stored["properties_text"],
+                **{name: int(value) for name, value in stored["properties_number"].items()},
+            },
+        )
+        for stored in rows
+    ]
+
+
+def store(database: Client, rows: list[dict[str, Any]]) -> None:
+    """Store the events and the binding of d0."""
+    insert(database, rows)
+    if rows:
+        user = id_key("user_id", "u0")
+        database.insert(
+            "identity_map",
+            [[id_key("anonymous_id", "d0", rows[0]["app_id"]), user, [BIND_MS], [user], 1]],
+            column_names=["id_key", "person", "strict_from", "strict_person", "version"],
+        )
+
+
+class Asker:
+    """Asks without HTTP, over one connection for all examples."""
+
+    def __init__(self, url: str) -> None:
+        self._runner = asyncio.Runner()
+        self._database = Database(Settings(clickhouse_reader_url=url))
+
+    def __call__(self, report: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the result of a report."""
+        answer = answer_query(
+            self._database, report, msgspec.json.encode(body), body["app_ids"], NOW_MS
+        )
+        return self._runner.run(answer)["result"]
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._runner.run(self._database.close())
+        self._runner.close()
+
+
+@pytest.fixture
+def asker(database_url: str) -> Iterator[Asker]:
+    asking = Asker(database_url)
+    yield asking
+    asking.close()
+
+
+def numbers(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The part of the answer's steps that the reference gives; averages may differ in the last bits."""
+    names = reference.steps([], 1)[0].keys()
+    return [
+        {
+            name: pytest.approx(step[name], rel=1e-12)
+            if isinstance(step[name], float)
+            else step[name]
+            for name in names
+        }
+        for step in steps
+    ]
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    # No shrinking: it would ask the server for minutes.
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    seed=st.integers(0, 2**32),
+    question=questions(),
+    from_place=st.integers(0, 4),
+    length=st.integers(1, 12),
+    identity=st.sampled_from(["latest", "latest", "strict"]),
+    attribution=st.sampled_from(["first", "last", 1, 2]),
+    step=st.integers(1, 4),
+    dropped=st.booleans(),
+)
+def test_funnel_of_a_random_log_is_the_funnel_by_definition(
+    database: Client,
+    asker: Asker,
+    seed: int,
+    question: tuple[dict[str, Any], dict[str, Any]],
+    from_place: int,
+    length: int,
+    identity: str,
+    attribution: str | int,
+    step: int,
+    dropped: bool,
+) -> None:
+    request, arguments = question
+    rows = rows_of(seed)
+    from_ms = BASE_MS + from_place * GRID_MS
+    to_ms = from_ms + length * GRID_MS
+    plain = {
+        **request,
+        "app_ids": [rows[0]["app_id"]],
+        "time_range": {"from": rfc3339(from_ms), "to": rfc3339(to_ms)},
+        "identity": identity,
+    }
+    body = {
+        **plain,
+        "breakdown": ["properties.sku"],
+        "breakdown_limit": 2,
+        "breakdown_attribution": attribution,
+    }
+    note(repr(body))
+    store(database, rows)
+    chains = reference.chains(
+        as_log(rows, identity),
+        reference.Funnel(from_ms=from_ms, to_ms=to_ms, **arguments),
+    )
+    count = len(request["steps"])
+
+    def value(chain: reference.Chain) -> str:
+        if isinstance(attribution, int):
+            return (
+                repr(chain[attribution - 1].properties.get("sku"))
+                if attribution <= len(chain)
+                else "None"
+            )
+        return repr(chain[{"first": 0, "last": -1}[attribution]].properties.get("sku"))
+
+    plain_steps = asker("funnel", plain)["steps"]
+    result = asker("funnel", body)
+
+    expected = reference.steps(chains.values(), count)
+    assert numbers(plain_steps) == expected
+    assert numbers(result["steps"]) == expected
+    sizes = Counter(value(chain) for chain in chains.values())
+    shown = [repr(g["breakdown"]["properties.sku"]) for g in result["groups"] if not g["other"]]
+    assert [sizes[key] for key in shown] == sorted(sizes.values(), reverse=True)[:2]
+    groups = {}
+    for group in result["groups"]:
+        key = repr(group["breakdown"]["properties.sku"])
+        inside = {
+            user: chain
+            for user, chain in chains.items()
+            if (value(chain) not in shown if group["other"] else value(chain) == key)
+        }
+        assert numbers(group["steps"]) == reference.steps(inside.values(), count)
+        cell = {"other": True} if group["other"] else {"breakdown": group["breakdown"]}
+        groups[repr(cell)] = cell, inside
+    groups["all"] = {}, chains
+    step = min(step, count)
+    cell, inside = groups[sorted(groups)[seed % len(groups)]]
+    listed = asker("funnel/users", {**body, "cell": {"step": step, "dropped": dropped, **cell}})
+    depths = {step - 1} - {0} if dropped else set(range(step, count + 1))
+    assert {u["user"] for u in listed["users"]} == {
+        u for u, c in inside.items() if len(c) in depths
+    }
+    assert listed["total"] == len(listed["users"])
