@@ -12,13 +12,31 @@ from typing import Any
 
 import msgspec
 
-from query_api import distribution, events, funnel, lifecycle, retention, scenes, stickiness
+from query_api import (
+    distribution,
+    events,
+    funnel,
+    interval,
+    lifecycle,
+    retention,
+    scenes,
+    stickiness,
+)
 from query_api.clickhouse import Database
 from query_api.errors import QueryError
 from query_api.params import Query, decode
 from query_api.report import Answer, Ask, Report, Row, users_page
 
-_MODULES: tuple[Any, ...] = (distribution, events, funnel, lifecycle, retention, scenes, stickiness)
+_MODULES: tuple[Any, ...] = (
+    distribution,
+    events,
+    funnel,
+    interval,
+    lifecycle,
+    retention,
+    scenes,
+    stickiness,
+)
 
 REPORTS: dict[str, Report] = {module.REPORT.name: module.REPORT for module in _MODULES}
 

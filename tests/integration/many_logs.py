@@ -43,7 +43,7 @@ RANDOM = settings(
         HealthCheck.data_too_large,
     ],
 )
-LOGS = 10
+LOGS = 8
 """Logs of one example: RANDOM tries 3 times as many."""
 
 USERS = ["user_id:u0", "user_id:u1", "anonymous_id:d0", "anonymous_id:d1"]
