@@ -8,6 +8,7 @@ empty array stands for "other": all keys beyond the most frequent ones. Without 
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -72,10 +73,7 @@ def decode_element(text: str) -> Any:  # noqa: ANN401 (a JSON value)
     """Turn one element of a key into its JSON value; None for absent."""
     kind, value = text[:1], text[1:]
     if kind == "n":
-        number = float(value)
-        if "." not in value and "e" not in value.lower():
-            return int(value)
-        return int(number) if number.is_integer() and abs(number) < 2**53 else number
+        return float(value) if "." in value or "e" in value else int(value)
     if kind == "b":
         return value == "true"
     if kind == "l":
@@ -97,8 +95,26 @@ def encode_element(value: Any, path: str) -> str:  # noqa: ANN401 (a JSON value)
     if isinstance(value, int):
         return f"n{value}"
     if isinstance(value, float):
-        return f"n{value:.17g}" if not value.is_integer() else f"n{int(value)}"
+        return f"n{float_text(value)}"
     raise InvalidRequest(path, "a value as the answer shows it")
+
+
+def float_text(value: float) -> str:
+    """Write a finite number as ClickHouse's toString does: shortest digits, an exponent from 1e21 on and below 1e-6."""
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    text = "".join(map(str, digits))
+    point = len(text) + int(exponent)
+    if text == "0":
+        return "0"
+    if not -6 < point <= 21:
+        text = f"{text[0]}{'.' * (len(text) > 1)}{text[1:]}e{point - 1}"
+    elif point >= len(text):
+        text += "0" * (point - len(text))
+    elif point > 0:
+        text = f"{text[:point]}.{text[point:]}"
+    else:
+        text = f"0.{'0' * -point}{text}"
+    return f"-{text}" if sign else text
 
 
 def describe(key: Key, fields: list[str]) -> dict[str, Any]:

@@ -184,7 +184,8 @@ def _property(key: str) -> FieldSql:
         has_text=f"({has['text']} AND NOT {has['number']})",
         list_=f"properties_list[{key}]",
         number=f"properties_number[{key}]",
-        number_text=f"if({has['text']}, properties_text[{key}], toString(properties_number[{key}]))",
+        # Adding 0 makes 0 of -0.
+        number_text=f"if({has['text']}, properties_text[{key}], toString(properties_number[{key}] + 0))",
         has_number=has["number"],
         flag=f"properties_flag[{key}]",
         has_flag=has["flag"],

@@ -1,8 +1,11 @@
 """Filters against rows in ClickHouse: exactly which events pass."""
 
 import msgspec
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 from query_support import event, insert
 
+from query_api.breakdowns import float_text
 from query_api.clickhouse import Database
 from query_api.filters import Bindings, filter_sql
 from query_api.params import Filter
@@ -89,3 +92,30 @@ async def test_each_operator_passes_exactly_its_events(database, database_url):
                 wrong[name, negated] = passed
 
     assert wrong == {}
+
+
+@settings(
+    max_examples=1, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.generate]
+)
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=500, max_size=500))
+def test_numbers_are_written_as_clickhouse_writes_them(database, numbers):
+    numbers += [
+        0.0,
+        -0.0,
+        1e20,
+        1e21,
+        1e-6,
+        1e-7,
+        0.1,
+        123e-10,
+        2.0**63,
+        5e-324,
+        1.7976931348623157e308,
+        -1.5e22,
+    ]
+    written = database.query(
+        "SELECT arrayMap(x -> toString(x + 0), {numbers:Array(Float64)})",
+        parameters={"numbers": numbers},
+    ).result_rows[0][0]
+
+    assert [float_text(number) for number in numbers] == written
