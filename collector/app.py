@@ -142,6 +142,7 @@ async def answer_errors(request: web.Request, handler: _Handler) -> web.StreamRe
     if response.status >= 400 and not request.content.at_eof():
         # The body is unread: do not let the connection be used again with it.
         response.force_close()
+    response.headers["Server"] = "scenetrail"  # versions are nobody's business
     _allow_origin(request, response)
     endpoint = request.path if request.match_info.http_exception is None else "other"
     metrics.requests_total.labels(endpoint, str(response.status)).inc()

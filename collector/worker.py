@@ -21,6 +21,8 @@ log = structlog.get_logger()
 
 _BACKLOG = 4_096
 _DRAIN_S = 10.0
+_LINGER_S = 2.0
+"""Seconds in which the rest of a refused body is thrown away, so that the client can read its answer."""
 _EXIT_IN_USE = 2
 
 
@@ -34,6 +36,7 @@ async def serve(config: settings.Settings) -> None:
         keepalive_timeout=config.keepalive_timeout_s,
         auto_decompress=False,
         shutdown_timeout=_DRAIN_S,
+        lingering_time=_LINGER_S,
         handler_cancellation=False,
     )
     stop = asyncio.Event()
