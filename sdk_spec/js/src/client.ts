@@ -205,7 +205,7 @@ export function createClient(platform: Platform): Client {
     if (config) return note('second init ignored');
     debug = options.debug === true ? consoleSink : options.debug || undefined;
     const resolved = readConfig(options, platform);
-    if (typeof resolved === 'string') return note(`not started, missing or wrong: ${resolved}`);
+    if (typeof resolved === 'string') return note(`not started: ${resolved} is missing`);
     config = resolved;
     const { eventsUrl, isAuto } = config;
     sessions = createSessionKeeper(platform, key('session'), config.sessionTimeoutMs, Date.now());

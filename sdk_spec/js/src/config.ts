@@ -27,7 +27,7 @@ export const consoleSink: DebugSink = (message, detail) => console.log('[scenetr
 
 const positive = (value: unknown, fallback: number): number => (typeof value === 'number' && value > 0 && value < Infinity ? value : fallback);
 
-/** Resolve the options, or name the one that is missing or wrong. */
+/** Resolve the options, or name the one that is missing. */
 export function readConfig(options: Options, platform: Platform): Config | string {
   const account = platform.account();
   const appId = asId(options.appId || account.appId);

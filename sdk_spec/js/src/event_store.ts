@@ -19,7 +19,7 @@ export interface StoredEvent {
   isSending: boolean;
 }
 
-export type DropReason = 'queue_full' | 'storage_corrupt' | 'refused';
+export type DropReason = 'queue_full' | 'too_large' | 'storage_corrupt' | 'refused';
 
 export interface Storage {
   read(key: string): string | undefined;
@@ -32,6 +32,8 @@ export interface Storage {
  * that is mostly ASCII stays below it, and where it does not the write fails and {@link EventStore.persist} copes.
  */
 const MAX_QUEUE_CHARS = 150_000;
+/** An event of this size would drive out many others. An ordinary one has 500 characters. */
+const MAX_EVENT_CHARS = 60_000;
 const VERSION = 1;
 
 export interface EventStore {
@@ -120,6 +122,7 @@ export function createEventStore(storage: Storage, key: string, maxEvents: numbe
     },
     dropTotals,
     add(json, context) {
+      if (json.length > MAX_EVENT_CHARS) return countDrop('too_large', 1);
       events.push({ json, context, isSending: false });
       chars += json.length;
       isDirty = true;
@@ -156,7 +159,7 @@ export function createEventStore(storage: Storage, key: string, maxEvents: numbe
         if (storage.write(key, encode(events.slice(-Math.ceil(events.length / divisor))))) return;
       }
       isDirty = true;
-      note('storage full, events are in memory only');
+      note('storage full');
     },
     restore() {
       const stored = storage.read(key);

@@ -191,7 +191,7 @@ test('missing options: nothing starts, nothing throws, debug names the option', 
     run.sdk.init({ ...options, debug: (line: string) => lines.push(line) } as never);
     run.sdk.track('x');
     phone.settle();
-    assert.deepEqual(lines, [`not started, missing or wrong: ${missing}`]);
+    assert.deepEqual(lines, [`not started: ${missing} is missing`]);
   }
 });
 
