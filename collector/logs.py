@@ -39,6 +39,8 @@ def configure(level: str, process: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(process=process)
+    # Its errors are raised as well, and logged where they are caught.
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     logging.getLogger("aiohttp.server").addFilter(_without_bytes_of_clients)
 
 

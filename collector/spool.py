@@ -320,7 +320,7 @@ class Spool:
 
         TRICKY: it gets its name only when it is locked; a file with a name and no lock is sealed.
         """
-        newest = max((int(path.name.split("-")[0]) for path in segments(self._folder)), default=0)
+        newest = max((_number(path) for path in segments(self._folder)), default=0)
         number = max(newest + 1, time.time_ns() // 1_000_000)
         path = self._folder / f"{number:016d}-{secrets.token_hex(6)}{_SUFFIX}"
         unborn = path.with_suffix(_UNBORN_SUFFIX)
@@ -638,6 +638,22 @@ class SpoolReader:
                     stored = self._progress.stored.get(_key(path), len(FILE_MAGIC))
                     total += max(0, path.stat().st_size - stored)
         return total
+
+    def oldest_unstored_age_s(self, now_s: float) -> float:
+        """Seconds since the oldest segment with something unstored was begun; 0 when all is stored."""
+        oldest_s = now_s
+        with self._guard:
+            for folder in self._worker_folders():
+                for path in segments(folder):
+                    stored = self._progress.stored.get(_key(path), len(FILE_MAGIC))
+                    if path.stat().st_size > stored:
+                        oldest_s = min(oldest_s, _number(path) / 1000)
+        return max(0.0, now_s - oldest_s)
+
+
+def _number(path: Path) -> int:
+    """What a segment's name begins with: about the epoch ms of its start."""
+    return int(path.name.split("-")[0])
 
 
 def _key(path: Path) -> str:

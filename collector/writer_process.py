@@ -10,7 +10,7 @@ import time
 
 import structlog
 
-from collector import logs, settings
+from collector import logs, metrics, settings
 from collector.filter import KeyFilter
 from collector.processes import die_with_supervisor
 from collector.sinks import TRANSIENT, ClickHouseSink
@@ -24,7 +24,7 @@ _EXIT_IN_USE = 2
 
 
 def load_filter(
-    sink: ClickHouseSink, size_bytes: int, stopping: threading.Event
+    sink: ClickHouseSink, reader: SpoolReader, size_bytes: int, stopping: threading.Event
 ) -> KeyFilter | None:
     """
     Fill the filter with the keys of all stored events; waits for ClickHouse as long as it takes.
@@ -41,6 +41,9 @@ def load_filter(
                 count += len(keys)
         except TRANSIENT as error:
             log.warning("clickhouse_not_reachable", error=str(error)[:300], retry_in_s=1)
+            metrics.inserts_total.labels("failed").inc()
+            metrics.spool_unstored_bytes.set(reader.unstored_bytes())
+            metrics.oldest_unstored_seconds.set(reader.oldest_unstored_age_s(time.time()))
             sink.close()
             if stopping.wait(1):
                 return None
@@ -63,7 +66,7 @@ def main() -> None:
         log.error("spool_in_use", error=str(error))
         sys.exit(_EXIT_IN_USE)
     sink = ClickHouseSink(config.clickhouse_url, config.insert_timeout_s)
-    key_filter = load_filter(sink, config.dedup_filter_bytes, stopping)
+    key_filter = load_filter(sink, reader, config.dedup_filter_bytes, stopping)
     if key_filter is None:
         log.info("writer_stopped", effect="what the spool holds waits for the next start")
         return
