@@ -21,14 +21,63 @@ export const MAX_PLATFORM_BYTES = 8 * 1024;
  */
 const INTERNAL_NAMES = [
   // client, platform
-  'isAuto', 'eventsUrl', 'launchOptions', 'enterOptions', 'sceneMark', 'wrapRegister', 'listen', 'post', 'retryAfterMs',
+  'isAuto',
+  'eventsUrl',
+  'launchOptions',
+  'enterOptions',
+  'sceneMark',
+  'wrapRegister',
+  'listen',
+  'post',
+  'retryAfterMs',
   // store, emitter
-  'isSending', 'context', 'countDrop', 'dropTotals', 'takeDrops', 'persist', 'restore', 'peek', 'onAdd', 'flushOnHide', 'onNetwork', 'stop',
-  'onDelivered', 'onChange', 'note', 'store', 'stats', 'json', 'text', 'read', 'write', 'remove', 'add', 'size',
+  'isSending',
+  'context',
+  'countDrop',
+  'dropTotals',
+  'takeDrops',
+  'persist',
+  'restore',
+  'peek',
+  'onAdd',
+  'flushOnHide',
+  'onNetwork',
+  'stop',
+  'onDelivered',
+  'onChange',
+  'note',
+  'store',
+  'stats',
+  'json',
+  'text',
+  'read',
+  'write',
+  'remove',
+  'add',
+  'size',
   // session
-  'setIds', 'setOrigin', 'setSuperProperties', 'touch', 'session', 'next', 'clear',
+  'setIds',
+  'setOrigin',
+  'setSuperProperties',
+  'touch',
+  'session',
+  'next',
+  'clear',
   // lifecycle, hooks
-  'ensureLaunched', 'makeCard', 'wantsTap', 'onTap', 'onShare', 'onPageLoad', 'onPageShow', 'onPageGone', 'mark', 'auto', 'entry', 'common', 'fields', 'start',
+  'ensureLaunched',
+  'makeCard',
+  'wantsTap',
+  'onTap',
+  'onShare',
+  'onPageLoad',
+  'onPageShow',
+  'onPageGone',
+  'mark',
+  'auto',
+  'entry',
+  'common',
+  'fields',
+  'start',
 ];
 
 const root = new URL('.', import.meta.url);
@@ -59,7 +108,8 @@ async function bundle(platform, name) {
   const cjs = toCommonJs(esm);
   writeFileSync(new URL(`dist/${name}.mjs`, root), esm);
   writeFileSync(new URL(`dist/${name}.js`, root), cjs);
-  for (const ext of ['d.ts', 'd.mts']) writeFileSync(new URL(`dist/${name}.${ext}`, root), "export * from './types/index.js';\n");
+  for (const ext of ['d.ts', 'd.mts'])
+    writeFileSync(new URL(`dist/${name}.${ext}`, root), "export * from './types/index.js';\n");
   return { name, bytes: cjs.length, gzipBytes: gzipSync(cjs, { level: 9 }).length };
 }
 
@@ -76,7 +126,9 @@ function toCommonJs(esm) {
 async function main() {
   rmSync(new URL('dist', root), { recursive: true, force: true });
   mkdirSync(new URL('dist', root));
-  const tsc = createRequire(import.meta.url).resolve('typescript/package.json').replace(/package\.json$/, 'bin/tsc');
+  const tsc = createRequire(import.meta.url)
+    .resolve('typescript/package.json')
+    .replace(/package\.json$/, 'bin/tsc');
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.declarations.json'], { cwd: root, stdio: 'inherit' });
   const sizes = [];
   for (const platform of PLATFORMS) sizes.push(await bundle(platform, platform));
@@ -86,7 +138,8 @@ async function main() {
   }
   writeFileSync(new URL('dist/sizes.json', root), JSON.stringify(sizes, null, 2) + '\n');
   const tooLarge = sizes.filter(({ name, gzipBytes }) => name !== 'index' && gzipBytes > MAX_PLATFORM_BYTES);
-  if (tooLarge.length) throw new Error(`over ${MAX_PLATFORM_BYTES} bytes gzipped: ${tooLarge.map(({ name }) => name).join(', ')}`);
+  if (tooLarge.length)
+    throw new Error(`over ${MAX_PLATFORM_BYTES} bytes gzipped: ${tooLarge.map(({ name }) => name).join(', ')}`);
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) await main();

@@ -13,7 +13,10 @@ export function loadVectors(folder = new URL('.', import.meta.url)) {
   return readdirSync(folder)
     .filter((name) => /^\d+-.*\.json$/.test(name))
     .sort()
-    .map((name) => ({ name: name.replace(/\.json$/, ''), vector: JSON.parse(readFileSync(new URL(name, folder), 'utf8')) }));
+    .map((name) => ({
+      name: name.replace(/\.json$/, ''),
+      vector: JSON.parse(readFileSync(new URL(name, folder), 'utf8')),
+    }));
 }
 
 /**
@@ -26,23 +29,30 @@ export function loadVectors(folder = new URL('.', import.meta.url)) {
  */
 export function difference(expected, actual, names, path) {
   const show = (value) => JSON.stringify(value) ?? 'nothing';
-  if (expected === null) return actual === null || actual === undefined ? [] : [`${path}: expected nothing, got ${show(actual)}`];
+  if (expected === null)
+    return actual === null || actual === undefined ? [] : [`${path}: expected nothing, got ${show(actual)}`];
   if (typeof expected === 'string') {
     const name = /<(\w+)>/.exec(expected);
     if (!name) return expected === actual ? [] : [`${path}: expected ${show(expected)}, got ${show(actual)}`];
-    if (name[1] === 'any') return actual === undefined || actual === null || actual === '' ? [`${path}: expected a value`] : [];
+    if (name[1] === 'any')
+      return actual === undefined || actual === null || actual === '' ? [`${path}: expected a value`] : [];
     if (expected !== name[0]) {
       const text = expected.replace(/<(\w+)>/g, (_, key) => names.get(key));
       return text === actual ? [] : [`${path}: expected ${show(text)}, got ${show(actual)}`];
     }
     if (typeof actual !== 'string' || !actual) return [`${path}: expected an id, got ${show(actual)}`];
-    if (names.has(name[1])) return names.get(name[1]) === actual ? [] : [`${path}: expected the same ${name[0]} as before (${names.get(name[1])}), got ${show(actual)}`];
+    if (names.has(name[1]))
+      return names.get(name[1]) === actual
+        ? []
+        : [`${path}: expected the same ${name[0]} as before (${names.get(name[1])}), got ${show(actual)}`];
     for (const [other, value] of names) if (value === actual) return [`${path}: <${other}> and ${name[0]} must differ`];
     names.set(name[1], actual);
     return [];
   }
   if (Array.isArray(expected)) {
-    return JSON.stringify(expected) === JSON.stringify(actual) ? [] : [`${path}: expected ${show(expected)}, got ${show(actual)}`];
+    return JSON.stringify(expected) === JSON.stringify(actual)
+      ? []
+      : [`${path}: expected ${show(expected)}, got ${show(actual)}`];
   }
   if (typeof expected === 'object') {
     return Object.keys(expected).flatMap((key) => difference(expected[key], actual?.[key], names, `${path}.${key}`));
@@ -69,7 +79,8 @@ export async function play(vector, driver) {
   const faults = [];
   for (const [index, step] of vector.steps.entries()) {
     if (step.do === 'expect_requests') {
-      if (driver.requests.length !== step.count) faults.push(`step ${index}: expected ${step.count} request(s) so far, got ${driver.requests.length}`);
+      if (driver.requests.length !== step.count)
+        faults.push(`step ${index}: expected ${step.count} request(s) so far, got ${driver.requests.length}`);
     } else await driver[step.do](step);
   }
   const { expected } = vector;
@@ -79,12 +90,18 @@ export async function play(vector, driver) {
   const got = events.map((event) => event.event).join(' ');
   const wanted = expected.events.map((event) => event.event).join(' ');
   if (got !== wanted) return [...faults, `events: expected ${wanted || 'none'}, got ${got || 'none'}`];
-  expected.events.forEach((event, index) => faults.push(...difference(event, events[index], names, `events[${index}] ${event.event}`)));
-  if (expected.requests !== undefined && driver.requests.length !== expected.requests) faults.push(`expected ${expected.requests} request(s), got ${driver.requests.length}`);
+  expected.events.forEach((event, index) =>
+    faults.push(...difference(event, events[index], names, `events[${index}] ${event.event}`)),
+  );
+  if (expected.requests !== undefined && driver.requests.length !== expected.requests)
+    faults.push(`expected ${expected.requests} request(s), got ${driver.requests.length}`);
   if (expected.same_event_ids_in_every_request) {
     const idsOf = (request) => request.events.map((event) => event.event_id).join();
-    if (driver.requests.length < 2 || new Set(driver.requests.map(idsOf)).size !== 1) faults.push('expected the same events in at least two requests');
+    if (driver.requests.length < 2 || new Set(driver.requests.map(idsOf)).size !== 1)
+      faults.push('expected the same events in at least two requests');
   }
-  (expected.shared || []).forEach((share, index) => faults.push(...difference(share, driver.shared[index], names, `shared[${index}]`)));
+  (expected.shared || []).forEach((share, index) =>
+    faults.push(...difference(share, driver.shared[index], names, `shared[${index}]`)),
+  );
   return faults;
 }

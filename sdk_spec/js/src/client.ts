@@ -81,7 +81,8 @@ export function createClient(platform: Platform): Client {
   }
 
   function persistSoon(): void {
-    if (persistTimer === undefined && consent === 'granted') persistTimer = setTimeout(() => guard(persist), PERSIST_DELAY_MS);
+    if (persistTimer === undefined && consent === 'granted')
+      persistTimer = setTimeout(() => guard(persist), PERSIST_DELAY_MS);
   }
 
   /** Off the way of the app's start: a full queue takes some milliseconds to read. Always before the first write. */
@@ -110,7 +111,14 @@ export function createClient(platform: Platform): Client {
             device = device || platform.device();
             // The network's type is told a moment after the start.
             made.networkType = made.networkType || networkType;
-            return (memo = memo || encodeContext({ ...made.identity, appVersion, envVersion, device: { ...device, networkType: made.networkType } }));
+            return (memo =
+              memo ||
+              encodeContext({
+                ...made.identity,
+                appVersion,
+                envVersion,
+                device: { ...device, networkType: made.networkType },
+              }));
           },
         },
       };
@@ -119,13 +127,22 @@ export function createClient(platform: Platform): Client {
     return current.context;
   }
 
-  function record(event: string, given: Properties, fields?: EventFields, isClosing?: boolean, at = Date.now(), isOfUser?: boolean): void {
+  function record(
+    event: string,
+    given: Properties,
+    fields?: EventFields,
+    isClosing?: boolean,
+    at = Date.now(),
+    isOfUser?: boolean,
+  ): void {
     if (consent === 'denied') return note(`consent denied, not recorded: ${event}`);
     lifecycle.ensureLaunched();
     const { id, seq } = sessions.next(at, isClosing);
     const { entry } = lifecycle;
     const { depth, ...origin } = sessions.session.origin;
-    const all = isOfUser ? given : { ...sessions.superProperties, ...given, ...(entry && entry.mark ? { ['is_' + entry.mark]: true } : {}) };
+    const all = isOfUser
+      ? given
+      : { ...sessions.superProperties, ...given, ...(entry && entry.mark ? { ['is_' + entry.mark]: true } : {}) };
     const properties = toProperties(all, noteLeftOut);
     const json = encodeEvent({
       eventId: randomId(EVENT_ID_CHARS),
@@ -149,7 +166,13 @@ export function createClient(platform: Platform): Client {
   function reportDrops(): void {
     const drops = store.takeDrops();
     const reasons = Object.keys(drops);
-    if (reasons.length) record('sdk_events_dropped', { ...drops, count: reasons.reduce((sum, reason) => sum + drops[reason]!, 0) }, {}, true);
+    if (reasons.length)
+      record(
+        'sdk_events_dropped',
+        { ...drops, count: reasons.reduce((sum, reason) => sum + drops[reason]!, 0) },
+        {},
+        true,
+      );
   }
 
   function newEmitter(): Emitter {
@@ -159,7 +182,13 @@ export function createClient(platform: Platform): Client {
     return createEmitter({
       store,
       post: (batch, done) => {
-        const body = encodeBatch(appId, name, Date.now(), batch[0]!.context.text(), batch.map((event) => event.json));
+        const body = encodeBatch(
+          appId,
+          name,
+          Date.now(),
+          batch[0]!.context.text(),
+          batch.map((event) => event.json),
+        );
         return platform.post(eventsUrl, headers, body, requestTimeoutMs, (answer) => guard(() => done(answer)));
       },
       flushIntervalMs,
@@ -223,7 +252,8 @@ export function createClient(platform: Platform): Client {
     );
     lifecycle.start({
       isAuto: (name) => consent !== 'denied' && isAuto(name),
-      auto: (name, properties, fields, isClosing) => isAuto(name) && record(toSnakeCase(name), properties, fields, isClosing),
+      auto: (name, properties, fields, isClosing) =>
+        isAuto(name) && record(toSnakeCase(name), properties, fields, isClosing),
       get origin() {
         return sessions.session.origin;
       },
@@ -249,7 +279,14 @@ export function createClient(platform: Platform): Client {
       lifecycle.ensureLaunched();
       const startedAt = timers[name];
       delete timers[name];
-      record(name, properties || {}, startedAt === undefined ? {} : { durationMs: durationMs(startedAt, at) }, false, at);
+      record(
+        name,
+        properties || {},
+        // Not a number: an event may be called `constructor`.
+        typeof startedAt === 'number' ? { durationMs: durationMs(startedAt, at) } : {},
+        false,
+        at,
+      );
     },
     identify(at, ids: Ids) {
       if (sessions.setIds(ids || {})) record('identify', {}, {}, false, at, true);
@@ -282,7 +319,13 @@ export function createClient(platform: Platform): Client {
       return shareId ? { shareId, depth } : undefined;
     },
     createShareCard: (_at, path?: string, channel?: ShareChannel) => lifecycle.makeCard(path, channel || 'copy'),
-    getStats: () => ({ queued: store.size, delivered: 0, rejected: 0, ...(emitter && emitter.stats), dropped: { ...store.dropTotals } }),
+    getStats: () => ({
+      queued: store.size,
+      delivered: 0,
+      rejected: 0,
+      ...(emitter && emitter.stats),
+      dropped: { ...store.dropTotals },
+    }),
   };
 
   function invoke(name: string, args: unknown[], at: number): unknown {

@@ -23,9 +23,11 @@ export interface Config {
 }
 
 /** The console, one line a message; used by `debug: true`. */
-export const consoleSink: DebugSink = (message, detail) => console.log('[scenetrail]', message, detail === undefined ? '' : detail);
+export const consoleSink: DebugSink = (message, detail) =>
+  console.log('[scenetrail]', message, detail === undefined ? '' : detail);
 
-const positive = (value: unknown, fallback: number): number => (typeof value === 'number' && value > 0 && value < Infinity ? value : fallback);
+const positive = (value: unknown, fallback: number): number =>
+  typeof value === 'number' && value > 0 && value < Infinity ? value : fallback;
 
 /** Resolve the options, or name the one that is missing. */
 export function readConfig(options: Options, platform: Platform): Config | string {
@@ -43,7 +45,8 @@ export function readConfig(options: Options, platform: Platform): Config | strin
     account,
     // A word it does not know is like `pending`: nothing leaves the memory.
     consent: options.consent || 'granted',
-    isAuto: (name) => (auto && auto !== true && auto[name] !== undefined ? !!auto[name] : auto !== false && name !== 'tap'),
+    isAuto: (name) =>
+      auto && auto !== true && auto[name] !== undefined ? !!auto[name] : auto !== false && name !== 'tap',
     sessionTimeoutMs: positive(options.sessionTimeoutMs, 30 * 60_000),
     flushIntervalMs: positive(options.flushIntervalMs, 5_000),
     batchSize: positive(options.batchSize, 20),

@@ -56,7 +56,15 @@ export interface Emitter {
   stop(): void;
 }
 
-export function createEmitter({ store, post, flushIntervalMs, batchSize, onDelivered, onChange, note }: EmitterOptions): Emitter {
+export function createEmitter({
+  store,
+  post,
+  flushIntervalMs,
+  batchSize,
+  onDelivered,
+  onChange,
+  note,
+}: EmitterOptions): Emitter {
   const stats = { delivered: 0, rejected: 0 };
   let inFlight = 0;
   /** Of the last two requests, more are never under way; aborting one that is over does nothing. */
@@ -143,7 +151,8 @@ export function createEmitter({ store, post, flushIntervalMs, batchSize, onDeliv
     const ceiling = Math.min(BACKOFF_BASE_MS * 2 ** failureCount++, BACKOFF_MAX_MS);
     if (retryAfterMs !== undefined) {
       // A tenth of jitter on top: clients told the same time must not come back together.
-      heldUntil = now + Math.min(Math.max(retryAfterMs, BACKOFF_BASE_MS), RETRY_AFTER_MAX_MS) * (1 + Math.random() / 10);
+      heldUntil =
+        now + Math.min(Math.max(retryAfterMs, BACKOFF_BASE_MS), RETRY_AFTER_MAX_MS) * (1 + Math.random() / 10);
       backoffUntil = now;
     } else backoffUntil = now + ceiling * (0.5 + Math.random() / 2);
     note(`answer ${status || 'none'}, again in ${Math.ceil(waitMs())} ms`);

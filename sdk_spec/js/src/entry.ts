@@ -31,7 +31,10 @@ function decode(value: string): string {
 /** `a=1&b=2` or a URL with such a query → pairs, values decoded. */
 function parseQuery(query: string): Record<string, string> {
   const pairs: Record<string, string> = {};
-  for (const part of query.replace(/^[^?]*\?/, '').replace(/#.*$/, '').split('&')) {
+  for (const part of query
+    .replace(/^[^?]*\?/, '')
+    .replace(/#.*$/, '')
+    .split('&')) {
     const at = part.indexOf('=');
     if (at > 0) pairs[decode(part.slice(0, at))] = decode(part.slice(at + 1));
   }
@@ -59,13 +62,19 @@ export function joinQuery(pairs: Record<string, string>): string {
     .join('&');
 }
 
-export function readEntry(options: EnterOptions | undefined, markOf: (scene: string, apiCategory: unknown) => SceneMark | undefined): Entry {
+export function readEntry(
+  options: EnterOptions | undefined,
+  markOf: (scene: string, apiCategory: unknown) => SceneMark | undefined,
+): Entry {
   const given = options || {};
   const query = readQuery(given.query);
   const properties: Properties = {};
   let campaign = query;
   // A QR code of a link gives `q`, a mini-program code gives `scene`; both are encoded once more than other values.
-  for (const [name, property] of [['q', 'qr_url'], ['scene', 'qr_scene']] as const) {
+  for (const [name, property] of [
+    ['q', 'qr_url'],
+    ['scene', 'qr_scene'],
+  ] as const) {
     if (!query[name]) continue;
     const decoded = decode(query[name]!);
     properties[property] = decoded;

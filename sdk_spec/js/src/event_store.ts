@@ -55,7 +55,12 @@ export interface EventStore {
   clear(): void;
 }
 
-export function createEventStore(storage: Storage, key: string, maxEvents: number, note: (message: string, detail?: unknown) => void): EventStore {
+export function createEventStore(
+  storage: Storage,
+  key: string,
+  maxEvents: number,
+  note: (message: string, detail?: unknown) => void,
+): EventStore {
   let events: StoredEvent[] = [];
   let chars = 0;
   let drops: Record<string, number> = {};
@@ -96,7 +101,12 @@ export function createEventStore(storage: Storage, key: string, maxEvents: numbe
   }
 
   function decode(stored: string): StoredEvent[] {
-    const record = JSON.parse(stored) as { v: unknown; contexts: object[]; dropped?: Record<string, number>; events: [number, Record<string, unknown>][] };
+    const record = JSON.parse(stored) as {
+      v: unknown;
+      contexts: object[];
+      dropped?: Record<string, number>;
+      events: [number, Record<string, unknown>][];
+    };
     if (record.v !== VERSION) throw VERSION;
     const contexts = record.contexts.map((context) => {
       const inside = JSON.stringify(context).slice(1, -1);
@@ -134,7 +144,8 @@ export function createEventStore(storage: Storage, key: string, maxEvents: numbe
       for (const event of events) {
         if (event.isSending) continue;
         total += event.json.length;
-        if (batch.length && (batch.length >= maxCount || total > maxChars || event.context !== batch[0]!.context)) break;
+        if (batch.length && (batch.length >= maxCount || total > maxChars || event.context !== batch[0]!.context))
+          break;
         batch.push(event);
       }
       return batch;

@@ -61,7 +61,8 @@ function surround(methods: Methods, name: string, before?: Method, after?: Metho
 function shield(sink: HookSink, guard: Guard): HookSink {
   const safe: Methods = {};
   for (const [name, method] of Object.entries(sink)) {
-    if (typeof method === 'function') safe[name] = (...args: unknown[]) => guard(() => (method as (...args: unknown[]) => unknown)(...args));
+    if (typeof method === 'function')
+      safe[name] = (...args: unknown[]) => guard(() => (method as (...args: unknown[]) => unknown)(...args));
   }
   return safe as unknown as HookSink;
 }
@@ -73,7 +74,9 @@ export function installHooks(platform: Platform, unsafeSink: HookSink, guard: Gu
   const hasShow = platform.listen('onAppShow', sink.onShow);
   const hasHide = platform.listen('onAppHide', sink.onHide);
   const hasError = platform.listen('onError', onError);
-  platform.listen('onUnhandledRejection', (event: unknown) => sink.onError('rejection', describeError(asObject(event)['reason'])));
+  platform.listen('onUnhandledRejection', (event: unknown) =>
+    sink.onError('rejection', describeError(asObject(event)['reason'])),
+  );
   // TRICKY: no listener for page-not-found. Its presence replaces the host's own error page.
 
   function wrapApp(options: Methods): void {

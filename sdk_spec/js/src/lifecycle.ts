@@ -128,7 +128,13 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
 
   function leavePage(): void {
     if (!page) return;
-    if (recorder && pageShownAt) recorder.auto('pageLeave', {}, { page: routeOf(page), pageQuery: pageQuery(), durationMs: durationMs(pageShownAt) }, true);
+    if (recorder && pageShownAt)
+      recorder.auto(
+        'pageLeave',
+        {},
+        { page: routeOf(page), pageQuery: pageQuery(), durationMs: durationMs(pageShownAt) },
+        true,
+      );
     lastRoute = routeOf(page);
     page = undefined;
   }
@@ -242,7 +248,12 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
       if (!recorder) return;
       const target = event['currentTarget'] as { id?: unknown; dataset?: Record<string, unknown> };
       // Of the data attributes only the one that is meant for tracking: others may hold personal data.
-      recorder.auto('tap', { handler, element_id: target.id || undefined, element: target.dataset && target.dataset['track'], kind: event['type'] });
+      recorder.auto('tap', {
+        handler,
+        element_id: target.id || undefined,
+        element: target.dataset && target.dataset['track'],
+        kind: event['type'],
+      });
     },
   };
 }

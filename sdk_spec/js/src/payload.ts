@@ -62,7 +62,9 @@ export interface ContextInput {
 
 /** Replace lone surrogates, which are no valid Unicode: a strict server refuses the whole body for one. */
 function wellFormed(value: string): string {
-  return value.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (unit) => (unit.length === 2 ? unit : '\ufffd'));
+  return value.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (unit) =>
+    unit.length === 2 ? unit : '\ufffd',
+  );
 }
 
 function clip(value: unknown, chars: number): string | undefined {
@@ -88,7 +90,10 @@ function propertyValue(value: unknown): PropertyValue | undefined {
   if (typeof value === 'string' || typeof value === 'bigint') return clip(value, MAX_STRING_CHARS) || '';
   // Integers beyond 64 bits, NaN and infinities have no place on the wire.
   if (typeof value === 'number') return Math.abs(value) < 2 ** 63 ? value : undefined;
-  if (Array.isArray(value)) return value.slice(0, MAX_LIST_ITEMS).map((item) => clip(isObject(item) ? JSON.stringify(item) : item, MAX_STRING_CHARS) || '');
+  if (Array.isArray(value))
+    return value
+      .slice(0, MAX_LIST_ITEMS)
+      .map((item) => clip(isObject(item) ? JSON.stringify(item) : item, MAX_STRING_CHARS) || '');
   // A date becomes its ISO text, without the quotes that JSON puts around it.
   return isObject(value) ? clip(JSON.stringify(value).replace(/^"|"$/g, ''), MAX_STRING_CHARS) : undefined;
 }
@@ -99,7 +104,10 @@ function propertyValue(value: unknown): PropertyValue | undefined {
  * Names are the caller's own and stay as they are. What cannot be carried (functions, `undefined`, NaN, cycles) is
  * left out and named to `note`.
  */
-export function toProperties(properties: Properties | undefined, note: (name: string) => void): Record<string, PropertyValue> {
+export function toProperties(
+  properties: Properties | undefined,
+  note: (name: string) => void,
+): Record<string, PropertyValue> {
   const out: Record<string, PropertyValue> = {};
   let count = 0;
   for (const key of Object.keys(properties || {})) {
@@ -133,7 +141,11 @@ function toWire(fields: object): object | undefined {
   const out: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(fields) as [string, unknown][]) {
     out[toSnakeCase(name)] =
-      typeof value === 'string' ? clip(value, FIELD_CHARS[name] || MAX_SHORT_CHARS) : name !== 'properties' && isObject(value) ? toWire(value) : value;
+      typeof value === 'string'
+        ? clip(value, FIELD_CHARS[name] || MAX_SHORT_CHARS)
+        : name !== 'properties' && isObject(value)
+          ? toWire(value)
+          : value;
   }
   return out;
 }
@@ -145,7 +157,13 @@ export const encodeEvent = (input: EventInput): string => JSON.stringify(toWire(
 export const encodeContext = (input: ContextInput): string => JSON.stringify(toWire(input)).slice(1, -1);
 
 /** A request body: the envelope, one context, and events that were encoded before. */
-export function encodeBatch(appId: string, platform: PlatformName, sentAt: number, context: string, events: string[]): string {
+export function encodeBatch(
+  appId: string,
+  platform: PlatformName,
+  sentAt: number,
+  context: string,
+  events: string[],
+): string {
   const head = JSON.stringify(toWire({ appId, platform, sentAt, sdk: { name: SDK_NAME, version: SDK_VERSION } }));
   return `${head.slice(0, -1)},${context},"events":[${events.join(',')}]}`;
 }

@@ -108,7 +108,13 @@ export interface Platform {
   readonly name: PlatformName;
   /** The host's global object, where copies of this SDK find one another. */
   readonly host: object;
-  post(url: string, headers: Record<string, string>, body: string, timeoutMs: number, done: (answer: Answer | undefined) => void): () => void;
+  post(
+    url: string,
+    headers: Record<string, string>,
+    body: string,
+    timeoutMs: number,
+    done: (answer: Answer | undefined) => void,
+  ): () => void;
   /** Returns `undefined` if there is nothing or it cannot be read. */
   read(key: string): string | undefined;
   /** Returns false if the host could not store it: full, or switched off. */
@@ -117,7 +123,10 @@ export interface Platform {
   launchOptions(): EnterOptions | undefined;
   enterOptions(): EnterOptions | undefined;
   /** Returns false if the host has no such listener. */
-  listen(method: 'onAppShow' | 'onAppHide' | 'onError' | 'onUnhandledRejection', listener: (value: never) => void): boolean;
+  listen(
+    method: 'onAppShow' | 'onAppHide' | 'onError' | 'onUnhandledRejection',
+    listener: (value: never) => void,
+  ): boolean;
   onNetwork(listener: (online: boolean, type?: string) => void): void;
   device(): Device;
   account(): Account;
@@ -139,7 +148,8 @@ function findHost(): [PlatformName, Host] | undefined {
   if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'qq') && typeof qq !== 'undefined') return ['qq', qq];
   if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'kuaishou') && typeof ks !== 'undefined') return ['kuaishou', ks];
   if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'jd') && typeof jd !== 'undefined') return ['jd', jd];
-  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'xiaohongshu') && typeof xhs !== 'undefined') return ['xiaohongshu', xhs];
+  if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'xiaohongshu') && typeof xhs !== 'undefined')
+    return ['xiaohongshu', xhs];
   if ((__PLATFORM__ === 'all' || __PLATFORM__ === 'wechat') && typeof wx !== 'undefined') return ['wechat', wx];
   return undefined;
 }
@@ -188,7 +198,6 @@ function text(value: unknown): string | undefined {
 function pixels(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 ? Math.round(value) : undefined;
 }
-
 
 /** Header names arrive in any case, values on some platforms as a list of one. */
 function findHeader(headers: unknown, name: string): string | undefined {
@@ -271,7 +280,8 @@ export function findPlatform(): Platform | undefined {
       try {
         task = asObject(host.request!(options));
         // Some hosts return a promise even when callbacks are given; its rejection would reach the app's handler.
-        if (typeof task['then'] === 'function') (task['then'] as (ok: unknown, bad: () => void) => void)(undefined, () => undefined);
+        if (typeof task['then'] === 'function')
+          (task['then'] as (ok: unknown, bad: () => void) => void)(undefined, () => undefined);
       } catch {
         settle(undefined);
       }
@@ -309,7 +319,10 @@ export function findPlatform(): Platform | undefined {
       const hear = (status: unknown): void => {
         const type = text(asObject(status)['networkType']);
         const flag = asObject(status)['isConnected'];
-        listener(flag === undefined ? !/^(none|notreachable)$/i.test(String(type)) : !!flag, type && type.toLowerCase());
+        listener(
+          flag === undefined ? !/^(none|notreachable)$/i.test(String(type)) : !!flag,
+          type && type.toLowerCase(),
+        );
       };
       ask('getNetworkType', { success: hear, fail: () => undefined });
       listen('onNetworkStatusChange', hear);

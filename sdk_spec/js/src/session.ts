@@ -124,11 +124,18 @@ export function createSessionKeeper(storage: Storage, key: string, timeoutMs: nu
     },
     restore(at) {
       try {
-        const { person: stored, session: last } = JSON.parse(storage.read(key) || '{}') as { person?: Person; session?: Session };
+        const { person: stored, session: last } = JSON.parse(storage.read(key) || '{}') as {
+          person?: Person;
+          session?: Session;
+        };
         if (stored) {
           // What this run learned before the restore (consent was pending) is newer.
           const { anonymousId } = stored.identity;
-          if (asId(anonymousId)) person = { identity: { ...stored.identity, ...person.identity, anonymousId }, superProperties: { ...stored.superProperties, ...person.superProperties } };
+          if (asId(anonymousId))
+            person = {
+              identity: { ...stored.identity, ...person.identity, anonymousId },
+              superProperties: { ...stored.superProperties, ...person.superProperties },
+            };
         }
         if (last && last.id && last.origin && last.seq && !session.seq && !isOver(last, at)) session = last;
       } catch {

@@ -5,16 +5,7 @@
  */
 
 /** Values of `platform` on the wire that a mini-program can have. */
-export type PlatformName =
-  | 'wechat'
-  | 'alipay'
-  | 'douyin'
-  | 'baidu'
-  | 'qq'
-  | 'kuaishou'
-  | 'jd'
-  | 'xiaohongshu'
-  | 'lark';
+export type PlatformName = 'wechat' | 'alipay' | 'douyin' | 'baidu' | 'qq' | 'kuaishou' | 'jd' | 'xiaohongshu' | 'lark';
 
 /** What the wire carries as the value of a property. */
 export type PropertyValue = string | number | boolean | null | string[];

@@ -36,7 +36,8 @@ for (const page of ['README.md', 'WRITE_YOUR_OWN.md', 'example/wechat/README.md'
 test('every vector follows its schema, and every step is explained', () => {
   const schema = JSON.parse(readFileSync(new URL('vector.schema.json', VECTORS), 'utf8'));
   const validate = new Ajv2020({ strict: false }).compile(schema);
-  for (const { name, vector } of loadVectors(VECTORS)) assert.ok(validate(vector), `${name}: ${JSON.stringify(validate.errors)}`);
+  for (const { name, vector } of loadVectors(VECTORS))
+    assert.ok(validate(vector), `${name}: ${JSON.stringify(validate.errors)}`);
   const readme = readFileSync(new URL('README.md', VECTORS), 'utf8');
   for (const step of schema.properties.steps.items.properties.do.enum) assert.ok(readme.includes(`\`${step}\``), step);
 });

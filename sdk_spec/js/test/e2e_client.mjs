@@ -48,7 +48,12 @@ function request(options, isAlive) {
   const timer = setTimeout(() => controller.abort(), options.timeout);
   const run = async () => {
     try {
-      const response = await fetch(options.url, { method: options.method, headers: options.header, body: options.data, signal: controller.signal });
+      const response = await fetch(options.url, {
+        method: options.method,
+        headers: options.header,
+        body: options.data,
+        signal: controller.signal,
+      });
       const data = await response.text();
       countStatus(response.status);
       // A process that was killed never learns the answer; the collector has the events all the same.
@@ -169,6 +174,15 @@ for (let user = 0; user < userCount; user++) {
 }
 const queued = (await Promise.all(finishing)).reduce((sum, count) => sum + count, 0);
 process.stdout.write(
-  JSON.stringify({ created: [...created], delivered: [...delivered], refused: [...refused], queued, dropped, requests, users: userCount, shares }) + '\n',
+  JSON.stringify({
+    created: [...created],
+    delivered: [...delivered],
+    refused: [...refused],
+    queued,
+    dropped,
+    requests,
+    users: userCount,
+    shares,
+  }) + '\n',
   () => process.exit(queued ? 1 : 0),
 );

@@ -19,13 +19,24 @@ test('over real HTTP: 503, a lost answer and a cut connection cost no event, and
       for (const { event_id: id } of events) stored.set(id, (stored.get(id) || 0) + 1);
       // Stored, but the answer is lost.
       if (turn === 3) return request.socket.destroy();
-      return response.writeHead(200).end(JSON.stringify({ request_id: 'r', accepted: events.length, duplicates: 0, rejected: 0, errors: [] }));
+      return response
+        .writeHead(200)
+        .end(JSON.stringify({ request_id: 'r', accepted: events.length, duplicates: 0, rejected: 0, errors: [] }));
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const child = spawn(process.execPath, [new URL('../../test/e2e_client.mjs', import.meta.url).pathname], {
-    env: { ...process.env, COLLECTOR_URL: `http://127.0.0.1:${port}`, WRITE_KEY: 'wk', APP_ID: 'wx1', USERS: '4', EVENTS: '10', KILLS: '1', DEADLINE_S: '40' },
+    env: {
+      ...process.env,
+      COLLECTOR_URL: `http://127.0.0.1:${port}`,
+      WRITE_KEY: 'wk',
+      APP_ID: 'wx1',
+      USERS: '4',
+      EVENTS: '10',
+      KILLS: '1',
+      DEADLINE_S: '40',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';

@@ -18,7 +18,8 @@ const trackMany = (run: Run, count: number): void => {
 };
 /** A copy of this realm: the library's objects are of the stub host's. */
 const stats = (run: Run): Json => JSON.parse(JSON.stringify(run.sdk.getStats()));
-const delivered = (phone: Phone): number[] => phone.collector.events.filter((event) => event['event'] === 'buy').map((event) => event['properties']['i']);
+const delivered = (phone: Phone): number[] =>
+  phone.collector.events.filter((event) => event['event'] === 'buy').map((event) => event['properties']['i']);
 
 const KEPT: [string, Reply][] = [
   ['408', { status: 408 }],
@@ -61,7 +62,9 @@ for (const status of [400, 401, 403, 404, 405, 411, 415]) {
 }
 
 test('422: every event was refused, none is sent again', () => {
-  const { phone, run } = afterStart([{ status: 422, body: { error: 'all_events_rejected', message: '', request_id: 'r' } }]);
+  const { phone, run } = afterStart([
+    { status: 422, body: { error: 'all_events_rejected', message: '', request_id: 'r' } },
+  ]);
   trackMany(run, 3);
   phone.settle(60_000);
 
@@ -72,13 +75,19 @@ test('422: every event was refused, none is sent again', () => {
 test('200 with refused events: all leave the queue, the refused ones are named to debug', () => {
   const lines: unknown[][] = [];
   const errors = [{ index: 1, event_id: 'x', code: 'invalid_type', path: '$.events[1].properties', message: 'x' }];
-  const { phone, run } = afterStart([{ status: 200, body: { request_id: 'r', accepted: 2, duplicates: 0, rejected: 1, errors } }], { debug: (...line: unknown[]) => lines.push(line) });
+  const { phone, run } = afterStart(
+    [{ status: 200, body: { request_id: 'r', accepted: 2, duplicates: 0, rejected: 1, errors } }],
+    { debug: (...line: unknown[]) => lines.push(line) },
+  );
   trackMany(run, 3);
   phone.settle(60_000);
 
   assert.equal(phone.collector.requests.length, 1);
   assert.equal(stats(run).rejected, 1);
-  assert.equal(JSON.stringify(lines.find(([message]) => message === 'delivered 2, refused 1')?.[1]), JSON.stringify(errors));
+  assert.equal(
+    JSON.stringify(lines.find(([message]) => message === 'delivered 2, refused 1')?.[1]),
+    JSON.stringify(errors),
+  );
 });
 
 test('413: the batch is halved until it fits, nothing is lost', () => {
@@ -94,7 +103,8 @@ test('413: the batch is halved until it fits, nothing is lost', () => {
 test('413 for a single event: it is dropped, the next ones are sent', () => {
   const { phone, run } = afterStart([]);
   const success = phone.collector.reply;
-  phone.collector.reply = (body, index) => (body['events'].some((event: Json) => event['properties']?.['i'] === 1) ? { status: 413 } : success(body, index));
+  phone.collector.reply = (body, index) =>
+    body['events'].some((event: Json) => event['properties']?.['i'] === 1) ? { status: 413 } : success(body, index);
   trackMany(run, 4);
   phone.settle(20_000);
 
@@ -121,7 +131,10 @@ test('a backlog goes out in requests of at most 50, one at a time, in order', ()
   const sizes = phone.collector.requests.map((request) => request.body['events'].length);
   assert.ok(Math.max(...sizes) <= 50);
   assert.equal(phone.collector.maxInFlight, 1);
-  assert.deepEqual(delivered(phone), Array.from({ length: 220 }, (_, i) => i));
+  assert.deepEqual(
+    delivered(phone),
+    Array.from({ length: 220 }, (_, i) => i),
+  );
 });
 
 test('a hide sends at once beside a request that is under way: two slots at most', () => {
@@ -226,11 +239,19 @@ test('a kill while a request is under way: sent again with the same ids, so it c
   assert.deepEqual(delivered(phone), [0, 1, 2]);
 });
 
-test('the oldest events are dropped beyond the queue\'s bound, and the loss is told once', () => {
+test("the oldest events are dropped beyond the queue's bound, and the loss is told once", () => {
   const { phone, run } = afterStart(Array(3).fill('refused'), { maxQueueEvents: 100 });
   trackMany(run, 130);
   phone.settle(120_000);
 
-  assert.deepEqual(delivered(phone), Array.from({ length: 100 }, (_, i) => i + 30));
-  assert.deepEqual(phone.collector.events.filter((event) => event['event'] === 'sdk_events_dropped').map((event) => event['properties']), [{ queue_full: 30, count: 30 }]);
+  assert.deepEqual(
+    delivered(phone),
+    Array.from({ length: 100 }, (_, i) => i + 30),
+  );
+  assert.deepEqual(
+    phone.collector.events
+      .filter((event) => event['event'] === 'sdk_events_dropped')
+      .map((event) => event['properties']),
+    [{ queue_full: 30, count: 30 }],
+  );
 });

@@ -5,7 +5,15 @@ import { joinQuery, readEntry, readQuery } from '../src/entry';
 const entry = (options?: object) => readEntry(options, () => undefined);
 
 test('launch options complete: scene, path, query, referrer, ticket, chat type, category', () => {
-  const read = entry({ path: '/pages/a', query: { id: '1' }, scene: 1044, shareTicket: 'ticket', chatType: 3, apiCategory: 'default', referrerInfo: { appId: 'wx2', extraData: { secret: 1 } } });
+  const read = entry({
+    path: '/pages/a',
+    query: { id: '1' },
+    scene: 1044,
+    shareTicket: 'ticket',
+    chatType: 3,
+    apiCategory: 'default',
+    referrerInfo: { appId: 'wx2', extraData: { secret: 1 } },
+  });
 
   assert.deepEqual(read.common, { scene: 1044, referrerAppId: 'wx2', chatType: 3 });
   assert.deepEqual(read.fields, { page: 'pages/a', pageQuery: 'id=1', shareTicket: 'ticket' });
@@ -13,7 +21,13 @@ test('launch options complete: scene, path, query, referrer, ticket, chat type, 
 });
 
 test('every field may be missing, empty or of another type', () => {
-  for (const options of [undefined, {}, { query: undefined, referrerInfo: {} }, { query: null, scene: null, referrerInfo: null }, { query: '', scene: '' }]) {
+  for (const options of [
+    undefined,
+    {},
+    { query: undefined, referrerInfo: {} },
+    { query: null, scene: null, referrerInfo: null },
+    { query: '', scene: '' },
+  ]) {
     const read = entry(options);
     assert.equal(read.common.referrerAppId, undefined);
     assert.equal(read.common.chatType, undefined);
@@ -23,7 +37,8 @@ test('every field may be missing, empty or of another type', () => {
 });
 
 test('scenes keep their form on every platform', () => {
-  for (const scene of [1001, '0000', '021001', '11700000', '011009', 'applets_share_back']) assert.equal(entry({ scene }).common.scene, scene);
+  for (const scene of [1001, '0000', '021001', '11700000', '011009', 'applets_share_back'])
+    assert.equal(entry({ scene }).common.scene, scene);
 });
 
 test('both spellings of the referrer are read', () => {
@@ -39,7 +54,12 @@ test('a mini-program code: its scene is decoded, and campaign and card are found
 });
 
 test('an ordinary QR code: its link is decoded, and campaign is found in it', () => {
-  const read = entry({ query: { q: encodeURIComponent('https://a.example/t?utm_medium=table&utm_campaign=%E5%A4%8F#x'), scancode_time: '1' } });
+  const read = entry({
+    query: {
+      q: encodeURIComponent('https://a.example/t?utm_medium=table&utm_campaign=%E5%A4%8F#x'),
+      scancode_time: '1',
+    },
+  });
 
   assert.equal(read.properties['qr_url'], 'https://a.example/t?utm_medium=table&utm_campaign=%E5%A4%8F#x');
   assert.deepEqual(read.utm, { medium: 'table', campaign: '夏' });
@@ -51,7 +71,10 @@ test('a badly encoded query is taken as it is', () => {
 });
 
 test('a query is joined as it stood, without the share parameter, with what would end a value encoded', () => {
-  assert.equal(joinQuery({ id: '1', _st: 'abcdef123456ab.1', name: '%E4%BD%A0', t: '你', u: 'a=b&c d' }), 'id=1&name=%E4%BD%A0&t=你&u=a%3Db%26c%20d');
+  assert.equal(
+    joinQuery({ id: '1', _st: 'abcdef123456ab.1', name: '%E4%BD%A0', t: '你', u: 'a=b&c d' }),
+    'id=1&name=%E4%BD%A0&t=你&u=a%3Db%26c%20d',
+  );
   assert.deepEqual(readQuery('a=1&b=%E4%BD%A0'), { a: '1', b: '你' });
   assert.deepEqual(readQuery({ n: 5, x: undefined }), { n: '5' });
 });

@@ -134,7 +134,10 @@ for (const [name, stored] of Object.entries(CORRUPT)) {
 
 test('one corrupt entry does not cost its neighbours', () => {
   const storage = new MemoryStorage();
-  storage.values.set('q', `{"v":1,"contexts":[{"anonymous_id":"a"}],"events":[[0,${event(1)}],[7,${event(2)}],null,[0,{"event":"x"}],[0,${event(3)}]]}`);
+  storage.values.set(
+    'q',
+    `{"v":1,"contexts":[{"anonymous_id":"a"}],"events":[[0,${event(1)}],[7,${event(2)}],null,[0,{"event":"x"}],[0,${event(3)}]]}`,
+  );
   const store = createEventStore(storage, 'q', 100, () => undefined);
   store.restore();
 

@@ -32,7 +32,18 @@ test('the example: consent, pages, tracked events and a shared card', () => {
   run.hide();
 
   assert.deepEqual(phone.collector.names(), [
-    'app_launch', 'app_show', 'page_view', 'page_leave', 'product_view', 'page_view', 'add_to_cart', 'order_pay', 'user_increment', 'share', 'page_leave', 'app_hide',
+    'app_launch',
+    'app_show',
+    'page_view',
+    'page_leave',
+    'product_view',
+    'page_view',
+    'add_to_cart',
+    'order_pay',
+    'user_increment',
+    'share',
+    'page_leave',
+    'app_hide',
   ]);
   assert.equal(phone.collector.find('product_view')['page'], 'pages/goods/detail', 'tracked in onLoad');
   assert.match(card.path, /^\/pages\/goods\/detail\?id=42&_st=[0-9a-z]{14}\.1$/);

@@ -27,7 +27,9 @@ export class FakeClock {
   advance(ms: number): void {
     const end = this.now + ms;
     for (;;) {
-      const due = this.isSuspended ? undefined : this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at || a.id - b.id)[0];
+      const due = this.isSuspended
+        ? undefined
+        : this.#timers.filter((timer) => timer.at <= end).sort((a, b) => a.at - b.at || a.id - b.id)[0];
       if (!due) break;
       this.clearTimeout(due.id);
       this.now = Math.max(this.now, due.at);

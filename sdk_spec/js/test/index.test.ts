@@ -19,9 +19,26 @@ test('track: name, properties, super properties, timer', () => {
 
   const [first, second] = phone.collector.events;
   assert.equal(first!['duration_ms'], 2_500);
-  assert.deepEqual(first!['properties'], { plan: 'own', city: '北京', sku: 'A-1', price: 19.9, vip: true, tags: ['a', 'b'] });
+  assert.deepEqual(first!['properties'], {
+    plan: 'own',
+    city: '北京',
+    sku: 'A-1',
+    price: 19.9,
+    vip: true,
+    tags: ['a', 'b'],
+  });
   assert.equal(second!['duration_ms'], undefined);
   assert.deepEqual(second!['properties'], { city: '北京' });
+});
+
+test('names that objects have of their own are names like others', () => {
+  const phone = new Phone();
+  const run = phone.start({ autoTrack: false });
+  for (const name of ['constructor', '__proto__', 'toString']) run.sdk.track(name, { constructor: 1, [name]: 'x' });
+  phone.settle();
+
+  assert.deepEqual(phone.collector.names(), ['constructor', '__proto__', 'toString']);
+  for (const event of phone.collector.events) assert.equal(event['duration_ms'], undefined);
 });
 
 test('an event is fixed when it is made: id, time, ids of the person', () => {
@@ -60,12 +77,15 @@ test('profile changes carry their properties alone', () => {
   run.sdk.unsetUser('nickname', 'city');
   phone.settle();
 
-  assert.deepEqual(phone.collector.events.map((event) => [event['event'], event['properties']]), [
-    ['user_set', { level: 3 }],
-    ['user_set_once', { first_channel: 'qr' }],
-    ['user_increment', { orders: 1 }],
-    ['user_unset', { nickname: null, city: null }],
-  ]);
+  assert.deepEqual(
+    phone.collector.events.map((event) => [event['event'], event['properties']]),
+    [
+      ['user_set', { level: 3 }],
+      ['user_set_once', { first_channel: 'qr' }],
+      ['user_increment', { orders: 1 }],
+      ['user_unset', { nickname: null, city: null }],
+    ],
+  );
 });
 
 test('ids and super properties survive a kill', () => {
@@ -120,7 +140,10 @@ test('a second init is ignored', () => {
   phone.settle();
 
   assert.deepEqual(phone.collector.names(), FIRST_VISIT);
-  assert.deepEqual(phone.collector.requests.map((request) => request.url), ['https://collector.example/v1/events']);
+  assert.deepEqual(
+    phone.collector.requests.map((request) => request.url),
+    ['https://collector.example/v1/events'],
+  );
 });
 
 for (const order of ['before', 'after']) {
@@ -140,7 +163,10 @@ for (const order of ['before', 'after']) {
     phone.settle();
 
     assert.deepEqual(phone.collector.names(), [...FIRST_VISIT, 'page_leave', 'page_view', 'from_copy']);
-    assert.deepEqual(phone.collector.events.map((event) => event['seq']), [1, 2, 3, 4, 5, 6]);
+    assert.deepEqual(
+      phone.collector.events.map((event) => event['seq']),
+      [1, 2, 3, 4, 5, 6],
+    );
   });
 }
 
@@ -184,7 +210,10 @@ test('outside a mini-program every function does nothing', () => {
 });
 
 test('missing options: nothing starts, nothing throws, debug names the option', () => {
-  for (const [options, missing] of [[{}, 'collectorUrl'], [{ collectorUrl: 'https://c.example' }, 'writeKey']] as const) {
+  for (const [options, missing] of [
+    [{}, 'collectorUrl'],
+    [{ collectorUrl: 'https://c.example' }, 'writeKey'],
+  ] as const) {
     const lines: string[] = [];
     const phone = new Phone();
     const run = phone.boot();
@@ -195,7 +224,22 @@ test('missing options: nothing starts, nothing throws, debug names the option', 
   }
 });
 
-const NONSENSE: unknown[] = [undefined, null, 0, '', 'text', [], {}, () => undefined, Symbol('x'), { get x() { throw new Error('getter'); } }];
+const NONSENSE: unknown[] = [
+  undefined,
+  null,
+  0,
+  '',
+  'text',
+  [],
+  {},
+  () => undefined,
+  Symbol('x'),
+  {
+    get x() {
+      throw new Error('getter');
+    },
+  },
+];
 
 test('no function throws, whatever it is given, before init and after', () => {
   const phone = new Phone();
@@ -203,7 +247,8 @@ test('no function throws, whatever it is given, before init and after', () => {
   for (const moment of ['before', 'after']) {
     for (const [name, method] of Object.entries(run.sdk) as [string, (...args: unknown[]) => unknown][]) {
       if (name === 'init' || name === 'optOut') continue;
-      for (const first of NONSENSE) for (const second of NONSENSE) assert.doesNotThrow(() => method(first, second), `${moment} ${name}`);
+      for (const first of NONSENSE)
+        for (const second of NONSENSE) assert.doesNotThrow(() => method(first, second), `${moment} ${name}`);
     }
     if (moment === 'before') for (const options of NONSENSE) assert.doesNotThrow(() => run.sdk.init(options as never));
     run.init();
@@ -228,7 +273,14 @@ test('a host whose every API throws loses only the tracking', () => {
   run.hide();
   phone.settle(60_000);
 
-  assert.deepEqual(run.calls, ['app.onLaunch', 'app.onShow', 'pages/home/index.onLoad', 'pages/home/index.onShow', 'pages/home/index.onHide', 'app.onHide']);
+  assert.deepEqual(run.calls, [
+    'app.onLaunch',
+    'app.onShow',
+    'pages/home/index.onLoad',
+    'pages/home/index.onShow',
+    'pages/home/index.onHide',
+    'app.onHide',
+  ]);
 });
 
 test('a debug function that throws hurts nobody', () => {
@@ -252,7 +304,8 @@ test('silent by default; debug explains on the console', () => {
   const loud = new Phone().start({ debug: true });
   loud.phone.settle();
   const text = loud.consoleLines.map((line) => line.slice(0, 2).join(' ')).join('\n');
-  for (const part of ['[scenetrail] started, consent granted', 'app_launch', 'sending 3', 'delivered 3, refused 0']) assert.ok(text.includes(part), part);
+  for (const part of ['[scenetrail] started, consent granted', 'app_launch', 'sending 3', 'delivered 3, refused 0'])
+    assert.ok(text.includes(part), part);
 });
 
 test('handlers keep arguments, return value and exceptions', () => {
@@ -326,7 +379,7 @@ test('opting out aborts the request that is under way', () => {
   assert.equal(phone.collector.requests.length, 1);
 });
 
-test('after a refusal shared paths are the app\'s own', () => {
+test("after a refusal shared paths are the app's own", () => {
   const phone = new Phone();
   const run = phone.boot();
   const value = { path: 'pages/a' };

@@ -14,7 +14,9 @@ test('navigation: each page has a view and a leave with its stay and its predece
   run.back();
   phone.settle();
 
-  const pages = phone.collector.events.slice(2).map((event) => [event['event'], event['page'], event['duration_ms'], event['referrer_page']]);
+  const pages = phone.collector.events
+    .slice(2)
+    .map((event) => [event['event'], event['page'], event['duration_ms'], event['referrer_page']]);
   assert.deepEqual(pages, [
     ['page_view', 'pages/home/index', undefined, undefined],
     ['page_leave', 'pages/home/index', 2_000, undefined],
@@ -24,12 +26,14 @@ test('navigation: each page has a view and a leave with its stay and its predece
   ]);
 });
 
-test('events of a page\'s own onShow follow its page_view and carry its route', () => {
+test("events of a page's own onShow follow its page_view and carry its route", () => {
   const phone = new Phone();
   const run = phone.boot();
   run.init();
   run.registerApp();
-  run.registerPages({ 'pages/home/index': { onShow: () => run.sdk.track('shown'), onHide: () => run.sdk.track('hidden') } });
+  run.registerPages({
+    'pages/home/index': { onShow: () => run.sdk.track('shown'), onHide: () => run.sdk.track('hidden') },
+  });
   run.launch();
   run.open('pages/home/index');
   run.hide();
@@ -178,7 +182,13 @@ test('a second generation card names its parent and is one deeper', () => {
   const run = phone.boot();
   run.init();
   run.registerApp();
-  run.registerPages({ 'pages/goods/detail': { onShareAppMessage: () => undefined, onShareTimeline: () => ({ title: 't' }), onAddToFavorites: () => ({ query: 'a=1' }) } });
+  run.registerPages({
+    'pages/goods/detail': {
+      onShareAppMessage: () => undefined,
+      onShareTimeline: () => ({ title: 't' }),
+      onAddToFavorites: () => ({ query: 'a=1' }),
+    },
+  });
   run.launch({ path: 'pages/goods/detail', query: { id: '1', _st: 'abcdef123456ab.2' } });
   run.open('pages/goods/detail', { id: '1', _st: 'abcdef123456ab.2' });
   const message = run.callPage('onShareAppMessage', { from: 'button' });
@@ -186,12 +196,17 @@ test('a second generation card names its parent and is one deeper', () => {
   const favorite = run.callPage('onAddToFavorites');
   phone.settle();
 
-  const shares = phone.collector.events.filter((event) => event['event'] === 'share').map((event) => event['properties'] as Json);
-  assert.deepEqual(shares.map((share) => [share['share_channel'], share['parent_share_id'], share['depth']]), [
-    ['message', 'abcdef123456ab', 3],
-    ['timeline', 'abcdef123456ab', 3],
-    ['favorite', 'abcdef123456ab', 3],
-  ]);
+  const shares = phone.collector.events
+    .filter((event) => event['event'] === 'share')
+    .map((event) => event['properties'] as Json);
+  assert.deepEqual(
+    shares.map((share) => [share['share_channel'], share['parent_share_id'], share['depth']]),
+    [
+      ['message', 'abcdef123456ab', 3],
+      ['timeline', 'abcdef123456ab', 3],
+      ['favorite', 'abcdef123456ab', 3],
+    ],
+  );
   assert.equal(new Set(shares.map((share) => share['share_id'])).size, 3);
   assert.equal(message.path, `pages/goods/detail?id=1&_st=${shares[0]!['share_id']}.3`);
   assert.equal(timeline.query, `id=1&_st=${shares[1]!['share_id']}.3`);
@@ -232,7 +247,7 @@ test('every automatic event can be switched off, one by one and all', () => {
   assert.deepEqual(run(false), []);
 });
 
-test('with share switched off, the handler\'s return value is passed on untouched', () => {
+test("with share switched off, the handler's return value is passed on untouched", () => {
   const phone = new Phone();
   const run = phone.boot();
   const value = { title: 't' };
@@ -254,14 +269,22 @@ test('taps: only when switched on, with handler and element, not the other data'
     run.registerPages({ 'pages/home/index': { buy: () => 'theirs', load: () => 'data' } });
     run.launch();
     run.open('pages/home/index');
-    assert.equal(run.callPage('buy', { type: 'tap', currentTarget: { id: 'b1', dataset: { track: 'buy-now', phone: '138' } } }), 'theirs');
+    assert.equal(
+      run.callPage('buy', { type: 'tap', currentTarget: { id: 'b1', dataset: { track: 'buy-now', phone: '138' } } }),
+      'theirs',
+    );
     assert.equal(run.callPage('load', { type: 'success' }), 'data');
     phone.settle();
     return phone;
   };
 
   assert.deepEqual(play(false).collector.names(), FIRST_VISIT);
-  assert.deepEqual(play(true).collector.find('tap')['properties'], { handler: 'buy', element_id: 'b1', element: 'buy-now', kind: 'tap' });
+  assert.deepEqual(play(true).collector.find('tap')['properties'], {
+    handler: 'buy',
+    element_id: 'b1',
+    element: 'buy-now',
+    kind: 'tap',
+  });
 });
 
 test('app errors are recorded, at most 10 a minute', () => {
@@ -272,7 +295,9 @@ test('app errors are recorded, at most 10 a minute', () => {
   run.raise('later');
   phone.settle();
 
-  const errors = phone.collector.events.filter((event) => event['event'] === 'app_error').map((event) => event['properties']);
+  const errors = phone.collector.events
+    .filter((event) => event['event'] === 'app_error')
+    .map((event) => event['properties']);
   assert.equal(errors.length, 11);
   assert.deepEqual(errors[0], { kind: 'error', message: 'boom 0' });
 });

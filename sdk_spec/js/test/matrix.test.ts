@@ -21,7 +21,10 @@ const MATRIX: Record<string, (phone: Phone) => void> = {
     assert.equal(collector.find('page_view')['page_query'], 'id=42&utm_source=gzh');
     assert.deepEqual(collector.find('page_view')['utm'], { source: 'gzh' });
     assert.equal(new Set(collector.events.map((event) => event['session_id'])).size, 1);
-    assert.deepEqual(collector.events.map((event) => event['seq']), [1, 2, 3]);
+    assert.deepEqual(
+      collector.events.map((event) => event['seq']),
+      [1, 2, 3],
+    );
     assert.equal(collector.requests.length, 1, 'one request');
     const [request] = collector.requests;
     assert.equal(request!.url, 'https://collector.example/v1/events');
@@ -87,7 +90,10 @@ const MATRIX: Record<string, (phone: Phone) => void> = {
     assert.deepEqual(collector.names(), [...FIRST_VISIT, 'page_leave', 'app_hide', ...FIRST_VISIT]);
     assert.equal(new Set(collector.events.map((event) => event['session_id'])).size, 1);
     assert.equal(new Set(collector.events.map((event) => event['anonymous_id'])).size, 1);
-    assert.deepEqual(collector.events.map((event) => event['seq']), [1, 2, 3, 4, 5, 6, 7, 8]);
+    assert.deepEqual(
+      collector.events.map((event) => event['seq']),
+      [1, 2, 3, 4, 5, 6, 7, 8],
+    );
     assert.equal(collector.stored.length, collector.events.length, 'nothing twice');
   },
 
@@ -141,7 +147,12 @@ const MATRIX: Record<string, (phone: Phone) => void> = {
 
   '429: Retry-After is honoured, also when flush is called'(phone) {
     phone.collector.reply = (body, index) =>
-      index === 0 ? { status: 429, headers: { 'Retry-After': '60' } } : { status: 200, body: { request_id: 'r', accepted: body['events'].length, duplicates: 0, rejected: 0, errors: [] } };
+      index === 0
+        ? { status: 429, headers: { 'Retry-After': '60' } }
+        : {
+            status: 200,
+            body: { request_id: 'r', accepted: body['events'].length, duplicates: 0, rejected: 0, errors: [] },
+          };
     const run = phone.start();
     phone.settle();
     run.sdk.flush();
@@ -249,7 +260,10 @@ const MATRIX: Record<string, (phone: Phone) => void> = {
     assert.equal(share['properties']['depth'], 1);
 
     const other = new Phone({ platform: phone.platform, style: phone.style });
-    const visit = other.start({}, { path: 'pages/goods/detail', query: { id: '42', _st: `${share['properties']['share_id']}.1` } });
+    const visit = other.start(
+      {},
+      { path: 'pages/goods/detail', query: { id: '42', _st: `${share['properties']['share_id']}.1` } },
+    );
     other.settle();
     for (const event of other.collector.events) assert.equal(event['share_id'], share['properties']['share_id']);
     assert.equal(other.collector.find('page_view')['page_query'], 'id=42');

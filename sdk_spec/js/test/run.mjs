@@ -21,10 +21,21 @@ await build({
   define: { __PLATFORM__: '"all"', __VERSION__: JSON.stringify(version) },
 });
 // The runtime of Taro as its own build makes it for WeChat, as one script for a stub host's context.
-const off = ['ENABLE_INNER_HTML', 'ENABLE_ADJACENT_HTML', 'ENABLE_SIZE_APIS', 'ENABLE_TEMPLATE_CONTENT', 'ENABLE_CLONE_NODE', 'ENABLE_CONTAINS', 'ENABLE_MUTATION_OBSERVER'];
+const off = [
+  'ENABLE_INNER_HTML',
+  'ENABLE_ADJACENT_HTML',
+  'ENABLE_SIZE_APIS',
+  'ENABLE_TEMPLATE_CONTENT',
+  'ENABLE_CLONE_NODE',
+  'ENABLE_CONTAINS',
+  'ENABLE_MUTATION_OBSERVER',
+];
 await build({
   absWorkingDir: root,
-  stdin: { contents: "export { createPageConfig, injectPageInstance, Current, document } from '@tarojs/runtime';", resolveDir: root },
+  stdin: {
+    contents: "export { createPageConfig, injectPageInstance, Current, document } from '@tarojs/runtime';",
+    resolveDir: root,
+  },
   outfile: '.build/test/taro_runtime.js',
   bundle: true,
   format: 'iife',
@@ -39,5 +50,15 @@ await build({
     'process.env.NODE_ENV': '"production"',
   },
 });
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', ...process.argv.slice(2), '--test', '--test-concurrency=2', ...files.map((name) => `${root}.build/test/${name.replace(/ts$/, 'mjs')}`)], { stdio: 'inherit' });
+const { status } = spawnSync(
+  process.execPath,
+  [
+    '--enable-source-maps',
+    ...process.argv.slice(2),
+    '--test',
+    '--test-concurrency=2',
+    ...files.map((name) => `${root}.build/test/${name.replace(/ts$/, 'mjs')}`),
+  ],
+  { stdio: 'inherit' },
+);
 process.exit(status ?? 1);

@@ -3,16 +3,29 @@ import { test } from 'node:test';
 import { createSessionKeeper, type SessionKeeper } from '../src/session';
 
 const MINUTE = 60_000;
-const values = (): { map: Map<string, string>; read(key: string): string | undefined; write(key: string, value: string): boolean; remove(key: string): void } => {
+const values = (): {
+  map: Map<string, string>;
+  read(key: string): string | undefined;
+  write(key: string, value: string): boolean;
+  remove(key: string): void;
+} => {
   const map = new Map<string, string>();
-  return { map, read: (key) => map.get(key), write: (key, value) => !!map.set(key, value), remove: (key) => void map.delete(key) };
+  return {
+    map,
+    read: (key) => map.get(key),
+    write: (key, value) => !!map.set(key, value),
+    remove: (key) => void map.delete(key),
+  };
 };
 const keeper = (storage = values(), now = 0): SessionKeeper => createSessionKeeper(storage, 's', 30 * MINUTE, now);
 
 test('seq counts up from 1 within a session', () => {
   const sessions = keeper();
 
-  assert.deepEqual([1, 2, 3].map((at) => sessions.next(at).seq), [1, 2, 3]);
+  assert.deepEqual(
+    [1, 2, 3].map((at) => sessions.next(at).seq),
+    [1, 2, 3],
+  );
 });
 
 test('a silence of the timeout ends a session, one millisecond less does not', () => {
@@ -77,7 +90,15 @@ test('a restart after the timeout keeps the person and begins a session', () => 
   assert.notEqual(second.session.id, first.session.id);
 });
 
-for (const stored of ['', 'nonsense', '{}', '{"person":{}}', '{"person":{"identity":{"anonymousId":""}}}', '{"session":{"id":5}}', 'null']) {
+for (const stored of [
+  '',
+  'nonsense',
+  '{}',
+  '{"person":{}}',
+  '{"person":{"identity":{"anonymousId":""}}}',
+  '{"session":{"id":5}}',
+  'null',
+]) {
   test(`a corrupt record (${stored || 'empty'}) gives new ids`, () => {
     const storage = values();
     storage.map.set('s', stored);

@@ -11,7 +11,8 @@ function loadSimulate(): Json {
   const { JSDOM } = require('jsdom');
   const { window } = new JSDOM('<!doctype html><body></body>');
   Object.assign(globalThis, { window });
-  for (const name of ['document', 'HTMLElement', 'Node', 'Event', 'CustomEvent', 'MutationObserver', 'TouchEvent']) Object.assign(globalThis, { [name]: window[name] });
+  for (const name of ['document', 'HTMLElement', 'Node', 'Event', 'CustomEvent', 'MutationObserver', 'TouchEvent'])
+    Object.assign(globalThis, { [name]: window[name] });
   return require('miniprogram-simulate');
 }
 
@@ -36,7 +37,12 @@ test('a component that was wrapped renders and updates; its tap becomes an event
   run.open('pages/home/index');
 
   const simulate = loadSimulate();
-  const component = simulate['render'](simulate['load']({ ...registered, template: '<button class="b" data-track="buy-now" bindtap="buy">{{n}}</button>' }));
+  const component = simulate['render'](
+    simulate['load']({
+      ...registered,
+      template: '<button class="b" data-track="buy-now" bindtap="buy">{{n}}</button>',
+    }),
+  );
   component.attach(document.createElement('div'));
   component.instance.onShow();
   component.querySelector('.b').dispatchEvent('tap');

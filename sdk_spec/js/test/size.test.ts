@@ -16,11 +16,21 @@ for (const platform of PLATFORM_KEYS) {
   });
 }
 
-test('a platform\'s build names no other platform\'s global', () => {
-  const globals: Record<string, RegExp> = { wechat: /typeof wx\b/, alipay: /typeof my\b/, douyin: /typeof tt\b/, baidu: /typeof swan\b/, qq: /typeof qq\b/, kuaishou: /typeof ks\b/, jd: /typeof jd\b/, xiaohongshu: /typeof xhs\b/ };
+test("a platform's build names no other platform's global", () => {
+  const globals: Record<string, RegExp> = {
+    wechat: /typeof wx\b/,
+    alipay: /typeof my\b/,
+    douyin: /typeof tt\b/,
+    baidu: /typeof swan\b/,
+    qq: /typeof qq\b/,
+    kuaishou: /typeof ks\b/,
+    jd: /typeof jd\b/,
+    xiaohongshu: /typeof xhs\b/,
+  };
   for (const platform of PLATFORM_KEYS) {
     const code = file(`dist/${platform}.js`);
-    for (const [name, pattern] of Object.entries(globals)) assert.equal(pattern.test(code), name === platform, `${platform}: ${name}`);
+    for (const [name, pattern] of Object.entries(globals))
+      assert.equal(pattern.test(code), name === platform, `${platform}: ${name}`);
   }
 });
 
@@ -28,13 +38,34 @@ test('builds are plain ASCII and use no browser API', () => {
   for (const platform of [...PLATFORM_KEYS, 'index']) {
     const code = file(`dist/${platform}.js`);
     assert.match(code, /^[\x00-\x7f]*$/);
-    assert.doesNotMatch(code, /\b(window|document|fetch|XMLHttpRequest|localStorage|process|Buffer|btoa|atob|TextEncoder|eval)\b/);
+    assert.doesNotMatch(
+      code,
+      /\b(window|document|fetch|XMLHttpRequest|localStorage|process|Buffer|btoa|atob|TextEncoder|eval)\b/,
+    );
   }
 });
 
-test('only platform.ts names the platforms\' globals', () => {
-  for (const name of ['client', 'config', 'emitter', 'entry', 'event_store', 'hooks', 'index', 'lifecycle', 'payload', 'random', 'session', 'share', 'types']) {
-    assert.doesNotMatch(file(`src/${name}.ts`).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''), /\b(wx|my|tt|swan|qq|ks|jd|xhs)\b[.\[]/, name);
+test("only platform.ts names the platforms' globals", () => {
+  for (const name of [
+    'client',
+    'config',
+    'emitter',
+    'entry',
+    'event_store',
+    'hooks',
+    'index',
+    'lifecycle',
+    'payload',
+    'random',
+    'session',
+    'share',
+    'types',
+  ]) {
+    assert.doesNotMatch(
+      file(`src/${name}.ts`).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, ''),
+      /\b(wx|my|tt|swan|qq|ks|jd|xhs)\b[.\[]/,
+      name,
+    );
   }
 });
 

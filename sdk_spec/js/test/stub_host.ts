@@ -36,13 +36,70 @@ interface HostTraits {
 
 export const HOSTS: Record<PlatformKey, HostTraits> = {
   wechat: { global: 'wx', scene: 1044, route: 'route', headers: 'header', status: 'statusCode', hasListeners: true },
-  alipay: { global: 'my', scene: '1007', route: 'route', headers: 'headers', status: 'status', isBoxed: true, failsOnHttpError: true, hasNoEmptyQuery: true, hasListeners: true, returnsStorageError: true },
-  douyin: { global: 'tt', scene: '024001', route: '__route__', headers: 'header', status: 'statusCode', hasListeners: true },
-  baidu: { global: 'swan', scene: '11600000', route: 'uri', headers: 'header', status: 'statusCode', hasListeners: true, returnsStorageError: true },
-  qq: { global: 'qq', scene: 1008, route: 'route', headers: 'header', status: 'statusCode', hasListeners: true, hasWx: true },
-  kuaishou: { global: 'ks', scene: '011001', route: 'route', headers: 'header', status: 'statusCode', hasListeners: false },
-  jd: { global: 'jd', scene: '001', route: 'route', headers: 'header', status: 'statusCode', hasListeners: false, hasWx: true },
-  xiaohongshu: { global: 'xhs', scene: '1001', route: 'route', headers: 'header', status: 'statusCode', hasListeners: false, hasWx: true },
+  alipay: {
+    global: 'my',
+    scene: '1007',
+    route: 'route',
+    headers: 'headers',
+    status: 'status',
+    isBoxed: true,
+    failsOnHttpError: true,
+    hasNoEmptyQuery: true,
+    hasListeners: true,
+    returnsStorageError: true,
+  },
+  douyin: {
+    global: 'tt',
+    scene: '024001',
+    route: '__route__',
+    headers: 'header',
+    status: 'statusCode',
+    hasListeners: true,
+  },
+  baidu: {
+    global: 'swan',
+    scene: '11600000',
+    route: 'uri',
+    headers: 'header',
+    status: 'statusCode',
+    hasListeners: true,
+    returnsStorageError: true,
+  },
+  qq: {
+    global: 'qq',
+    scene: 1008,
+    route: 'route',
+    headers: 'header',
+    status: 'statusCode',
+    hasListeners: true,
+    hasWx: true,
+  },
+  kuaishou: {
+    global: 'ks',
+    scene: '011001',
+    route: 'route',
+    headers: 'header',
+    status: 'statusCode',
+    hasListeners: false,
+  },
+  jd: {
+    global: 'jd',
+    scene: '001',
+    route: 'route',
+    headers: 'header',
+    status: 'statusCode',
+    hasListeners: false,
+    hasWx: true,
+  },
+  xiaohongshu: {
+    global: 'xhs',
+    scene: '1001',
+    route: 'route',
+    headers: 'header',
+    status: 'statusCode',
+    hasListeners: false,
+    hasWx: true,
+  },
 };
 
 export const PLATFORM_KEYS = Object.keys(HOSTS) as PlatformKey[];
@@ -205,7 +262,11 @@ export class Run {
   /** Load a copy of the library, as `require` does; a second copy must do no harm. */
   load(file = this.phone.file): typeof Sdk {
     const exports = {};
-    vm.compileFunction(built(file), ['exports', 'module', 'require'], { parsingContext: this.context as vm.Context })(exports, { exports }, undefined);
+    vm.compileFunction(built(file), ['exports', 'module', 'require'], { parsingContext: this.context as vm.Context })(
+      exports,
+      { exports },
+      undefined,
+    );
     return exports as typeof Sdk;
   }
 
@@ -214,15 +275,18 @@ export class Run {
   }
 
   registerApp(app: Json = {}): void {
-    const note = (name: string): Hook => (...args) => {
-      this.calls.push(`app.${name}`);
-      return app[name]?.apply(this.#app, args);
-    };
+    const note =
+      (name: string): Hook =>
+      (...args) => {
+        this.calls.push(`app.${name}`);
+        return app[name]?.apply(this.#app, args);
+      };
     this.context['App']({ ...app, onLaunch: note('onLaunch'), onShow: note('onShow'), onHide: note('onHide') });
   }
 
   registerPages(pages: Record<string, Json> = {}): void {
-    for (const name of new Set(['pages/home/index', 'pages/goods/detail', ...Object.keys(pages)])) this.registerPage(name, pages[name]);
+    for (const name of new Set(['pages/home/index', 'pages/goods/detail', ...Object.keys(pages)]))
+      this.registerPage(name, pages[name]);
   }
 
   registerPage(name: string, handlers: Json = {}): void {
@@ -330,7 +394,8 @@ export class Run {
     const registered = this.#pages.get(name);
     if (!registered) throw new Error(`page ${name} is not registered`);
     const page: Json = { [this.phone.traits.route]: name, setData: (data: Json) => Object.assign(page['data'], data) };
-    for (const [key, value] of Object.entries(registered['methods'])) page[key] = typeof value === 'function' ? value.bind(page) : value;
+    for (const [key, value] of Object.entries(registered['methods']))
+      page[key] = typeof value === 'function' ? value.bind(page) : value;
     return page;
   }
 
@@ -341,15 +406,19 @@ export class Run {
   #makeHost(): Json {
     const { phone } = this;
     const { traits } = phone;
-    const listen = (event: string) => (listener: Hook) => void (this.#listeners[event] = [...(this.#listeners[event] || []), listener]);
+    const listen = (event: string) => (listener: Hook) =>
+      void (this.#listeners[event] = [...(this.#listeners[event] || []), listener]);
     const full = (): unknown => {
-      const error = traits.isBoxed ? { error: 14, errorMessage: 'exceed max size' } : vm.runInContext('new Error("exceed max size")', this.context as vm.Context);
+      const error = traits.isBoxed
+        ? { error: 14, errorMessage: 'exceed max size' }
+        : vm.runInContext('new Error("exceed max size")', this.context as vm.Context);
       if (traits.returnsStorageError) return error;
       throw error;
     };
     const host: Json = {
       request: (options: Json) => this.#request(options),
-      getStorageSync: (key: any) => (traits.isBoxed ? { data: phone.storage.get(key.key) ?? null } : phone.storage.get(key) ?? ''),
+      getStorageSync: (key: any) =>
+        traits.isBoxed ? { data: phone.storage.get(key.key) ?? null } : (phone.storage.get(key) ?? ''),
       setStorageSync: (key: any, value: unknown) => {
         if (phone.isStorageFull) return full();
         phone.storage.set(traits.isBoxed ? key.key : key, traits.isBoxed ? key.data : value);
@@ -358,7 +427,8 @@ export class Run {
       removeStorageSync: (key: any) => void phone.storage.delete(traits.isBoxed ? key.key : key),
       getLaunchOptionsSync: () => this.#launchOptions,
       getEnterOptionsSync: () => this.#enterOptions,
-      getNetworkType: ({ success }: Json) => phone.clock.setTimeout(() => !this.isKilled && success({ networkType: phone.networkType }), 5),
+      getNetworkType: ({ success }: Json) =>
+        phone.clock.setTimeout(() => !this.isKilled && success({ networkType: phone.networkType }), 5),
       onNetworkStatusChange: listen('onNetworkStatusChange'),
       getAccountInfoSync: () => ({ miniProgram: { appId: 'wxapp0001', envVersion: 'release', version: '1.4.2' } }),
     };
@@ -383,7 +453,17 @@ export class Run {
       for (const event of ['onAppShow', 'onAppHide', 'onError', 'onUnhandledRejection']) host[event] = listen(event);
     }
     // Calling one of these is a fault in itself: gated by the user's permission, deprecated, or changing the host's behaviour.
-    for (const name of ['getLocation', 'getSetting', 'getUserProfile', 'getUserInfo', 'login', 'getClipboardData', 'getShareInfo', 'onPageNotFound', 'getSystemInfo']) {
+    for (const name of [
+      'getLocation',
+      'getSetting',
+      'getUserProfile',
+      'getUserInfo',
+      'login',
+      'getClipboardData',
+      'getShareInfo',
+      'onPageNotFound',
+      'getSystemInfo',
+    ]) {
       host[name] = () => {
         throw new Error(`${name} must not be called`);
       };
@@ -394,12 +474,22 @@ export class Run {
   #request(options: Json): Json {
     const { phone } = this;
     const { collector, traits, clock } = phone;
-    const received: ReceivedRequest = { url: options['url'], headers: options[traits.headers] || {}, body: {}, at: clock.now, isAborted: false };
+    const received: ReceivedRequest = {
+      url: options['url'],
+      headers: options[traits.headers] || {},
+      body: {},
+      at: clock.now,
+      isAborted: false,
+    };
     received.body = JSON.parse(options['data']);
     const index = collector.requests.push(received) - 1;
     collector.maxInFlight = Math.max(collector.maxInFlight, ++collector.inFlight);
     const reply: Reply = phone.isOnline ? collector.reply(received.body, index) : 'refused';
-    if (typeof reply === 'object' && reply.status === 200 && (reply.body as Json | undefined)?.['accepted'] !== undefined) {
+    if (
+      typeof reply === 'object' &&
+      reply.status === 200 &&
+      (reply.body as Json | undefined)?.['accepted'] !== undefined
+    ) {
       const { events, ...envelope } = received.body;
       collector.stored.push(...(events as Json[]).map((event) => ({ ...envelope, ...event })));
     }
@@ -408,16 +498,26 @@ export class Run {
       if (!this.isKilled && !received.isAborted) callback();
     };
     if (reply !== 'silent') {
-      clock.setTimeout(() => {
-        if (reply === 'refused') return finish(() => options['fail']({ errMsg: 'request:fail' }));
-        const result = {
-          [traits.status]: reply.status,
-          data: typeof reply.body === 'string' ? reply.body : JSON.stringify(reply.body ?? { error: 'x', message: 'x', request_id: 'r' }),
-          [traits.headers]: reply.headers || {},
-        };
-        const isFailure = traits.failsOnHttpError && reply.status >= 400;
-        finish(() => (isFailure ? options['fail']({ error: 19, errorMessage: 'http status error', ...result }) : options['success'](result)));
-      }, (typeof reply === 'object' && reply.delayMs) || phone.latencyMs);
+      clock.setTimeout(
+        () => {
+          if (reply === 'refused') return finish(() => options['fail']({ errMsg: 'request:fail' }));
+          const result = {
+            [traits.status]: reply.status,
+            data:
+              typeof reply.body === 'string'
+                ? reply.body
+                : JSON.stringify(reply.body ?? { error: 'x', message: 'x', request_id: 'r' }),
+            [traits.headers]: reply.headers || {},
+          };
+          const isFailure = traits.failsOnHttpError && reply.status >= 400;
+          finish(() =>
+            isFailure
+              ? options['fail']({ error: 19, errorMessage: 'http status error', ...result })
+              : options['success'](result),
+          );
+        },
+        (typeof reply === 'object' && reply.delayMs) || phone.latencyMs,
+      );
     }
     return {
       abort: () => {
@@ -430,8 +530,17 @@ export class Run {
 
 /** Hooks that a page made by Taro's `createPageConfig` has, whether the component uses them or not. */
 const TARO_HOOKS: Json = Object.fromEntries(
-  ['onReady', 'onPullDownRefresh', 'onReachBottom', 'onPageScroll', 'onResize', 'onTabItemTap', 'onTitleClick', 'onOptionMenuClick', 'onKeyboardHeight', 'onPopMenuClick', 'onPullIntercept'].map((name) => [
-    name,
-    () => undefined,
-  ]),
+  [
+    'onReady',
+    'onPullDownRefresh',
+    'onReachBottom',
+    'onPageScroll',
+    'onResize',
+    'onTabItemTap',
+    'onTitleClick',
+    'onOptionMenuClick',
+    'onKeyboardHeight',
+    'onPopMenuClick',
+    'onPullIntercept',
+  ].map((name) => [name, () => undefined]),
 );

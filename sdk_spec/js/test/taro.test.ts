@@ -11,7 +11,10 @@ function registerTaroPage(run: Run, name: string, instance: Json, config: Json =
   if (!context['taro']) {
     context['global'] = vm.runInContext('globalThis', context);
     context['requestAnimationFrame'] = (callback: () => void) => context['setTimeout'](callback, 16);
-    vm.runInContext(`${readFileSync(new URL('./taro_runtime.js', import.meta.url), 'utf8')};globalThis.taro = taro;`, context);
+    vm.runInContext(
+      `${readFileSync(new URL('./taro_runtime.js', import.meta.url), 'utf8')};globalThis.taro = taro;`,
+      context,
+    );
     const { taro } = context;
     // What a framework's connector (react, vue) does when a page is mounted.
     taro.Current.app = {
@@ -25,7 +28,9 @@ function registerTaroPage(run: Run, name: string, instance: Json, config: Json =
       unmount: (_path: string, done: () => void) => done(),
     };
   }
-  run.declarePage(name, () => context['Page'](context['taro'].createPageConfig(instance, name, { root: { cn: [] } }, config)));
+  run.declarePage(name, () =>
+    context['Page'](context['taro'].createPageConfig(instance, name, { root: { cn: [] } }, config)),
+  );
 }
 
 /** Taro runs a page's hooks in microtasks. */
@@ -33,13 +38,16 @@ const microtasks = async (): Promise<void> => {
   for (let i = 0; i < 10; i++) await Promise.resolve();
 };
 
-test('a Taro app: views, stays and a card; the component\'s hooks run as before', async () => {
+test("a Taro app: views, stays and a card; the component's hooks run as before", async () => {
   const phone = new Phone();
   const run = phone.boot();
   const hooks: string[] = [];
   run.init();
   run.registerApp();
-  registerTaroPage(run, 'pages/home/index', { componentDidShow: () => hooks.push('show'), onLoad: () => hooks.push('load') });
+  registerTaroPage(run, 'pages/home/index', {
+    componentDidShow: () => hooks.push('show'),
+    onLoad: () => hooks.push('load'),
+  });
   registerTaroPage(
     run,
     'pages/goods/detail',
@@ -62,7 +70,16 @@ test('a Taro app: views, stays and a card; the component\'s hooks run as before'
   assert.equal(home['onShareAppMessage'], undefined);
   assert.equal(hooks[0], 'load');
   const { collector } = phone;
-  assert.deepEqual(collector.names(), ['app_launch', 'app_show', 'page_view', 'page_leave', 'page_view', 'share', 'page_leave', 'page_view']);
+  assert.deepEqual(collector.names(), [
+    'app_launch',
+    'app_show',
+    'page_view',
+    'page_leave',
+    'page_view',
+    'share',
+    'page_leave',
+    'page_view',
+  ]);
   assert.equal(collector.find('share')['page'], 'pages/goods/detail');
   assert.equal(card.title, '来自menu');
   assert.equal(card.path, `/pages/goods/detail?id=42&_st=${collector.find('share')['properties']['share_id']}.1`);

@@ -62,7 +62,11 @@ class PhoneDriver {
       return {
         status,
         headers: retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) },
-        body: body ?? (isTaken ? { request_id: 'r', accepted: request['events'].length, duplicates: 0, rejected: 0, errors: [] } : undefined),
+        body:
+          body ??
+          (isTaken
+            ? { request_id: 'r', accepted: request['events'].length, duplicates: 0, rejected: 0, errors: [] }
+            : undefined),
       };
     };
   }
@@ -76,6 +80,7 @@ test('there are vectors', () => assert.ok(vectors.length >= 20));
 for (const { name, vector } of vectors) {
   for (const platform of PLATFORM_KEYS) {
     if (vector['platform'] && vector['platform'] !== platform) continue;
-    test(`${name} on ${platform}`, async () => assert.deepEqual(await play(vector, new PhoneDriver(platform, vector['options'] || {})), []));
+    test(`${name} on ${platform}`, async () =>
+      assert.deepEqual(await play(vector, new PhoneDriver(platform, vector['options'] || {})), []));
   }
 }

@@ -5,7 +5,9 @@ import { test } from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { Phone, PLATFORM_KEYS, type Json } from './stub_host';
 
-const schema = JSON.parse(readFileSync(new URL('../../../schema/event_batch.v1.json', import.meta.url), 'utf8')) as Json;
+const schema = JSON.parse(
+  readFileSync(new URL('../../../schema/event_batch.v1.json', import.meta.url), 'utf8'),
+) as Json;
 const validate = new Ajv2020({ strict: false }).compile(schema);
 
 for (const platform of PLATFORM_KEYS) {
@@ -15,7 +17,9 @@ for (const platform of PLATFORM_KEYS) {
     const run = phone.boot();
     run.init();
     run.registerApp();
-    run.registerPages({ 'pages/goods/detail': { onShareAppMessage: () => ({ path: long }), onAddToFavorites: () => undefined } });
+    run.registerPages({
+      'pages/goods/detail': { onShareAppMessage: () => ({ path: long }), onAddToFavorites: () => undefined },
+    });
     run.launch({
       path: `pages/${long}`,
       query: { q: `https%3A%2F%2Fa.example%2F%3Futm_source%3D${'x'.repeat(2_000)}`, scene: long, empty: '' },
@@ -28,7 +32,16 @@ for (const platform of PLATFORM_KEYS) {
     run.sdk.identify({ userId: 'u', openid: long, unionid: 7 as never });
     run.sdk.setGroupId(long);
     run.sdk.track(long);
-    run.sdk.track('odd', { [long]: long, '': 1, list: Array(999).fill('好'), nested: { a: [1] }, huge: 1e300, date: new Date('invalid'), half: '\ud83d', nul: '\u0000' });
+    run.sdk.track('odd', {
+      [long]: long,
+      '': 1,
+      list: Array(999).fill('好'),
+      nested: { a: [1] },
+      huge: 1e300,
+      date: new Date('invalid'),
+      half: '\ud83d',
+      nul: '\u0000',
+    });
     run.sdk.track('vast', { list: Array(999).fill(long) });
     run.sdk.track('many', Object.fromEntries(Array.from({ length: 999 }, (_, i) => [`p${i}`, i])));
     run.open('pages/goods/detail');

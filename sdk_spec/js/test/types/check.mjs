@@ -7,7 +7,9 @@ import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const root = new URL('../..', import.meta.url).pathname;
-const tsc = createRequire(import.meta.url).resolve('typescript/package.json').replace(/package\.json$/, 'bin/tsc');
+const tsc = createRequire(import.meta.url)
+  .resolve('typescript/package.json')
+  .replace(/package\.json$/, 'bin/tsc');
 
 // A consumer's project of its own: from inside the package the compiler would take the sources for the declarations.
 const consumer = `${root}.build/consumer`;
@@ -15,9 +17,15 @@ rmSync(consumer, { recursive: true, force: true });
 mkdirSync(`${consumer}/node_modules/scenetrail-js`, { recursive: true });
 cpSync(`${root}dist`, `${consumer}/node_modules/scenetrail-js/dist`, { recursive: true });
 copyFileSync(`${root}package.json`, `${consumer}/node_modules/scenetrail-js/package.json`);
-for (const name of ['api.ts', 'api_esm.mts', 'tsconfig.api.json']) copyFileSync(`${root}test/types/${name}`, `${consumer}/${name}`);
+for (const name of ['api.ts', 'api_esm.mts', 'tsconfig.api.json'])
+  copyFileSync(`${root}test/types/${name}`, `${consumer}/${name}`);
 
-const projects = ['tsconfig.json', 'test/tsconfig.json', ...['wechat', 'alipay', 'douyin'].map((name) => `test/types/tsconfig.${name}.json`), '.build/consumer/tsconfig.api.json'];
+const projects = [
+  'tsconfig.json',
+  'test/tsconfig.json',
+  ...['wechat', 'alipay', 'douyin'].map((name) => `test/types/tsconfig.${name}.json`),
+  '.build/consumer/tsconfig.api.json',
+];
 
 let failures = 0;
 for (const project of projects) {

@@ -11,7 +11,12 @@ export function launchFields(options: WechatMiniprogram.App.LaunchShowOption): E
 // @ts-expect-error a misspelt option is an error
 scenetrail.init({ collectorURL: 'https://collector.example', writeKey: 'wk' });
 
-scenetrail.init({ collectorUrl: 'https://collector.example', writeKey: 'wk', autoTrack: { tap: true }, consent: 'pending' });
+scenetrail.init({
+  collectorUrl: 'https://collector.example',
+  writeKey: 'wk',
+  autoTrack: { tap: true },
+  consent: 'pending',
+});
 
 App({
   onLaunch(options) {

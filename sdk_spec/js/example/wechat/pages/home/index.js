@@ -1,7 +1,13 @@
 const scenetrail = require('../../lib/scenetrail.js');
 
 Page({
-  data: { goods: [{ id: '42', name: '手冲咖啡', price: 28 }, { id: '43', name: '冷萃咖啡', price: 32 }], isAsking: false },
+  data: {
+    goods: [
+      { id: '42', name: '手冲咖啡', price: 28 },
+      { id: '43', name: '冷萃咖啡', price: 32 },
+    ],
+    isAsking: false,
+  },
 
   onLoad() {
     // The decision is stored by the SDK; asking once is up to the app.
