@@ -20,6 +20,7 @@ from query_api import (
     lifecycle,
     retention,
     scenes,
+    sessions,
     stickiness,
 )
 from query_api.clickhouse import Database
@@ -35,6 +36,7 @@ _MODULES: tuple[Any, ...] = (
     lifecycle,
     retention,
     scenes,
+    sessions,
     stickiness,
 )
 
