@@ -60,7 +60,6 @@ const INTERNAL_NAMES = [
   'setOrigin',
   'setSuperProperties',
   'touch',
-  'session',
   'next',
   'clear',
   // lifecycle, hooks

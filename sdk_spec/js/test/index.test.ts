@@ -31,6 +31,25 @@ test('track: name, properties, super properties, timer', () => {
   assert.deepEqual(second!['properties'], { city: '北京' });
 });
 
+test('what is stored has fixed names, which a later version can read', () => {
+  const phone = new Phone();
+  phone.collector.fail('refused');
+  const run = phone.start({}, { query: { _st: 'abcdef123456ab.2', utm_source: 'gzh' } });
+  run.sdk.identify({ userId: 'u1' });
+  run.hide();
+
+  const read = (name: string): Json => JSON.parse(phone.storage.get(`scenetrail_wxapp0001_${name}`) as string);
+  const { person, session } = read('session');
+  assert.deepEqual(Object.keys(person.identity), ['anonymousId', 'userId']);
+  assert.deepEqual(Object.keys(person), ['identity', 'superProperties']);
+  assert.deepEqual(Object.keys(session), ['id', 'activeAt', 'seq', 'origin']);
+  assert.deepEqual(session.origin, { shareId: 'abcdef123456ab', depth: 2, utm: { source: 'gzh' } });
+  const queue = read('queue');
+  assert.deepEqual(Object.keys(queue), ['v', 'contexts', 'dropped', 'events']);
+  assert.equal(queue['contexts'][1].user_id, 'u1');
+  assert.equal(queue['events'][0][1].event, 'app_launch');
+});
+
 test('names that objects have of their own are names like others', () => {
   const phone = new Phone();
   const run = phone.start({ autoTrack: false });
