@@ -25,7 +25,7 @@ from loadtest.demo import LOG_FILE, sql_array
 from loadtest.life import ZONE
 from loadtest.product import Ports, Ready, running
 from loadtest.query import QueryApi, QueryError
-from loadtest.report import machine, row_table
+from loadtest.report import machine, number, row_table
 
 FIRST_DAY = date(2026, 10, 1)
 DAYS = 30
@@ -52,6 +52,10 @@ class Timing(Struct, frozen=True):
     floor_s: float
     by_hand_s: float | None
     error: str = ""
+
+    def line(self) -> str:
+        """Tell it in one line."""
+        return f"{self.report}: {number(self.report_s)} s, floor {number(self.floor_s)} s"
 
     def row(self) -> dict[str, object]:
         """Lay out for people."""
@@ -143,7 +147,10 @@ def run(
         if merge:
             clickhouse.command("OPTIMIZE TABLE events FINAL")
         state = clickhouse.rows(load_sql("queries.count_events"), app_id=ready.app_id)[0]
-        timings = [time_question(question, ready, clickhouse) for question in questions()]
+        timings = []
+        for question in questions():
+            timings.append(time_question(question, ready, clickhouse))
+            console.print(f"[dim]{timings[-1].line()}[/]", highlight=False)
     title = f"查询 Queries  {state['events']:,} events, {users:,} users, {state['parts']} parts"
     console.print(row_table(title, [timing.row() for timing in timings]))
     for timing in timings:

@@ -202,7 +202,7 @@ def test_reports_equal_brute_force_over_what_the_phones_sent(played):
 def test_interrupted_load_is_completed_and_ctrl_c_ends_serving(tmp_path):
     folder = tmp_path / "data"
     with subprocess.Popen(
-        command(folder, scale=0.15), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command(folder, scale=0.1), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as first:
         until(lambda: has_events(folder), "the first events are stored")
         first.send_signal(signal.SIGINT)
