@@ -78,6 +78,8 @@ class Window(Params, kw_only=True):
 
 class FunnelParams(Query, kw_only=True):
     """
+    A funnel of 2 to 20 steps.
+
     ``breakdown_attribution``: the event of the chain whose values a breakdown takes: its first, its last, or that of a
     step (a number from 1). ``interval``: adds a trend by entry date.
     """
@@ -85,8 +87,12 @@ class FunnelParams(Query, kw_only=True):
     steps: Annotated[list[Step], Meta(min_length=2, max_length=MAX_STEPS)]
     window: Window = msgspec.field(default_factory=Window)
     order: Order = "ordered"
-    exclusions: Annotated[list[Exclusion], Meta(max_length=MAX_EXCLUSIONS)] = []
-    hold_constant: Annotated[list[FieldName], Meta(max_length=MAX_HELD)] = []
+    exclusions: Annotated[list[Exclusion], Meta(max_length=MAX_EXCLUSIONS)] = msgspec.field(
+        default_factory=list
+    )
+    hold_constant: Annotated[list[FieldName], Meta(max_length=MAX_HELD)] = msgspec.field(
+        default_factory=list
+    )
     breakdown_attribution: Literal["first", "last"] | Annotated[int, Meta(ge=1, le=MAX_STEPS)] = (
         "first"
     )
