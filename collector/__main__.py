@@ -108,11 +108,19 @@ def main() -> None:
         sys.exit(f"{error}")
     logs.configure(config.log_level, "collector")
     data_dir = Path(config.data_dir)
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock_folder(data_dir / "spool-owner")
     except SpoolInUseError:
         log.error("folder_in_use", folder=str(data_dir), hint="another collector runs on it")
+        sys.exit(_EXIT_REFUSED)
+    except OSError as error:
+        log.error(
+            "data_folder_not_usable",
+            folder=str(data_dir),
+            error=error.strerror,
+            hint="make the folder writable, or set SCENETRAIL_DATA_DIR",
+        )
         sys.exit(_EXIT_REFUSED)
     try:
         port = reserve_port(config.collector_host, config.collector_port)

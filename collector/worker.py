@@ -23,7 +23,7 @@ _BACKLOG = 4_096
 _DRAIN_S = 10.0
 _LINGER_S = 2.0
 """Seconds in which the rest of a refused body is thrown away, so that the client can read its answer."""
-_EXIT_IN_USE = 2
+_EXIT_UNUSABLE = 2
 
 
 async def serve(config: settings.Settings) -> None:
@@ -72,7 +72,10 @@ def main() -> None:
             uvloop.run(serve(config))
         except SpoolInUseError as error:
             log.error("spool_in_use", error=str(error))
-            sys.exit(_EXIT_IN_USE)
+            sys.exit(_EXIT_UNUSABLE)
+        except OSError as error:
+            log.error("spool_not_usable", error=str(error), effect="tried again in a moment")
+            sys.exit(_EXIT_UNUSABLE)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from collector.writer import Writer
 log = structlog.get_logger()
 
 _DRAIN_S = 20.0
-_EXIT_IN_USE = 2
+_EXIT_UNUSABLE = 2
 
 
 def load_filter(
@@ -64,7 +64,10 @@ def main() -> None:
         reader = SpoolReader(config.spool_dir)
     except SpoolInUseError as error:
         log.error("spool_in_use", error=str(error))
-        sys.exit(_EXIT_IN_USE)
+        sys.exit(_EXIT_UNUSABLE)
+    except OSError as error:
+        log.error("spool_not_usable", error=str(error), effect="tried again in a moment")
+        sys.exit(_EXIT_UNUSABLE)
     sink = ClickHouseSink(config.clickhouse_url, config.insert_timeout_s)
     key_filter = load_filter(sink, reader, config.dedup_filter_bytes, stopping)
     if key_filter is None:

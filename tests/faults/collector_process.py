@@ -161,15 +161,26 @@ class Collector:
         return self.process
 
     def start(self, **limits: Any) -> "Collector":
-        """Start and wait until a worker can store."""
+        """Start and wait until every worker can store."""
+        before = len(self.log_lines("worker_ready"))
+        workers = int(str(self.settings["workers"]))
         self.spawn(**limits)
+        until(
+            lambda: self.is_alive() and len(self.log_lines("worker_ready")) >= before + workers,
+            f"all workers are ready; see {self.log}",
+        )
         until(self.is_ready, f"the collector is ready; see {self.log}")
         return self
 
-    def is_ready(self) -> bool:
-        """Whether a worker answers that it can store; fails when the supervisor ended."""
+    def is_alive(self) -> bool:
+        """Whether the supervisor runs; fails with its log when it ended."""
         assert self.process is not None
         assert self.process.poll() is None, self.log.read_text()[-4000:]
+        return True
+
+    def is_ready(self) -> bool:
+        """Whether a worker answers that it can store; fails when the supervisor ended."""
+        self.is_alive()
         try:
             with urllib.request.urlopen(self.url + "/readyz", timeout=5) as answer:  # noqa: S310
                 return bool(answer.status == 200)
@@ -211,6 +222,8 @@ class Collector:
     def log_lines(self, event: str) -> list[str]:
         """Lines of the log of one kind."""
         needle = f'"event": "{event}"'
+        if not self.log.exists():
+            return []
         return [line for line in self.log.read_text().splitlines() if needle in line]
 
     def metric(self, name: str) -> float:
