@@ -124,6 +124,10 @@ class Access:
         """Return a valid read token's rights."""
         return self._read_tokens.get(digest(read_token))
 
+    def token_of_id(self, token_id: str) -> ReadToken | None:
+        """Return a valid read token's rights by its id, which is no secret: the caller has proof of its own."""
+        return next((t for t in self._read_tokens.values() if t.token_id == token_id), None)
+
     def apps_of(self, token: ReadToken) -> list[str]:
         """All app ids that a token may read, sorted."""
         return sorted(

@@ -1,0 +1,146 @@
+// Asking the server. Answers are kept for the tab: a view asked again shows at once what it showed last, then refreshes.
+
+const KEEP = 60;
+const KEPT = "scenetrail.answers";
+const KEEP_CHARS = 1_500_000;
+
+/** A refusal or failure, in the server's words. status 0: the server was not reached. */
+export class ApiError extends Error {
+  constructor(status, body) {
+    super(body?.message ?? "");
+    this.status = status;
+    this.code = body?.error ?? "unreachable";
+    this.path = body?.path ?? "";
+    this.requestId = body?.request_id ?? "";
+  }
+}
+
+async function send(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { credentials: "same-origin", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, null);
+  }
+  if (!response.ok) {
+    let body = null;
+    try {
+      body = await response.json();
+    } catch {
+      body = { message: response.statusText };
+    }
+    if (response.status === 401) window.dispatchEvent(new Event("signed-out"));
+    throw new ApiError(response.status, body);
+  }
+  return response;
+}
+
+export async function get(path, signal) {
+  return (await send(path, { signal })).json();
+}
+
+function withBody(method, body, accept = "application/json") {
+  return {
+    method,
+    headers: { "Content-Type": "application/json", Accept: accept },
+    body: JSON.stringify(body),
+  };
+}
+
+export async function post(path, body, signal) {
+  return (await send(path, { ...withBody("POST", body), signal })).json();
+}
+
+export async function replace(path, body) {
+  return (await send(path, withBody("PUT", body))).json();
+}
+
+export async function remove(path) {
+  return (await send(path, { method: "DELETE" })).json();
+}
+
+/** The CSV of a report, as a file's bytes. */
+export async function csv(report, body) {
+  return (await send(`/v1/query/${report}`, withBody("POST", body, "text/csv"))).blob();
+}
+
+// --- Kept answers ----------------------------------------------------------
+
+const kept = new Map();
+try {
+  for (const [key, value] of JSON.parse(sessionStorage.getItem(KEPT) ?? "[]")) kept.set(key, value);
+} catch {
+  sessionStorage.removeItem(KEPT);
+}
+
+const keyOf = (report, body) => `${report} ${JSON.stringify(body)}`;
+
+/** What this question was answered last: {answer, at}, or undefined. */
+export function lastAnswer(report, body) {
+  return kept.get(keyOf(report, body));
+}
+
+/** Ask a report. The answer is kept. */
+export async function ask(report, body, signal) {
+  const answer = await post(`/v1/query/${report}`, body, signal);
+  const key = keyOf(report, body);
+  kept.delete(key);
+  kept.set(key, { answer, at: Date.now() });
+  while (kept.size > KEEP) kept.delete(kept.keys().next().value);
+  return answer;
+}
+
+window.addEventListener("pagehide", () => {
+  const rows = [];
+  let size = 0;
+  for (const pair of [...kept].reverse()) {
+    size += JSON.stringify(pair).length;
+    if (size > KEEP_CHARS) break;
+    rows.unshift(pair);
+  }
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(rows));
+  } catch {
+    sessionStorage.removeItem(KEPT); // No room: the next visit asks again.
+  }
+});
+
+/** Forget every answer: at sign-out. */
+export function forget() {
+  kept.clear();
+  sessionStorage.removeItem(KEPT);
+}
+
+// --- Event schema ----------------------------------------------------------
+
+let schemaAsked = null;
+
+/** Event names and properties seen: asked once for the page. */
+export function schema(refresh = false) {
+  if (!schemaAsked || refresh) {
+    schemaAsked = get("/v1/events/schema").then((answer) => answer.result.events);
+    schemaAsked.catch(() => {
+      schemaAsked = null;
+    });
+  }
+  return schemaAsked;
+}
+
+/** Values that a field had most often, with the number of events. */
+export async function valuesOf(field, event, common, signal) {
+  const answer = await ask(
+    "events",
+    {
+      ...common,
+      measures: [{ ...(event ? { event } : {}), aggregate: "count" }],
+      interval: null,
+      breakdown: [field],
+      breakdown_limit: 100,
+    },
+    signal,
+  );
+  return answer.result.series
+    .filter((line) => !line.other && line.breakdown[field] !== null)
+    .map((line) => ({ value: line.breakdown[field], count: line.total.A }));
+}

@@ -1,0 +1,287 @@
+// The shell: sign-in, navigation, the bar above every page, and which page is shown. Pages are in pages/.
+
+import { forget, get, post, remove } from "./api.js";
+import { isDark } from "./charts.js";
+import { h, icon, put, uid } from "./dom.js";
+import { language, setLanguage, t } from "./i18n.js";
+import { GROUPS, PAGES } from "./pages.js";
+import { appPicker, rangePicker } from "./pickers.js";
+import { errorNotice } from "./report.js";
+import { saveView } from "./saved.js";
+import { addressOf, readAddress, shared } from "./state.js";
+import { showUsers } from "./users.js";
+import { button, copy, iconButton, menu, notice } from "./widgets.js";
+
+const root = document.getElementById("app");
+const KEPT_THEME = "scenetrail.theme";
+const server = { session: null, reports: new Set(), fault: null };
+let shell = null;
+let shown = null;
+
+async function start() {
+  setLanguage(language);
+  const theme = localStorage.getItem(KEPT_THEME);
+  if (theme) document.documentElement.dataset.theme = theme;
+  window.addEventListener("hashchange", () => show());
+  window.addEventListener("signed-out", () => {
+    if (server.session?.signed_in) {
+      server.session = { signed_in: false };
+      show();
+    }
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show());
+  await connect();
+}
+
+/** Ask who is signed in and which reports there are; then show. */
+async function connect() {
+  try {
+    const [session, openapi] = await Promise.all([get("/console/session"), get("/openapi.json")]);
+    server.session = session;
+    server.reports = new Set(
+      Object.keys(openapi.paths)
+        .filter((path) => path.startsWith("/v1/query/"))
+        .map((path) => path.slice("/v1/query/".length)),
+    );
+    server.fault = null;
+  } catch (error) {
+    server.fault = error;
+  }
+  show();
+}
+
+const hasPage = (page) => !page.report || server.reports.has(page.report);
+
+function show() {
+  if (server.fault) {
+    shell = null;
+    put(root, h("main", { class: "sign-in" }, errorNotice(server.fault, connect)));
+    return;
+  }
+  if (!server.session.signed_in) {
+    shell = null;
+    document.title = "scenetrail";
+    put(root, signIn());
+    root.querySelector("input")?.focus();
+    return;
+  }
+  const { page: id, state } = readAddress();
+  const page = PAGES.find((p) => p.id === id && hasPage(p));
+  shell ??= makeShell();
+  shell.update(page, state);
+  document.title = page ? `${t(page.title)} · scenetrail` : "scenetrail";
+}
+
+// --- Sign-in -----------------------------------------------------------------
+
+function signIn() {
+  const id = uid("token");
+  const input = h("input", { class: "input", id, type: "password", name: "token", autocomplete: "current-password", placeholder: "rt_…", spellcheck: "false", required: true });
+  const fault = h("div", { role: "alert" });
+  const form = h(
+    "form",
+    {
+      class: "sign-in-form",
+      onSubmit: async (event) => {
+        event.preventDefault();
+        put(fault);
+        try {
+          await post("/console/session", { token: input.value.trim() });
+          await connect();
+        } catch (error) {
+          put(
+            fault,
+            error.status === 401
+              ? notice("error", t("令牌无效|This token is not valid"), t("请使用 scenetrail up 或 make run 打印的读取令牌（rt_ 开头），已吊销的令牌不能登录。|Use the read token (rt_…) that scenetrail up or make run printed; a revoked one does not work."))
+              : errorNotice(error),
+          );
+          input.select();
+        }
+      },
+    },
+    h("label", { for: id, class: "label" }, t("读取令牌|Read token")),
+    input,
+    h("button", { type: "submit", class: "button primary" }, t("登录|Sign in")),
+    fault,
+  );
+  return h(
+    "main",
+    { class: "sign-in" },
+    h(
+      "div",
+      { class: "sign-in-card" },
+      brand(),
+      h("h1", {}, t("登录控制台|Sign in to the console")),
+      h("p", { class: "muted" }, t("启动时终端里打印的“读取令牌”就是登录凭证。|The read token that was printed in the terminal at the start lets you in.")),
+      form,
+      h("div", { class: "row" }, languageButton(), themeButton()),
+    ),
+  );
+}
+
+const brand = () => h("span", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "scenetrail");
+
+function languageButton() {
+  return button(
+    language === "zh" ? "English" : "中文",
+    () => {
+      setLanguage(language === "zh" ? "en" : "zh");
+      shell = null;
+      show();
+    },
+    { class: "button ghost", lang: language === "zh" ? "en" : "zh-CN" },
+  );
+}
+
+function themeButton() {
+  return iconButton("sun", t("切换深浅色|Light or dark"), () => {
+    const next = isDark() ? "light" : "dark";
+    document.documentElement.dataset.theme = next;
+    localStorage.setItem(KEPT_THEME, next);
+    show();
+  });
+}
+
+// --- Shell -------------------------------------------------------------------
+
+function makeShell() {
+  const navigation = h("nav", { class: "navigation", "aria-label": t("页面|Pages"), id: "navigation" });
+  const title = h("h1", { class: "page-title", tabindex: "-1" });
+  const bar = h("div", { class: "bar-tools" });
+  const main = h("main", { class: "page", id: "main" });
+  const opener = iconButton("menu", t("菜单|Menu"), () => toggle(!document.body.classList.contains("nav-open")), { class: "icon-button nav-opener", "aria-controls": "navigation", "aria-expanded": "false" });
+  const toggle = (open) => {
+    document.body.classList.toggle("nav-open", open);
+    opener.setAttribute("aria-expanded", String(open));
+  };
+  const skip = h("button", { type: "button", class: "skip", onClick: () => main.querySelector("button, a, input, select")?.focus() }, t("跳到内容|Skip to content"));
+  put(
+    root,
+    skip,
+    h(
+      "div",
+      { class: "shell" },
+      h("aside", { class: "side" }, h("a", { href: "#/overview", class: "brand-link", "aria-label": t("scenetrail 概览|scenetrail overview") }, brand()), navigation, h("div", { class: "side-foot" }, h("p", { class: "muted small" }, t("项目|Project"), " ", server.session.project), button(t("退出登录|Sign out"), signOut, { class: "button ghost small" }))),
+      h("div", { class: "scrim", onClick: () => toggle(false) }),
+      h("div", { class: "body" }, h("header", { class: "bar" }, opener, title, bar), main),
+    ),
+  );
+  let current = null;
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") toggle(false);
+  });
+
+  function update(page, state) {
+    const isNew = current !== page?.id;
+    current = page?.id;
+    put(
+      navigation,
+      GROUPS.map(([group, name]) => {
+        const pages = PAGES.filter((p) => p.group === group && hasPage(p));
+        if (!pages.length) return null;
+        return [
+          name ? h("h2", { class: "navigation-group" }, t(name)) : null,
+          h(
+            "ul",
+            {},
+            pages.map((p) =>
+              h(
+                "li",
+                {},
+                h(
+                  "a",
+                  { href: addressOf(p.id, shared(state)), "aria-current": p.id === page?.id ? "page" : null, onClick: () => toggle(false) },
+                  icon(p.icon),
+                  t(p.title),
+                ),
+              ),
+            ),
+          ),
+        ];
+      }),
+    );
+    put(title, page ? t(page.title) : t("没有这个页面|No such page"));
+    const set = (part, { replace = false } = {}) => {
+      const next = addressOf(page.id, { ...readAddress().state, ...part });
+      if (replace) history.replaceState(null, "", next);
+      else history.pushState(null, "", next);
+      show();
+    };
+    const focus = keepFocus(root);
+    put(
+      bar,
+      page && !["settings", "boards", "people"].includes(page.id)
+        ? [
+            appPicker(server.session.apps, state.apps, (apps) => set({ apps })),
+            page.id === "live" || page.id === "quality" ? null : rangePicker(state.range, (range) => set({ range })),
+          ]
+        : null,
+      languageButton(),
+      themeButton(),
+      page && page.id !== "settings"
+        ? menu(t("这个视图|This view"), [
+            [t("保存视图|Save this view"), () => saveView(page.id, state)],
+            [t("复制链接|Copy the link"), () => copy(location.href)],
+          ])
+        : null,
+    );
+    draw(main, page, state, set, isNew).then(() => focus());
+    if (isNew && shown !== null) title.focus({ preventScroll: true });
+    shown = page?.id;
+  }
+  return { update };
+}
+
+let turn = 0;
+
+async function draw(main, page, state, set, isNew) {
+  turn += 1;
+  const mine = turn;
+  for (const card of main.querySelectorAll(".panel")) card.stop?.();
+  main.dispatchEvent(new Event("leave"));
+  if (isNew) put(main);
+  if (!page) {
+    put(main, notice("empty", t("没有这个页面|No such page"), t("也许它需要的报表还没有安装。|The report behind it may not be there."), h("a", { class: "button", href: "#/overview" }, t("回到概览|To the overview"))));
+    return;
+  }
+  try {
+    const module = await page.load();
+    if (mine !== turn) return;
+    const context = {
+      state,
+      set,
+      main,
+      session: server.session,
+      has: (report) => server.reports.has(report),
+      users: (report, body, cell, title) => showUsers(report, body, cell, title, { profiles: server.reports.has("profile") }),
+    };
+    put(main, module.default(context));
+  } catch (error) {
+    if (mine !== turn) return;
+    put(main, errorNotice(error, () => show()));
+  }
+}
+
+/** A page is made anew when its state changes: the focus goes back to the same place. */
+function keepFocus(within) {
+  const active = document.activeElement;
+  if (!active || active === document.body || !within.contains(active)) return () => {};
+  const path = [];
+  for (let node = active; node !== within; node = node.parentElement) path.unshift([...node.parentElement.children].indexOf(node));
+  const { tagName } = active;
+  return () => {
+    if (document.activeElement && document.activeElement !== document.body) return;
+    let node = within;
+    for (const index of path) node = node?.children[index];
+    if (node?.tagName === tagName) node.focus({ preventScroll: true });
+  };
+}
+
+async function signOut() {
+  await remove("/console/session");
+  forget();
+  server.session = { signed_in: false };
+  show();
+}
+
+start();

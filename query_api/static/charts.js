@@ -1,0 +1,230 @@
+// Charts by ECharts (vendor/), loaded when the first one is shown. Tooltips are elements with text, never HTML texts.
+
+import { h, put } from "./dom.js";
+import { day, short } from "./format.js";
+import { t } from "./i18n.js";
+import { download } from "./widgets.js";
+
+// ECharts empties elements with innerHTML = "". Under the page's trusted types this policy passes that and nothing else.
+window.trustedTypes?.createPolicy("default", {
+  createHTML: (text) => (text === "" ? "" : null),
+});
+
+let loading = null;
+const load = () => (loading ??= import("./vendor/echarts.esm.min.js"));
+
+const LIGHT = ["#2f6bd0", "#e08a3c", "#2f9e83", "#b4568f", "#7a68c9", "#c9a227", "#4aa3c7", "#d0605e", "#7b8794", "#5f9b41"];
+const DARK = ["#6ea0f2", "#eaa566", "#5cc4a9", "#d583b5", "#a596ea", "#dcc05a", "#77c3e0", "#e98b88", "#9aa6b4", "#8dc36e"];
+
+export const isDark = () => {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+};
+export const palette = () => (isDark() ? DARK : LIGHT);
+
+const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+const live = new Set();
+
+/** Let go of charts whose place is gone. */
+function sweep() {
+  for (const item of live) {
+    if (!item.box.isConnected) {
+      item.observer.disconnect();
+      item.chart.dispose();
+      live.delete(item);
+    }
+  }
+}
+
+/**
+ * A chart in a box. option(): of ECharts. label: what it shows, for screen readers. onClick(params of ECharts).
+ *
+ * The box has `chart` (a promise), for the PNG and for tests.
+ */
+export function chart(label, option, { height = 300, onClick } = {}) {
+  const canvas = h("div", { class: "chart", role: "img", "aria-label": label, style: { height: `${height}px` } });
+  canvas.chart = load().then(async (echarts) => {
+    while (!canvas.isConnected) await new Promise((done) => requestAnimationFrame(done));
+    sweep();
+    const made = echarts.init(canvas, null, { renderer: "canvas" });
+    made.setOption(themed(option()), { notMerge: true });
+    const observer = new ResizeObserver(() => made.resize());
+    observer.observe(canvas);
+    live.add({ box: canvas, chart: made, observer });
+    if (onClick) {
+      made.on("click", onClick);
+      made.getZr().setCursorStyle("default");
+    }
+    canvas.dataset.drawn = "true";
+    return made;
+  });
+  canvas.chart.catch((error) => put(canvas, h("p", { class: "muted" }, error.message)));
+  return canvas;
+}
+
+/** Save the first chart in an element as PNG; false when there is none. */
+export async function savePng(element, name) {
+  const box = element.querySelector(".chart");
+  if (!box?.chart) return false;
+  const made = await box.chart;
+  const url = made.getDataURL({ pixelRatio: 2, backgroundColor: css("--surface") });
+  const bytes = Uint8Array.from(atob(url.split(",")[1]), (c) => c.charCodeAt(0));
+  download(`${name}.png`, new Blob([bytes], { type: "image/png" }));
+  return true;
+}
+
+function themed(option) {
+  return {
+    color: palette(),
+    animation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
+    animationDuration: 250,
+    textStyle: { fontFamily: css("--font"), color: css("--text") },
+    ...option,
+  };
+}
+
+/** A tooltip's content. rows: [color, name, value]. */
+export function tip(title, rows, foot = "") {
+  return h(
+    "div",
+    { class: "tip" },
+    h("div", { class: "tip-title" }, title),
+    rows.map(([color, name, value]) =>
+      h("div", { class: "tip-row" }, h("span", { class: "swatch", style: { background: color ?? "transparent" } }), h("span", { class: "tip-name" }, name), h("b", {}, value)),
+    ),
+    foot ? h("div", { class: "tip-foot" }, foot) : null,
+  );
+}
+
+export const tooltip = (more) => ({
+  confine: true,
+  backgroundColor: css("--surface"),
+  borderColor: css("--line"),
+  borderWidth: 1,
+  padding: 0,
+  textStyle: { color: css("--text"), fontSize: 12 },
+  ...more,
+});
+
+const axisText = () => ({ color: css("--muted"), fontSize: 11 });
+
+/**
+ * Lines or stacked areas or bars over time.
+ *
+ * series: [{name, values, dashed, color, stack}], null values are gaps. partial: index from which points are not complete.
+ */
+export function timeOption({ labels, series, format = short, partial = labels.length, kind = "line", stacked = false, area = false }) {
+  const colors = palette();
+  const many = series.length > 1;
+  return {
+    grid: { left: 8, right: 16, top: many ? 36 : 16, bottom: 4, containLabel: true },
+    legend: many ? { type: "scroll", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: css("--text"), fontSize: 12 } } : undefined,
+    tooltip: tooltip({
+      trigger: "axis",
+      axisPointer: { type: kind === "bar" ? "shadow" : "line", lineStyle: { color: css("--line") } },
+      formatter: (points) =>
+        tip(
+          day(labels[points[0].dataIndex], true),
+          points.filter((p) => p.value !== null && p.value !== undefined).map((p) => [p.color, p.seriesName, format(p.value)]),
+          points[0].dataIndex >= partial ? t("尚未完整|not complete yet") : "",
+        ),
+    }),
+    xAxis: {
+      type: "category",
+      data: labels,
+      boundaryGap: kind === "bar",
+      axisLine: { lineStyle: { color: css("--line") } },
+      axisTick: { show: false },
+      axisLabel: { ...axisText(), formatter: (label) => day(label), hideOverlap: true },
+    },
+    yAxis: {
+      type: "value",
+      axisLabel: { ...axisText(), formatter: format },
+      splitLine: { lineStyle: { color: css("--line-soft") } },
+    },
+    series: series.flatMap((line, i) => {
+      const color = line.color ?? colors[i % colors.length];
+      const base = {
+        name: line.name,
+        type: kind,
+        stack: stacked ? (line.stack ?? "all") : undefined,
+        showSymbol: labels.length < 3,
+        symbolSize: 6,
+        smooth: false,
+        itemStyle: { color, borderRadius: kind === "bar" && !stacked ? [3, 3, 0, 0] : 0 },
+        lineStyle: { width: 2, color, type: line.dashed ? "dashed" : "solid" },
+        areaStyle: area || (stacked && kind === "line") ? { color, opacity: stacked ? 0.35 : 0.1 } : undefined,
+        barMaxWidth: 28,
+        emphasis: { focus: "none" },
+        connectNulls: false,
+      };
+      if (kind === "bar" || partial >= labels.length || line.dashed || stacked) {
+        const data = line.values.map((value, n) => (n >= partial && kind === "bar" ? { value, itemStyle: { opacity: 0.45 } } : value));
+        return [{ ...base, data }];
+      }
+      // The part that is not complete yet is drawn dashed; it shares the point where it begins.
+      return [
+        { ...base, data: line.values.map((value, n) => (n < partial ? value : null)) },
+        {
+          ...base,
+          data: line.values.map((value, n) => (n >= partial - 1 ? value : null)),
+          lineStyle: { ...base.lineStyle, type: "dotted" },
+          tooltip: { show: false },
+        },
+      ];
+    }),
+  };
+}
+
+export function treemapOption(nodes, { format = short, title = (p) => p.name } = {}) {
+  return {
+    tooltip: tooltip({
+      formatter: (p) => (p.data?.tip ? tip(p.name, p.data.tip) : tip(title(p), [[p.color, "", format(p.value)]])),
+    }),
+    series: [
+      {
+        type: "treemap",
+        data: nodes,
+        left: 0,
+        right: 0,
+        top: 0,
+        bottom: 0,
+        roam: false,
+        nodeClick: false,
+        breadcrumb: { show: false },
+        itemStyle: { borderColor: css("--surface"), borderWidth: 2, gapWidth: 2 },
+        label: { fontSize: 12, lineHeight: 17, color: "#fff", textBorderColor: "rgba(0,0,0,0.35)", textBorderWidth: 2, formatter: (p) => `${p.name}\n${format(p.value)}`, overflow: "truncate" },
+      },
+    ],
+  };
+}
+
+export function sankeyOption(nodes, links, { format = short } = {}) {
+  return {
+    tooltip: tooltip({
+      formatter: (p) =>
+        p.dataType === "edge"
+          ? tip(`${p.data.from} → ${p.data.to}`, [[null, t("次数|Count"), format(p.data.value)]])
+          : tip(p.data.title, [[p.color, t("次数|Count"), format(p.value)]]),
+    }),
+    series: [
+      {
+        type: "sankey",
+        data: nodes,
+        links,
+        left: 4,
+        right: 130,
+        top: 8,
+        bottom: 8,
+        nodeWidth: 12,
+        nodeGap: 10,
+        draggable: false,
+        layoutIterations: 32,
+        emphasis: { focus: "adjacency" },
+        lineStyle: { color: "source", opacity: 0.25, curveness: 0.5 },
+        label: { color: css("--text"), fontSize: 12, formatter: (p) => p.data.title, width: 120, overflow: "truncate" },
+      },
+    ],
+  };
+}

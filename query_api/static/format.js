@@ -1,0 +1,89 @@
+// Numbers, rates, durations and days as people read them. Null is "–": not known, or nothing to divide by.
+
+import { language, locale, t } from "./i18n.js";
+
+export const NONE = "–";
+
+export function number(value, digits = 0) {
+  if (value === null || value === undefined) return NONE;
+  return new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value);
+}
+
+/** Any value of a measure: integers whole, others with two digits. */
+export function amount(value) {
+  return number(value, Number.isInteger(value) ? 0 : 2);
+}
+
+/** Short: 12.3万 or 123K. For axes. */
+export function short(value) {
+  if (value === null || value === undefined) return NONE;
+  return new Intl.NumberFormat(locale(), { notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+
+export function rate(value, digits = 1) {
+  if (value === null || value === undefined) return NONE;
+  return new Intl.NumberFormat(locale(), {
+    style: "percent",
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  }).format(value);
+}
+
+/** "+12.3%" against the value before; null where there is nothing to compare with. */
+export function change(now, before) {
+  if (now === null || now === undefined || !before) return null;
+  return now / before - 1;
+}
+
+const UNITS = [
+  [86_400_000, "天| d"],
+  [3_600_000, "小时| h"],
+  [60_000, "分| min"],
+  [1_000, "秒| s"],
+];
+
+/** A duration with its two largest units: "1 小时 5 分". */
+export function duration(ms) {
+  if (ms === null || ms === undefined) return NONE;
+  if (ms < 1000) return `${number(ms)} ${t("毫秒|ms")}`;
+  for (const [i, [size, name]] of UNITS.entries()) {
+    if (ms >= size) {
+      const whole = Math.floor(ms / size);
+      const [nextSize, nextName] = UNITS[i + 1] ?? [0, ""];
+      const rest = nextSize ? Math.round((ms % size) / nextSize) : 0;
+      const head = nextSize ? `${whole}${gap()}${t(name).trim()}` : `${number(ms / size, 1)}${gap()}${t(name).trim()}`;
+      return rest ? `${head} ${rest}${gap()}${t(nextName).trim()}` : head;
+    }
+  }
+  return NONE;
+}
+
+const gap = () => (language === "zh" ? " " : " ");
+
+/** The day a label of the API means: "2026-10-01" as "10-01 周四"; hours with their time. */
+export function day(label, long = false) {
+  const hour = label.match(/^(\d{4})-(\d\d)-(\d\d)T(\d\d:\d\d)/);
+  if (hour) return long ? `${label.slice(0, 10)} ${hour[4]}` : `${hour[2]}-${hour[3]} ${hour[4]}`;
+  if (!long) return label.slice(5);
+  const weekday = new Intl.DateTimeFormat(locale(), { weekday: "short", timeZone: "UTC" }).format(new Date(`${label}T00:00:00Z`));
+  return `${label} ${weekday}`;
+}
+
+/** An instant in a zone: "2026-10-01 13:05:09". */
+export function instant(value, zone, seconds = true) {
+  if (value === null || value === undefined) return NONE;
+  return new Intl.DateTimeFormat("sv-SE", {
+    timeZone: zone,
+    dateStyle: "short",
+    timeStyle: seconds ? "medium" : "short",
+  }).format(new Date(value));
+}
+
+/** A value of a breakdown or property as text. */
+export function plain(value) {
+  if (value === null || value === undefined) return t("(无)|(none)");
+  if (value === "") return t("(空)|(empty)");
+  if (Array.isArray(value)) return value.join("、");
+  if (typeof value === "object") return JSON.stringify(value);
+  return String(value);
+}

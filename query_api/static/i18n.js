@@ -1,0 +1,88 @@
+// Two languages in one place: texts stand as "中文|English" where they are used, so neither can be forgotten.
+
+const KEPT = "scenetrail.language";
+
+export let language = localStorage.getItem(KEPT) === "en" ? "en" : "zh";
+
+/** Choose the language ("zh" or "en") and keep the choice in this browser. */
+export function setLanguage(chosen) {
+  language = chosen;
+  localStorage.setItem(KEPT, chosen);
+  document.documentElement.lang = chosen === "zh" ? "zh-CN" : "en";
+}
+
+/** The half of "中文|English" in the chosen language, with {name} filled in. */
+export function t(text, values = {}) {
+  const halves = text.split("|");
+  const half = language === "zh" ? halves[0] : (halves[1] ?? halves[0]);
+  return half.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+}
+
+export const locale = () => (language === "zh" ? "zh-CN" : "en-GB");
+
+// What the wire protocol names for every mini-program.
+const EVENT_NAMES = {
+  app_launch: "冷启动|Cold start",
+  app_show: "打开小程序|App shown",
+  app_hide: "离开小程序|App hidden",
+  page_view: "浏览页面|Page view",
+  page_leave: "离开页面|Page leave",
+  share: "分享|Share",
+  tap: "点击|Tap",
+  search: "搜索|Search",
+  product_view: "浏览商品|Product view",
+  add_to_cart: "加入购物车|Add to cart",
+  add_favorite: "收藏|Add to favourites",
+  order_submit: "提交订单|Order submitted",
+  order_pay: "支付订单|Order paid",
+  order_refund: "退款|Refund",
+  coupon_receive: "领取优惠券|Coupon received",
+  coupon_use: "使用优惠券|Coupon used",
+  identify: "登录识别|Identified",
+  register: "注册|Registered",
+  user_set: "设置用户属性|User properties set",
+  user_set_once: "首次设置用户属性|User properties set once",
+  user_increment: "累加用户属性|User properties incremented",
+  user_unset: "清除用户属性|User properties unset",
+};
+
+/** What an event is called beside its name; "" where nobody said. */
+export function eventTitle(name) {
+  return Object.hasOwn(EVENT_NAMES, name) ? t(EVENT_NAMES[name]) : "";
+}
+
+const PLATFORMS = {
+  wechat: "微信|WeChat",
+  alipay: "支付宝|Alipay",
+  douyin: "抖音|Douyin",
+  toutiao: "今日头条|Toutiao",
+  baidu: "百度|Baidu",
+  kuaishou: "快手|Kuaishou",
+  qq: "QQ|QQ",
+  xiaohongshu: "小红书|Xiaohongshu",
+  jd: "京东|JD",
+};
+
+export function platformTitle(name) {
+  return Object.hasOwn(PLATFORMS, name) ? t(PLATFORMS[name]) : name;
+}
+
+// First letter of the pinyin of a Chinese character, by where it stands among these in pinyin order.
+const FIRSTS = "阿八嚓哒妸发旮哈讥咔垃痳拏噢妑七呥仨他屲夕丫帀";
+const LETTERS = "abcdefghjklmnopqrstwxyz";
+const pinyin = new Intl.Collator("zh-Hans-CN");
+
+function initial(character) {
+  if (!/\p{Script=Han}/u.test(character)) return character;
+  let letter = "";
+  for (let i = 0; i < FIRSTS.length; i += 1) {
+    if (pinyin.compare(character, FIRSTS[i]) < 0) break;
+    letter = LETTERS[i];
+  }
+  return letter;
+}
+
+/** Initials of the pinyin, for searching: "支付订单" is "zfdd". */
+export function initials(text) {
+  return Array.from(text, initial).join("").toLowerCase();
+}

@@ -1,0 +1,26 @@
+// All pages by id. A page with a report shows only when the server has that report.
+
+export const GROUPS = [
+  ["", ""],
+  ["analysis", "行为分析|Behaviour"],
+  ["growth", "获客与传播|Growth"],
+  ["users", "用户|Users"],
+  ["data", "数据|Data"],
+];
+
+export const PAGES = [
+  { id: "overview", title: "概览|Overview", group: "", icon: "overview", report: "events", load: () => import("./pages/overview.js") },
+  { id: "boards", title: "看板与收藏|Boards", group: "", icon: "boards", load: () => import("./pages/boards.js") },
+  { id: "events", title: "事件分析|Events", group: "analysis", icon: "events", report: "events", load: () => import("./pages/events.js") },
+  { id: "funnel", title: "漏斗分析|Funnel", group: "analysis", icon: "funnel", report: "funnel", load: () => import("./pages/funnel.js") },
+  { id: "retention", title: "留存分析|Retention", group: "analysis", icon: "retention", report: "retention", load: () => import("./pages/retention.js") },
+  { id: "paths", title: "路径分析|Paths", group: "analysis", icon: "paths", report: "paths", load: () => import("./pages/paths.js") },
+  { id: "sessions", title: "会话分析|Sessions", group: "analysis", icon: "sessions", report: "sessions", load: () => import("./pages/sessions.js") },
+  { id: "scenes", title: "场景与渠道|Scenes and channels", group: "growth", icon: "scenes", report: "scenes", load: () => import("./pages/scenes.js") },
+  { id: "share", title: "分享裂变|Sharing", group: "growth", icon: "share", report: "share", load: () => import("./pages/share.js") },
+  { id: "lifecycle", title: "生命周期|Lifecycle", group: "users", icon: "lifecycle", report: "lifecycle", load: () => import("./pages/lifecycle.js") },
+  { id: "people", title: "用户查询|People", group: "users", icon: "people", report: "profile", load: () => import("./pages/people.js") },
+  { id: "live", title: "实时|Live", group: "data", icon: "live", load: () => import("./pages/live.js") },
+  { id: "quality", title: "数据质量|Data quality", group: "data", icon: "quality", load: () => import("./pages/quality.js") },
+  { id: "settings", title: "设置|Settings", group: "data", icon: "settings", load: () => import("./pages/settings.js") },
+];

@@ -1,0 +1,222 @@
+// Overview: how is it going, against the period before; where from, on which pages, who buys.
+
+import { chart, palette, timeOption } from "../charts.js";
+import { h } from "../dom.js";
+import { amount, change, duration, number, plain, rate, short } from "../format.js";
+import { platformTitle, t } from "../i18n.js";
+import { common, filterSection, panel } from "../report.js";
+import { addressOf, shared } from "../state.js";
+import { table, usersLink } from "../widgets.js";
+
+const KPIS = [
+  ["users", { event: "app_show", aggregate: "users" }, "访问用户|Users"],
+  ["sessions", { event: "app_show", aggregate: "sessions" }, "会话|Sessions"],
+  ["page_views", { event: "page_view", aggregate: "count" }, "页面浏览|Page views"],
+  ["shares", { event: "share", aggregate: "count" }, "分享次数|Shares"],
+  ["buyers", { event: "order_pay", aggregate: "users" }, "付费用户|Buyers"],
+  ["orders", { event: "order_pay", aggregate: "count" }, "支付订单|Orders"],
+  ["revenue", { event: "order_pay", aggregate: "sum", field: "properties.amount" }, "支付金额|Revenue"],
+];
+
+export default function overview({ state, set, has, users }) {
+  const body = {
+    ...common(state),
+    measures: KPIS.map(([as, measure]) => ({ ...measure, as })),
+    interval: state.range === "today" || state.range === "yesterday" ? "hour" : "day",
+    compare: "previous_period",
+  };
+  const chosen = state.kpi ?? "users";
+  return h(
+    "div",
+    { class: "page-stack" },
+    filterSection(state, set),
+    panel({
+      title: t("核心指标|Key figures"),
+      report: "events",
+      name: "overview",
+      body,
+      wide: true,
+      isEmpty: (answer) => KPIS.every(([as]) => !answer.result.series[0].total[as]),
+      render: (answer) => keyFigures(answer, chosen, body, set, users),
+    }),
+    h(
+      "div",
+      { class: "grid-2" },
+      has("lifecycle") ? growth(state, users) : null,
+      has("scenes") ? scenes(state, users) : null,
+      ranking(state, users, {
+        title: t("热门页面|Top pages"),
+        field: "page",
+        event: "page_view",
+        more: addressOf("events", { ...shared(state), measures: [{ event: "page_view", aggregate: "count" }], breakdown: ["page"] }),
+      }),
+      ranking(state, users, { title: t("平台|Platforms"), field: "platform", event: "app_show", more: addressOf("events", { ...shared(state), measures: [{ event: "app_show", aggregate: "users" }], breakdown: ["platform"] }) }),
+    ),
+  );
+}
+
+function keyFigures(answer, chosen, body, set, users) {
+  const line = answer.result.series[0];
+  const before = answer.result.compare.series[0];
+  const labels = line.points.map((point) => point.time);
+  const [, measure, name] = KPIS.find(([as]) => as === chosen) ?? KPIS[0];
+  const colors = palette();
+  return [
+    h(
+      "div",
+      { class: "kpis", role: "group", "aria-label": t("核心指标|Key figures") },
+      KPIS.map(([as, , title]) => {
+        const ratio = change(line.total[as], before.total[as]);
+        return h(
+          "div",
+          { class: `kpi ${as === chosen ? "chosen" : ""}`, dataset: { kpi: as } },
+          h("button", { type: "button", class: "kpi-name", "aria-pressed": String(as === chosen), onClick: () => set({ kpi: as }) }, t(title)),
+          h("div", { class: "kpi-value" }, usersLink(amount(line.total[as]), () => users("events", body, { measure: as }, t(title)))),
+          h(
+            "div",
+            { class: `kpi-change ${ratio === null ? "" : ratio >= 0 ? "up" : "down"}` },
+            ratio === null ? h("span", { class: "muted" }, t("前期无数据|nothing before")) : [`${ratio >= 0 ? "▲" : "▼"} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${t("前期|before")} ${amount(before.total[as])}`)],
+          ),
+        );
+      }),
+    ),
+    chart(
+      t("{name}的趋势，与前一时期对比|Trend of {name} against the period before", { name: t(name) }),
+      () =>
+        timeOption({
+          labels,
+          format: measure.aggregate === "sum" ? short : (v) => short(v),
+          area: true,
+          partial: partialFrom(labels, answer),
+          series: [
+            { name: t(name), values: line.points.map((p) => p[chosen]) },
+            ...(before.total[chosen] ? [{ name: t("前一时期|Period before"), values: before.points.map((p) => p[chosen]).slice(0, labels.length), dashed: true, color: colors[8] }] : []),
+          ],
+        }),
+      {
+        height: 260,
+        onClick: (point) => users("events", body, { measure: chosen, time: labels[point.dataIndex] }, `${t(name)} ${labels[point.dataIndex]}`),
+      },
+    ),
+  ];
+}
+
+/** Index of the first point whose period may still get events: it has not ended by the newest arrival. */
+export function partialFrom(labels, answer) {
+  const until = answer.meta.data_complete_until;
+  if (!until || labels.length === 0) return labels.length;
+  const last = labels[labels.length - 1];
+  const start = Date.parse(last.includes("T") ? last : `${last}T00:00:00+08:00`);
+  const length = labels.length > 1 ? start - Date.parse(labels[labels.length - 2].includes("T") ? labels[labels.length - 2] : `${labels[labels.length - 2]}T00:00:00+08:00`) : 86_400_000;
+  return Date.parse(until) < start + length ? labels.length - 1 : labels.length;
+}
+
+function growth(state, users) {
+  const body = { ...common(state), interval: "day", active: { event: "app_show" } };
+  return panel({
+    title: t("新老用户|New and returning users"),
+    report: "lifecycle",
+    body,
+    isEmpty: (answer) => answer.result.points.every((p) => p.active === 0),
+    render: (answer) => {
+      const { points } = answer.result;
+      const labels = points.map((p) => p.time);
+      const kinds = [
+        ["new", t("新用户|New")],
+        ["returning", t("连续活跃|Returning")],
+        ["resurrected", t("回流|Resurrected")],
+      ];
+      return chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, series: kinds.map(([key, name]) => ({ name, values: points.map((p) => p[key]) })) }), {
+        height: 270,
+        onClick: (p) => {
+          const [stateName, name] = kinds[p.seriesIndex];
+          users("lifecycle", body, { time: labels[p.dataIndex], state: stateName }, `${name} ${labels[p.dataIndex]}`);
+        },
+      });
+    },
+  });
+}
+
+function scenes(state, users) {
+  const body = { ...common(state), by: "group" };
+  return panel({
+    title: t("从哪里来|Where users come from"),
+    report: "scenes",
+    body,
+    actions: [h("a", { class: "more-link", href: addressOf("scenes", shared(state)) }, t("详情|Details"))],
+    isEmpty: (answer) => answer.result.rows.length === 0,
+    render: (answer) => {
+      const rows = answer.result.rows.slice(0, 8);
+      const most = Math.max(1, ...rows.map((r) => r.users));
+      const { total } = answer.result;
+      const figure = (title, text) => h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value" }, text));
+      return [
+        h(
+          "div",
+          { class: "summary" },
+          figure(t("新用户|New users"), usersLink(number(total.new_users), () => users("scenes", body, { metric: "new_users" }, t("新用户|New users")))),
+          figure(t("停留中位数|Median stay"), duration(total.median_stay_ms)),
+          figure(t("跳出率|Bounce"), rate(total.bounce_rate)),
+          figure(t("次日留存|Next day"), rate(total.next_day_retention)),
+        ),
+        table(
+        t("入口分组|Entry groups"),
+        [
+          { name: "group", title: t("场景分组|Group"), cell: (r) => withBar(groupTitle(r.scene_group), r.users / most) },
+          { name: "users", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.users), () => users("scenes", body, { metric: "users", scene_group: r.scene_group }, groupTitle(r.scene_group))) },
+          { name: "new", title: t("新用户|New"), number: true, cell: (r) => usersLink(number(r.new_users), () => users("scenes", body, { metric: "new_users", scene_group: r.scene_group }, groupTitle(r.scene_group))) },
+          { name: "stay", title: t("停留|Stay"), number: true, cell: (r) => duration(r.median_stay_ms) },
+          { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => rate(r.next_day_retention) },
+        ],
+        rows,
+        ),
+      ];
+    },
+  });
+}
+
+export function groupTitle(group) {
+  if (group === "unknown") return t("未知场景值|Unknown scene");
+  return group === "" ? t("没有场景值|No scene") : group;
+}
+
+export function withBar(text, share) {
+  return h("span", { class: "bar-cell" }, h("span", { class: "bar-fill", style: { width: `${Math.max(0, Math.min(1, share)) * 100}%` } }), h("span", { class: "bar-text" }, text));
+}
+
+function ranking(state, users, { title, field, event, more }) {
+  const body = {
+    ...common(state),
+    measures: [
+      { event, aggregate: "count", as: "A" },
+      { event, aggregate: "users", as: "B" },
+    ],
+    interval: null,
+    breakdown: [field],
+    breakdown_limit: 8,
+  };
+  return panel({
+    title,
+    report: "events",
+    body,
+    name: `top-${field}`,
+    actions: [h("a", { class: "more-link", href: more }, t("详情|Details"))],
+    isEmpty: (answer) => answer.result.series.length === 0,
+    render: (answer) => {
+      const rows = answer.result.series;
+      const most = Math.max(1, ...rows.filter((r) => !r.other).map((r) => r.total.A));
+      const cell = (r) => (r.other ? { other: true } : { breakdown: r.breakdown });
+      const name = (r) => (r.other ? t("其他|Other") : field === "platform" ? platformTitle(r.breakdown[field] ?? "") : plain(r.breakdown[field]));
+      return table(
+        title,
+        [
+          { name: "value", title: title, cell: (r) => withBar(name(r), r.other ? 0 : r.total.A / most) },
+          { name: "A", title: t("次数|Events"), number: true, cell: (r) => number(r.total.A) },
+          { name: "B", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.total.B), () => users("events", body, { measure: "B", ...cell(r) }, name(r))) },
+        ],
+        rows,
+      );
+    },
+  });
+}
+

@@ -1,0 +1,311 @@
+// Choosing from what was seen: events, properties, values, apps, days. Search is by name, Chinese title or pinyin initials.
+
+import { schema, valuesOf } from "./api.js";
+import { h, icon, put, uid } from "./dom.js";
+import { number, plain } from "./format.js";
+import { eventTitle, initials, platformTitle, t } from "./i18n.js";
+import { DEFAULT_RANGE, RANGES, addDays, days, today } from "./state.js";
+import { button, check, field, popover } from "./widgets.js";
+
+const SHOWN = 100;
+
+/**
+ * A button that opens a searchable list.
+ *
+ * items(): [{value, title, hint, group}], or a promise of them. face: the text on the button.
+ */
+export function combobox(label, face, items, onChoose, { free = false, class: name = "button combo" } = {}) {
+  return popover(
+    h("span", { class: "combo-face" }, face),
+    label,
+    (close) => {
+      const listId = uid("list");
+      const input = h("input", {
+        class: "input",
+        type: "search",
+        autofocus: true,
+        role: "combobox",
+        "aria-expanded": "true",
+        "aria-controls": listId,
+        "aria-label": t("搜索：{what}|Search: {what}", { what: label }),
+        placeholder: t("搜索名称、中文或拼音首字母|Search by name"),
+        autocomplete: "off",
+        spellcheck: "false",
+      });
+      const list = h("ul", { class: "options", role: "listbox", id: listId, "aria-label": label });
+      let shown = [];
+      let active = 0;
+      let known = null;
+
+      function choose(item) {
+        close();
+        onChoose(item.value, item);
+      }
+      function mark(index) {
+        active = Math.max(0, Math.min(index, shown.length - 1));
+        for (const [i, option] of list.querySelectorAll("[role=option]").entries()) {
+          option.setAttribute("aria-selected", String(i === active));
+          if (i === active) {
+            input.setAttribute("aria-activedescendant", option.id);
+            option.scrollIntoView({ block: "nearest" });
+          }
+        }
+      }
+      function show() {
+        if (known === null) return put(list, h("li", { class: "options-note", role: "presentation" }, t("正在读取…|Loading…")));
+        const text = input.value.trim().toLowerCase();
+        const found = text ? known.filter((item) => item.search.includes(text)) : known;
+        shown = found.slice(0, SHOWN);
+        if (free && input.value && !shown.some((item) => item.value === input.value)) {
+          shown = [{ value: input.value, title: input.value, hint: t("按此文字|as typed"), group: "" }, ...shown];
+        }
+        let group = "";
+        put(
+          list,
+          shown.map((item, i) => {
+            const head = item.group && item.group !== group ? h("li", { class: "options-group", role: "presentation" }, item.group) : null;
+            group = item.group ?? "";
+            return [
+              head,
+              h(
+                "li",
+                { role: "option", id: uid("option"), class: "option", "aria-selected": String(i === 0), onClick: () => choose(item), onMousemove: () => i !== active && mark(i) },
+                h("span", { class: "option-title" }, item.title),
+                item.hint ? h("span", { class: "option-hint" }, item.hint) : null,
+              ),
+            ];
+          }),
+          shown.length ? null : h("li", { class: "options-note", role: "presentation" }, t("没有匹配项|Nothing matches")),
+          found.length > SHOWN ? h("li", { class: "options-note", role: "presentation" }, t("还有 {n} 项，请继续输入|{n} more: type on", { n: found.length - SHOWN })) : null,
+        );
+        mark(0);
+        return list;
+      }
+      input.addEventListener("input", show);
+      input.addEventListener("keydown", (event) => {
+        if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+          event.preventDefault();
+          mark(active + (event.key === "ArrowDown" ? 1 : -1));
+        } else if (event.key === "Enter" && shown[active]) {
+          event.preventDefault();
+          choose(shown[active]);
+        }
+      });
+      Promise.resolve(items()).then(
+        (loaded) => {
+          known = loaded.map((item) => ({ ...item, search: `${item.value} ${item.title} ${initials(item.title)} ${item.hint ?? ""}`.toLowerCase() }));
+          show();
+        },
+        (error) => put(list, h("li", { class: "options-note", role: "alert" }, error.message || t("读取失败|Could not be read"))),
+      );
+      show();
+      return h("div", { class: "combo-panel" }, input, list);
+    },
+    { class: name, panelClass: "combo-popover", title: label, ariaLabel: `${label}: ${face}` },
+  );
+}
+
+/** "支付订单 order_pay" for an event; any: "任意事件". */
+export function eventFace(name) {
+  if (!name) return t("任意事件|Any event");
+  const title = eventTitle(name);
+  return title && title !== name ? `${title} ${name}` : name;
+}
+
+export function eventPicker(label, value, onChoose, { any = false } = {}) {
+  return combobox(
+    label,
+    eventFace(value),
+    async () => {
+      const events = await schema();
+      return [
+        ...(any ? [{ value: "", title: t("任意事件|Any event") }] : []),
+        ...events.map((e) => ({
+          value: e.event,
+          title: eventTitle(e.event) ? `${eventTitle(e.event)} ${e.event}` : e.event,
+          hint: number(e.events),
+        })),
+      ];
+    },
+    onChoose,
+  );
+}
+
+const OWN_FIELDS = [
+  ["platform", "平台|Platform"],
+  ["scene_group", "场景分组|Scene group"],
+  ["scene", "场景值|Scene code"],
+  ["page", "页面|Page"],
+  ["referrer_page", "来源页面|Referring page"],
+  ["referrer_app_id", "来源小程序|Referring app"],
+  ["app_id", "应用|App"],
+  ["app_version", "小程序版本|App version"],
+  ["env_version", "运行环境|Environment"],
+  ["share_id", "分享卡片|Share card"],
+  ["group_id", "群|Group"],
+  ["utm.source", "渠道来源 utm|Campaign source"],
+  ["utm.medium", "渠道媒介 utm|Campaign medium"],
+  ["utm.campaign", "活动 utm|Campaign"],
+  ["utm.content", "内容 utm|Campaign content"],
+  ["utm.term", "关键词 utm|Campaign term"],
+  ["device.brand", "设备品牌|Device brand"],
+  ["device.model", "设备型号|Device model"],
+  ["device.os", "操作系统|Operating system"],
+  ["device.os_version", "系统版本|OS version"],
+  ["device.host_version", "宿主版本|Host app version"],
+  ["device.base_library_version", "基础库版本|Base library"],
+  ["device.network_type", "网络|Network"],
+  ["device.language", "语言|Language"],
+  ["user_id", "用户编号|User id"],
+  ["openid", "openid|openid"],
+  ["unionid", "unionid|unionid"],
+  ["session_id", "会话|Session"],
+  ["event", "事件名|Event name"],
+];
+const NUMBER_FIELDS = [
+  ["duration_ms", "停留毫秒|Duration in ms"],
+  ["device.screen_width", "屏幕宽|Screen width"],
+  ["device.screen_height", "屏幕高|Screen height"],
+];
+
+export function fieldFace(name) {
+  if (!name) return t("选择字段|Choose a field");
+  const own = [...OWN_FIELDS, ...NUMBER_FIELDS].find(([value]) => value === name);
+  return own ? t(own[1]) : name.replace(/^properties\./, "");
+}
+
+/** event: limits properties to those seen with it. numbers: only fields that can be numbers. */
+export function fieldPicker(label, value, onChoose, { event = "", numbers = false, none = "" } = {}) {
+  return combobox(
+    label,
+    value ? fieldFace(value) : none || fieldFace(""),
+    async () => {
+      const seen = new Map();
+      for (const e of await schema()) {
+        if (event && e.event !== event) continue;
+        for (const p of e.properties) {
+          if (numbers && !p.types.some((type) => type.type === "number")) continue;
+          const types = p.types.map((type) => type.type);
+          seen.set(p.field, { value: p.field, title: p.property, hint: types.map(typeTitle).join(" / "), group: t("事件属性|Event properties") });
+        }
+      }
+      const own = (numbers ? NUMBER_FIELDS : [...OWN_FIELDS, ...NUMBER_FIELDS]).map(([v, text]) => ({
+        value: v,
+        title: t(text),
+        hint: v,
+        group: t("通用字段|Fields of every event"),
+      }));
+      return [...(none ? [{ value: "", title: none }] : []), ...(numbers ? [...seen.values(), ...own] : [...own.slice(0, 5), ...seen.values(), ...own.slice(5).map((f) => ({ ...f, group: t("更多字段|More fields") }))])];
+    },
+    onChoose,
+  );
+}
+
+function typeTitle(type) {
+  return t({ string: "文本|text", number: "数值|number", boolean: "是否|yes/no", list: "列表|list" }[type] ?? type);
+}
+
+/** Choose a value that the field had; any text may be typed. common: the apps and days to look in. */
+export function valuePicker(label, face, fieldName, event, common, onChoose) {
+  return combobox(
+    label,
+    face,
+    async () => {
+      const values = await valuesOf(fieldName, event, common);
+      return values.map(({ value, count }) => ({
+        value,
+        title: fieldName === "platform" ? platformTitle(value) : plain(value),
+        hint: number(count),
+      }));
+    },
+    onChoose,
+    { free: true, class: "button ghost combo" },
+  );
+}
+
+export function rangePicker(value, onChange) {
+  const range = value ?? DEFAULT_RANGE;
+  const { from, to } = days(range);
+  const named = RANGES.find(([name]) => name === range);
+  const face = [icon("calendar"), h("span", {}, named ? t(named[1]) : `${from} – ${to}`)];
+  return popover(
+    face,
+    t("时间范围|Time range"),
+    (close) => {
+      const fromInput = h("input", { class: "input", type: "date", value: from, max: today() });
+      const toInput = h("input", { class: "input", type: "date", value: to, max: addDays(today(), 1) });
+      return h(
+        "div",
+        { class: "range-panel" },
+        h(
+          "div",
+          { class: "range-names" },
+          RANGES.map(([name, text]) =>
+            h(
+              "button",
+              {
+                type: "button",
+                class: "menu-item",
+                "aria-pressed": String(name === range),
+                onClick: () => {
+                  close();
+                  onChange(name);
+                },
+              },
+              t(text),
+            ),
+          ),
+        ),
+        h(
+          "div",
+          { class: "range-days" },
+          field(t("从|From"), fromInput),
+          field(t("到（含）|To (included)"), toInput),
+          button(
+            t("应用|Apply"),
+            () => {
+              if (!fromInput.value || !toInput.value) return;
+              close();
+              onChange(`${fromInput.value}..${toInput.value}`);
+            },
+            { class: "button primary" },
+          ),
+        ),
+      );
+    },
+    { ariaLabel: `${t("时间范围|Time range")}: ${named ? t(named[1]) : `${from} – ${to}`}` },
+  );
+}
+
+export function appPicker(apps, chosen, onChange) {
+  const all = !chosen || chosen.length === 0;
+  const name = (app) => app.name || app.app_id;
+  const face = all ? t("全部应用|All apps") : chosen.length === 1 ? name(apps.find((app) => app.app_id === chosen[0]) ?? { app_id: chosen[0] }) : t("{n} 个应用|{n} apps", { n: chosen.length });
+  return popover(
+    h("span", { class: "combo-face" }, face),
+    t("应用|Apps"),
+    (close) => {
+      const set = new Set(all ? apps.map((app) => app.app_id) : chosen);
+      return h(
+        "div",
+        { class: "app-panel" },
+        apps.map((app) =>
+          check(
+            h("span", {}, name(app), h("span", { class: "option-hint" }, ` ${platformTitle(app.platform)} ${app.app_id}`)),
+            set.has(app.app_id),
+            (on) => (on ? set.add(app.app_id) : set.delete(app.app_id)),
+          ),
+        ),
+        button(
+          t("应用|Apply"),
+          () => {
+            close();
+            onChange(set.size === 0 || set.size === apps.length ? undefined : [...set].sort());
+          },
+          { class: "button primary" },
+        ),
+      );
+    },
+    { ariaLabel: `${t("应用|Apps")}: ${face}` },
+  );
+}

@@ -1,0 +1,202 @@
+// The frame of a page that asks one report: controls, asking with cancel, the answer with its definition and freshness.
+
+import { ApiError, ask, csv, lastAnswer } from "./api.js";
+import { savePng } from "./charts.js";
+import { h, icon, put } from "./dom.js";
+import { complete, countConditions, filterBuilder, forApi } from "./filters.js";
+import { duration, instant, number } from "./format.js";
+import { t } from "./i18n.js";
+import { days, zone } from "./state.js";
+import { button, copy, download, menu, notice, toast } from "./widgets.js";
+
+/** What every report takes, from the shared part of a page's state. */
+export function common(state) {
+  const { from, to } = days(state.range);
+  const filter = forApi(state.filter);
+  return {
+    ...(state.apps?.length ? { app_ids: state.apps } : {}),
+    time_range: { from, to },
+    timezone: zone(),
+    ...(filter ? { filter } : {}),
+  };
+}
+
+/** The same without the filter: to look for values. */
+export function wholeRange(state) {
+  const { filter: _, ...rest } = common(state);
+  return rest;
+}
+
+const WAIT_MS = 350;
+
+/**
+ * A part of a page that shows the answer to one question.
+ *
+ * report, body: the question (body null: nothing to ask yet, `incomplete` says what is missing).
+ * render(answer): nodes. isEmpty(answer). title, name: of the card and its files.
+ */
+export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false }) {
+  const content = h("div", { class: "panel-content", "aria-live": "polite" });
+  const tools = h("div", { class: "panel-tools" });
+  const foot = h("div", { class: "panel-foot" });
+  const card = h(
+    "section",
+    { class: `panel ${wide ? "wide" : ""}`, "aria-label": title },
+    h("div", { class: "panel-head" }, h("h2", {}, title), h("div", { class: "panel-actions" }, ...actions, tools)),
+    content,
+    foot,
+  );
+  card.dataset.report = report;
+  let controller = null;
+
+  function show(answer, isOld) {
+    card.dataset.state = isOld ? "old" : "done";
+    if (isEmpty?.(answer)) {
+      put(content, notice("empty", t("这段时间没有符合条件的数据|Nothing in this range"), t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive."), h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live"))));
+    } else put(content, render(answer));
+    put(foot, footOf(answer, isOld));
+  }
+
+  async function run({ fresh = false } = {}) {
+    controller?.abort();
+    put(tools);
+    if (body === null) {
+      card.dataset.state = "incomplete";
+      put(content, notice("empty", incomplete ?? t("还缺少条件|Something is missing")));
+      return;
+    }
+    put(tools, toolsOf({ report, body, name, card, again: () => run({ fresh: true }) }));
+    const before = fresh ? undefined : lastAnswer(report, body);
+    if (before) {
+      show(before.answer, true);
+      if (Date.now() - before.at < 5000) return show(before.answer, false);
+    } else {
+      card.dataset.state = "loading";
+    }
+    controller = new AbortController();
+    const mine = controller;
+    const began = Date.now();
+    const waiting = before
+      ? null
+      : setTimeout(() => {
+          const elapsed = h("span", {}, "");
+          const bar = h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") });
+          put(content, h("div", { class: "loading" }, bar, h("p", {}, t("正在查询|Querying"), " ", elapsed), button(t("取消|Cancel"), () => mine.abort("cancel"))));
+          const timer = setInterval(() => {
+            if (!elapsed.isConnected) return clearInterval(timer);
+            return put(elapsed, `${Math.round((Date.now() - began) / 1000)} s`);
+          }, 500);
+        }, WAIT_MS);
+    try {
+      const answer = await ask(report, body, mine.signal);
+      if (mine === controller) show(answer, false);
+    } catch (error) {
+      if (mine !== controller) return undefined;
+      if (mine.signal.aborted) {
+        card.dataset.state = "cancelled";
+        if (mine.signal.reason === "cancel") put(content, notice("empty", t("已取消|Cancelled"), "", button(t("重新查询|Ask again"), () => run({ fresh: true }))));
+      } else {
+        card.dataset.state = "error";
+        put(content, errorNotice(error, () => run({ fresh: true })));
+      }
+    } finally {
+      clearTimeout(waiting);
+    }
+    return undefined;
+  }
+
+  card.stop = () => controller?.abort("gone");
+  run();
+  return card;
+}
+
+/** What went wrong, and what one can do. */
+export function errorNotice(error, again) {
+  const retry = again ? button(t("重试|Try again"), again) : null;
+  if (!(error instanceof ApiError)) return notice("error", t("页面出错|A fault of the page"), String(error.message ?? error), retry);
+  const where = error.path ? ` (${error.path})` : "";
+  const id = error.requestId ? ` · ${t("请求编号|request id")} ${error.requestId}` : "";
+  if (error.status === 0) return notice("error", t("连不上服务器|The server cannot be reached"), t("请检查 scenetrail 是否在运行。|Check that scenetrail is running."), retry);
+  if (error.code === "forbidden") return notice("error", t("没有权限|No permission"), t("当前令牌不能读取这些应用。|This token cannot read these apps.") + id, retry);
+  if (error.code === "query_limit") return notice("error", t("查询超出限制|The query passed its limit"), `${t("缩短时间范围，或减少步骤与分组。|Shorten the range, or use fewer steps or values.")} ${error.message}${id}`, retry);
+  if (error.code === "storage_unavailable") return notice("error", t("数据库暂时没有响应|The database does not answer"), error.message + id, retry);
+  if (error.code === "invalid_request") return notice("error", t("条件有误|Something in the question is wrong"), `${error.message}${where}${id}`);
+  return notice("error", t("查询失败|The query failed"), `${error.message || error.code}${where}${id}`, retry);
+}
+
+function toolsOf({ report, body, name, card, again }) {
+  const file = `scenetrail-${name}-${body.time_range?.from ?? ""}`;
+  return menu(t("更多操作|More"), [
+    [t("刷新|Refresh"), again],
+    [
+      t("下载 CSV|Download CSV"),
+      async () => {
+        try {
+          download(`${file}.csv`, await csv(report, body));
+        } catch (error) {
+          toast(error.message, "error");
+        }
+      },
+    ],
+    [
+      t("下载图片 PNG|Download PNG"),
+      async () => {
+        if (!(await savePng(card, file))) toast(t("这里没有图表，可下载 CSV|No chart here: take the CSV"));
+      },
+    ],
+    [t("复制为 API 请求|Copy as API request"), () => copy(apiRequest(report, body))],
+  ]);
+}
+
+/** The question as a command for a terminal. */
+export function apiRequest(report, body) {
+  const json = JSON.stringify(body).replaceAll("'", "'\\''");
+  return `curl -s ${location.origin}/v1/query/${report} -H "Authorization: Bearer $READ_TOKEN" -H 'Content-Type: application/json' -d '${json}'`;
+}
+
+function footOf(answer, isOld) {
+  const { meta, semantics } = answer;
+  return [
+    h(
+      "div",
+      { class: "fresh" },
+      h(
+        "span",
+        {},
+        t("数据截至|Data until"),
+        " ",
+        h("time", { class: "complete-until", datetime: meta.data_complete_until ?? "" }, instant(meta.data_complete_until, zone())),
+      ),
+      h("span", { class: "muted" }, t("用时 {ms}，读取 {rows} 行|{ms}, {rows} rows read", { ms: duration(meta.elapsed_ms), rows: number(meta.rows_read) })),
+      isOld ? h("span", { class: "badge" }, t("上次结果，正在更新|last answer, refreshing")) : null,
+      meta.truncated ? h("span", { class: "badge warn" }, t("列表已截断|list cut")) : null,
+    ),
+    (meta.warnings ?? []).map((w) => h("p", { class: "warning" }, w.message)),
+    h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(semantics)),
+  ];
+}
+
+/** The resolved definition as a list of names and values. */
+export function definitionList(semantics) {
+  return h(
+    "dl",
+    {},
+    Object.entries(semantics)
+      .filter(([, value]) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0))
+      .map(([key, value]) => [h("dt", {}, key), h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))]),
+  );
+}
+
+/** The global filter of a page, folded away while it is empty. */
+export function filterSection(state, set) {
+  const count = countConditions(state.filter);
+  const isOpen = count > 0 || state.open_filter;
+  return h(
+    "details",
+    { class: "filter-section", open: isOpen },
+    h("summary", {}, icon("funnel"), t("全局筛选|Filter"), count ? h("span", { class: "count" }, String(count)) : null),
+    filterBuilder(t("全局筛选|Filter"), state.filter, (filter) => set({ filter }), { common: wholeRange(state) }),
+  );
+}
+
+export { complete };

@@ -1,0 +1,107 @@
+// The address of a view: "#/funnel?range=30d&steps=[…]". Texts stand as they are, everything else as JSON.
+
+/** Read the address: the page's id and its state. */
+export function readAddress() {
+  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+  return { page: path || "overview", state: parseState(query) };
+}
+
+export function parseState(query) {
+  const state = {};
+  for (const [key, text] of new URLSearchParams(query)) {
+    if (text.startsWith("~")) {
+      try {
+        state[key] = JSON.parse(text.slice(1));
+      } catch {
+        continue; // A broken address: the field's default holds.
+      }
+    } else state[key] = text;
+  }
+  return state;
+}
+
+export function writeState(state) {
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(state)) {
+    if (value === undefined || value === null || value === "") continue;
+    query.set(key, typeof value === "string" && !value.startsWith("~") ? value : `~${JSON.stringify(value)}`);
+  }
+  return query.toString();
+}
+
+export function addressOf(page, state = {}) {
+  const query = writeState(state);
+  return `#/${page}${query ? `?${query}` : ""}`;
+}
+
+/** What all pages share, carried from one to the next. */
+export const SHARED = ["apps", "range", "filter"];
+
+export function shared(state) {
+  return Object.fromEntries(SHARED.filter((key) => key in state).map((key) => [key, state[key]]));
+}
+
+// --- Days -----------------------------------------------------------------
+
+const KEPT_ZONE = "scenetrail.timezone";
+
+export const zone = () => localStorage.getItem(KEPT_ZONE) || "Asia/Shanghai";
+export const setZone = (name) => localStorage.setItem(KEPT_ZONE, name);
+
+/** Today in the zone as "2026-10-31". */
+export function today() {
+  return new Intl.DateTimeFormat("sv-SE", { timeZone: zone(), dateStyle: "short" }).format(new Date());
+}
+
+export function addDays(day, count) {
+  const at = new Date(`${day}T00:00:00Z`);
+  at.setUTCDate(at.getUTCDate() + count);
+  return at.toISOString().slice(0, 10);
+}
+
+export const RANGES = [
+  ["today", "今天|Today"],
+  ["yesterday", "昨天|Yesterday"],
+  ["7d", "过去 7 天|Past 7 days"],
+  ["14d", "过去 14 天|Past 14 days"],
+  ["30d", "过去 30 天|Past 30 days"],
+  ["90d", "过去 90 天|Past 90 days"],
+  ["this_week", "本周|This week"],
+  ["last_week", "上周|Last week"],
+  ["this_month", "本月|This month"],
+  ["last_month", "上月|Last month"],
+];
+export const DEFAULT_RANGE = "30d";
+
+/** Turn a range's name, or "from..to", into two days, both included. "past" days end yesterday. */
+export function days(range = DEFAULT_RANGE) {
+  const now = today();
+  const weekday = (new Date(`${now}T00:00:00Z`).getUTCDay() + 6) % 7;
+  const firstOfMonth = `${now.slice(0, 8)}01`;
+  const past = /^(\d{1,3})d$/.exec(range);
+  if (past) return { from: addDays(now, -Number(past[1])), to: addDays(now, -1) };
+  const given = /^(\d{4}-\d\d-\d\d)\.\.(\d{4}-\d\d-\d\d)$/.exec(range);
+  if (given) return given[1] <= given[2] ? { from: given[1], to: given[2] } : { from: given[2], to: given[1] };
+  switch (range) {
+    case "today":
+      return { from: now, to: now };
+    case "yesterday":
+      return { from: addDays(now, -1), to: addDays(now, -1) };
+    case "this_week":
+      return { from: addDays(now, -weekday), to: now };
+    case "last_week":
+      return { from: addDays(now, -weekday - 7), to: addDays(now, -weekday - 1) };
+    case "this_month":
+      return { from: firstOfMonth, to: now };
+    case "last_month": {
+      const last = addDays(firstOfMonth, -1);
+      return { from: `${last.slice(0, 8)}01`, to: last };
+    }
+    default:
+      return days(DEFAULT_RANGE);
+  }
+}
+
+export function countDays({ from, to }) {
+  return Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000) + 1;
+}
