@@ -149,19 +149,22 @@ class Assignment(msgspec.Struct, frozen=True):
     The person of one id.
 
     ``person`` is the key of the person's strongest id; ``history`` says for the strict mode from which epoch ms on the id
-    belonged to which person, oldest first; before that it was a person by itself.
+    belonged to which person, oldest first; before that it was a person by itself. ``evidence`` is the number of bindings
+    it follows from: of two assignments of an id, the one with more knows more.
     """
 
     id_key: int
     person: int
     history: tuple[tuple[int, int], ...]
+    evidence: int = 0
 
 
 class Conflict(msgspec.Struct, frozen=True):
-    """A binding that was not followed, and the kind of id that both sides already had."""
+    """A binding that was not followed, the kind of id that both sides already had, and ``evidence`` as above."""
 
     binding: Binding
     reason: str
+    evidence: int = 0
 
 
 class _Person:
@@ -188,6 +191,42 @@ class _Person:
 def resolve(bindings: Iterable[Binding]) -> tuple[list[Assignment], list[Conflict]]:
     """
     Turn all bindings of some ids into persons. Give whole components: every binding of every id that occurs.
+
+    Complexity: n log n over the bindings.
+    """
+    assignments: list[Assignment] = []
+    conflicts: list[Conflict] = []
+    for component in components(bindings):
+        persons, refused = _resolve_component(component)
+        assignments += persons
+        conflicts += refused
+    return assignments, conflicts
+
+
+def components(bindings: Iterable[Binding]) -> list[list[Binding]]:
+    """Group bindings whose ids hang together, whether they may be merged or not."""
+    groups: dict[int, list[Binding]] = {}
+    members: dict[int, list[int]] = {}
+    group_of: dict[int, int] = {}
+    for binding in bindings:
+        left, right = (group_of.setdefault(key, key) for key in (binding.id_key, binding.other_key))
+        for key in (left, right):
+            groups.setdefault(key, [])
+            members.setdefault(key, [key])
+        if left != right:
+            if len(members[left]) < len(members[right]):
+                left, right = right, left
+            for key in members[right]:
+                group_of[key] = left
+            members[left] += members.pop(right)
+            groups[left] += groups.pop(right)
+        groups[left].append(binding)
+    return list(groups.values())
+
+
+def _resolve_component(bindings: list[Binding]) -> tuple[list[Assignment], list[Conflict]]:
+    """
+    Turn the bindings of one component into persons.
 
     Replays the bindings in the order of their events; of one event the pair of the strongest ids comes first. The answer
     depends only on the set of bindings, not on when they arrived.
@@ -220,11 +259,11 @@ def resolve(bindings: Iterable[Binding]) -> tuple[list[Assignment], list[Conflic
             continue
         reason = left.clash(right)
         if reason is not None:
-            conflicts.append(Conflict(binding, reason))
+            conflicts.append(Conflict(binding, reason, len(ordered)))
             continue
         _merge(left, right, persons, history, binding.occurred_at)
     assignments = [
-        Assignment(key, person.label, tuple(history.get(key, ())))
+        Assignment(key, person.label, tuple(history.get(key, ())), len(ordered))
         for key, person in persons.items()
     ]
     return assignments, conflicts

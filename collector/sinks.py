@@ -146,8 +146,8 @@ class ClickHouseSink:
         rows = self.client.query(_sql("unbindings"), parameters={"since_ms": since_ms}).result_rows
         return [(int(left), int(right), int(at)) for left, right, at in rows]
 
-    def insert_persons(self, assignments: list[Assignment], version: int) -> None:
-        """Replace the persons of some ids."""
+    def insert_persons(self, assignments: list[Assignment], base_version: int) -> None:
+        """Replace the persons of some ids where these assignments know more than the stored ones."""
         self.client.insert(
             "identity_map",
             [
@@ -156,7 +156,7 @@ class ClickHouseSink:
                     a.person,
                     [at for at, _ in a.history],
                     [person for _, person in a.history],
-                    version,
+                    base_version + a.evidence,
                 ]
                 for a in assignments
             ],
@@ -164,7 +164,7 @@ class ClickHouseSink:
             settings=_INSERT_SETTINGS,
         )
 
-    def insert_conflicts(self, conflicts: list[Conflict], version: int) -> None:
+    def insert_conflicts(self, conflicts: list[Conflict], base_version: int) -> None:
         """List bindings that were not followed."""
         self.client.insert(
             "identity_conflicts",
@@ -180,7 +180,7 @@ class ClickHouseSink:
                     c.reason,
                     datetime.fromtimestamp(c.binding.occurred_at / 1000, UTC),
                     c.binding.event_id,
-                    version,
+                    base_version + c.evidence,
                 ]
                 for c in conflicts
             ],

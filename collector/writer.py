@@ -47,8 +47,8 @@ class Sink(Protocol):
     def insert_bindings(self, bindings: list[Binding], token: str) -> None: ...  # noqa: D102
     def bindings_of(self, keys: list[int]) -> list[Binding]: ...  # noqa: D102
     def unbindings(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
-    def insert_persons(self, assignments: list[Assignment], version: int) -> None: ...  # noqa: D102
-    def insert_conflicts(self, conflicts: list[Conflict], version: int) -> None: ...  # noqa: D102
+    def insert_persons(self, assignments: list[Assignment], base_version: int) -> None: ...  # noqa: D102
+    def insert_conflicts(self, conflicts: list[Conflict], base_version: int) -> None: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
 
 
@@ -241,10 +241,10 @@ class Writer:
         alone = keys - {assignment.id_key for assignment in assignments}
         assignments += [Assignment(key, key, ()) for key in sorted(alone)]
         # More evidence replaces less, whichever collector writes last; an unbinding outweighs any binding.
-        version = (len(self._unbindings) << 32) + len(component)
-        self._sink.insert_persons(assignments, version)
+        base_version = len(self._unbindings) << 32
+        self._sink.insert_persons(assignments, base_version)
         if conflicts:
-            self._sink.insert_conflicts(conflicts, version)
+            self._sink.insert_conflicts(conflicts, base_version)
             metrics.identity_conflicts_total.inc(len(conflicts))
 
     def _is_known(self, binding: Binding) -> bool:

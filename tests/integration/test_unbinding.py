@@ -136,3 +136,14 @@ def test_an_earlier_event_that_arrives_late_decides_who_was_first(
     writer.bind([bind(("user_id", "u1"), ("anonymous_id", "a1"), T)], "t2")
 
     assert person(database, "anonymous_id", "a1") == key("user_id", "u1")
+
+
+def test_a_small_block_after_a_large_one_still_joins(writer: Writer, database: Client) -> None:
+    crowd = [bind(("openid", f"o{i}"), ("anonymous_id", f"a{i}"), T + i) for i in range(50)]
+    writer.bind(crowd, "t1")
+
+    writer.bind([bind(("user_id", "u7"), ("openid", "o7"), T + 100)], "t2")
+
+    assert person(database, "openid", "o7") == key("user_id", "u7")
+    assert person(database, "anonymous_id", "a7") == key("user_id", "u7")
+    assert person(database, "anonymous_id", "a8") == key("openid", "o8")
