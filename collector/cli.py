@@ -1,5 +1,5 @@
 """
-The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``.
+The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``, ``dead-letters``.
 
 Only reads arguments, calls the module that does the work and shows the outcome. Each command
 imports what it needs when it runs, so that ``--help`` answers at once. Exit codes: 0 done,
@@ -13,7 +13,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -24,9 +24,13 @@ from sdk_spec.access import ReadToken, WriteKey
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from clickhouse_connect.driver.client import Client
+
     from collector.keys import Issued
 
     Make = Callable[[access.AccessFile], tuple[access.AccessFile, Issued]]
+
+Found = TypeVar("Found")
 
 app = typer.Typer(
     name="scenetrail",
@@ -46,7 +50,13 @@ keys_app = typer.Typer(
 create_app = typer.Typer(
     help="Make an app, a write key or a read token. 新建。", no_args_is_help=True
 )
+dead_letters_app = typer.Typer(
+    help="Refused events: list, show, send again after repair. 被拒事件：查看、修复、重发。\n\n"
+    "A refused event is kept for 90 days with the reason and its raw text. 保留 90 天。",
+    no_args_is_help=True,
+)
 app.add_typer(keys_app, name="keys")
+app.add_typer(dead_letters_app, name="dead-letters")
 keys_app.add_typer(create_app, name="create")
 
 DataDir = Annotated[
@@ -75,6 +85,13 @@ ReaderUrl = Annotated[
     typer.Option(
         envvar="SCENETRAIL_CLICKHOUSE_READER_URL",
         help="The same with a read-only user, for queries. 只读账号地址。",
+    ),
+]
+EditorUrl = Annotated[
+    str,
+    typer.Option(
+        envvar="SCENETRAIL_CLICKHOUSE_EDITOR_URL",
+        help="The same with a user that may also insert into the tables people change. 编辑账号地址。",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON. 以 JSON 输出。")]
@@ -119,6 +136,7 @@ def up(
     ] = 1,
     clickhouse_url: WriterUrl = "",
     clickhouse_reader_url: ReaderUrl = "",
+    clickhouse_editor_url: EditorUrl = "",
 ) -> None:
     """
     Start everything on this machine (在本机启动全部服务).
@@ -139,6 +157,7 @@ def up(
         shards=shards,
         clickhouse_url=clickhouse_url,
         clickhouse_reader_url=clickhouse_reader_url,
+        clickhouse_editor_url=clickhouse_editor_url,
     )
     try:
         code = up(options)
@@ -339,6 +358,187 @@ def revoke(
     except keys.KeysError as error:
         _refuse(str(error))
     typer.echo(f"revoked {identifier} / 已吊销")
+
+
+LetterApp = Annotated[str, typer.Option(help="Only of this app. 仅此应用。")]
+LetterCode = Annotated[str, typer.Option(help="Only with this code, such as too_long. 仅此原因。")]
+LetterSince = Annotated[
+    str, typer.Option(help="From this moment on: 2026-11-22, 2026-11-22T08:00+08:00. 起始时间。")
+]
+LetterUntil = Annotated[str, typer.Option(help="Before this moment. 截止时间（不含）。")]
+LetterLimit = Annotated[int, typer.Option(min=1, max=100_000, help="At most. 最多条数。")]
+LetterIds = Annotated[
+    list[str] | None, typer.Argument(help="Ids from `dead-letters list`. 列表中的编号。")
+]
+
+
+@dead_letters_app.command("list")
+def dead_letters_list(
+    app_id: LetterApp = "",
+    code: LetterCode = "",
+    since: LetterSince = "",
+    until: LetterUntil = "",
+    limit: LetterLimit = 100,
+    with_redriven: Annotated[
+        bool, typer.Option("--all", help="Also those that were sent again. 含已重发。")
+    ] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    clickhouse_url: WriterUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show refused events, the newest first, without their contents (列出被拒事件)."""
+    from collector import dead_letters  # noqa: PLC0415
+
+    wanted = dead_letters.Wanted(
+        app_id, code, _moment(since, 0), _moment(until, 2**53), with_redriven, limit
+    )
+    found = _with_clickhouse(
+        data_dir, clickhouse_url, lambda client: dead_letters.find(client, wanted)
+    )
+    if as_json:
+        typer.echo(
+            msgspec.json.encode([{"id": one.id, **msgspec.to_builtins(one)} for one in found])
+        )
+        return
+    for one in found:
+        again = "  sent again" if one.redriven_at else ""
+        typer.echo(
+            f"{one.id}  {_time(one.received_at)}  {one.app_id}  {one.code}  {one.path}{again}"
+        )
+    if not found:
+        typer.echo("no dead letters / 无被拒事件", err=True)
+
+
+@dead_letters_app.command("show")
+def dead_letters_show(
+    letter_id: Annotated[str, typer.Argument(help="Id from `dead-letters list`. 编号。")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    clickhouse_url: WriterUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show one refused event with reason, raw text and envelope (查看一条被拒事件)."""
+    from collector import dead_letters  # noqa: PLC0415
+
+    one = _with_clickhouse(
+        data_dir, clickhouse_url, lambda client: dead_letters.get(client, letter_id)
+    )
+    if as_json:
+        typer.echo(msgspec.json.encode({"id": one.id, **msgspec.to_builtins(one)}))
+        return
+    typer.echo(f"id           {one.id}")
+    typer.echo(f"received     {_time(one.received_at)}")
+    typer.echo(f"app          {one.app_id}  project {one.project}")
+    typer.echo(f"reason       {one.code}  {one.path}")
+    typer.echo(f"             {one.message}")
+    typer.echo(f"sent again   {_time(one.redriven_at) if one.redriven_at else 'no'}")
+    typer.echo(f"envelope     {one.envelope or '(the event below is the whole body)'}")
+    typer.echo(f"event        {one.raw}")
+
+
+@dead_letters_app.command("redrive")
+def dead_letters_redrive(
+    write_key: Annotated[
+        str,
+        typer.Option(
+            envvar="SCENETRAIL_WRITE_KEY",
+            help="A write key of the events' app; better as a variable than as an argument. 写入密钥。",
+        ),
+    ],
+    letter_ids: LetterIds = None,
+    event_file: Annotated[
+        Path | None,
+        typer.Option(help="The repaired event as JSON; with one id. 修复后的事件文件。"),
+    ] = None,
+    app_id: LetterApp = "",
+    code: LetterCode = "",
+    since: LetterSince = "",
+    until: LetterUntil = "",
+    limit: LetterLimit = 100,
+    collector_url: Annotated[
+        str, typer.Option(help="By default that of the running `scenetrail up`. 采集地址。")
+    ] = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    clickhouse_url: WriterUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """
+    Send refused events again through the collector (重发被拒事件).
+
+    Those of the given ids, or all that the options choose and that were not sent again yet. What the
+    collector takes is marked; an event that it knows already counts once. Exit code 1 when one was
+    refused again.
+    """
+    from collector import dead_letters  # noqa: PLC0415
+    from collector.doctor import running_collector_url  # noqa: PLC0415
+
+    if event_file is not None and len(letter_ids or []) != 1:
+        _refuse("--event-file repairs one event: give exactly one id / 请仅指定一个编号")
+    if not letter_ids and not (app_id or code or since):
+        _refuse("give ids, or choose by --app-id, --code or --since / 请指定编号或筛选条件")
+    url = collector_url or running_collector_url(data_dir)
+    if not url:
+        _refuse("give --collector-url, or start `scenetrail up` / 请提供 --collector-url")
+    edited = None if event_file is None else event_file.read_bytes()
+    wanted = dead_letters.Wanted(
+        app_id, code, _moment(since, 0), _moment(until, 2**53), limit=limit
+    )
+
+    def send(client: Client) -> list[dead_letters.Redriven]:
+        letters = (
+            [dead_letters.get(client, one) for one in letter_ids]
+            if letter_ids
+            else dead_letters.find(client, wanted)
+        )
+        return [dead_letters.redrive(client, one, url, write_key, edited) for one in letters]
+
+    done = _with_clickhouse(data_dir, clickhouse_url, send)
+    if as_json:
+        typer.echo(msgspec.json.encode(done))
+    else:
+        for one in done:
+            typer.echo(f"{one.id}  {one.status}  {one.error or 'taken / 已接收'}")
+        if not done:
+            typer.echo("no dead letters / 无被拒事件", err=True)
+    raise typer.Exit(int(any(one.error for one in done)))
+
+
+def _with_clickhouse(data_dir: Path, clickhouse_url: str, work: Callable[[Client], Found]) -> Found:
+    """Do something with the tables of the given or the running server; errors are told and end the command."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
+
+    from collector.dead_letters import DeadLetterError  # noqa: PLC0415
+    from collector.doctor import Setup, with_running_addresses, without_password  # noqa: PLC0415
+    from collector.migrate import connect  # noqa: PLC0415
+
+    url = with_running_addresses(
+        Setup(data_dir=data_dir, access_path=data_dir, clickhouse_url=_address(clickhouse_url))
+    ).clickhouse_url
+    if not url:
+        _refuse("give --clickhouse-url, or start `scenetrail up` / 请提供 --clickhouse-url")
+    try:
+        client = connect(url)
+        try:
+            return work(client)
+        finally:
+            client.close()
+    except DeadLetterError as error:
+        _refuse(str(error))
+    except ClickHouseError as error:
+        _fail(f"{without_password(url)}: {error}")
+
+
+def _moment(text: str, default: int) -> int:
+    """Epoch ms of a moment on the command line; without a zone it is this machine's."""
+    if not text:
+        return default
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError as error:
+        _refuse(f"{text!r} is no moment such as 2026-11-22 or 2026-11-22T08:00+08:00: {error}")
+
+
+def _time(epoch_ms: int) -> str:
+    return datetime.fromtimestamp(epoch_ms / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _issue(data_dir: Path, access_file: str, make: Make, *, as_json: bool) -> None:

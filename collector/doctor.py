@@ -74,6 +74,14 @@ def with_running_addresses(setup: Setup) -> Setup:
     )
 
 
+def running_collector_url(data_dir: Path) -> str:
+    """Return the address of the collector that a running ``scenetrail up`` has published; empty without one."""
+    path = data_dir / "ready.json"
+    if not path.is_file() or not os.access(path, os.R_OK):
+        return ""
+    return str(msgspec.json.decode(path.read_bytes(), type=dict[str, Any])["collector_url"])
+
+
 def check_data_dir(setup: Setup) -> Finding:
     """Tell whether the data folder exists and can be written."""
     folder = setup.data_dir
