@@ -8,10 +8,9 @@ empty array stands for "other": all keys beyond the most frequent ones. Without 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
-
-import msgspec
 
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, FieldSql, field_sql
@@ -40,8 +39,31 @@ def _element_sql(read: FieldSql) -> str:
     if read.flag is not None:
         cases.append(f"{read.has_flag}, if({read.flag}, 'btrue', 'bfalse')")
     if read.list_ is not None:
-        cases.append(f"notEmpty({read.list_}), concat('l', toJSONString({read.list_}))")
+        cases.append(f"{read.has_list}, concat('l', {pack_sql(read.list_)})")
     return f"multiIf({', '.join(cases)}, '')"
+
+
+def pack_sql(texts: str) -> str:
+    """Return the expression of an Array(String) as one text: each with its length in bytes before it. '' for none."""
+    return (
+        f"arrayStringConcat(arrayMap(text -> concat(toString(length(text)), ':', text), {texts}))"
+    )
+
+
+def pack(texts: Iterable[str]) -> str:
+    """Do what ``pack_sql`` does."""
+    return "".join(f"{len(text.encode())}:{text}" for text in texts)
+
+
+def unpack(packed: str) -> Key:
+    """Take a packed text apart."""
+    left = packed.encode()
+    texts = []
+    while left:
+        length, _, left = left.partition(b":")
+        texts.append(left[: int(length)].decode())
+        left = left[int(length) :]
+    return tuple(texts)
 
 
 def top_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
@@ -77,7 +99,7 @@ def decode_element(text: str) -> Any:  # noqa: ANN401 (a JSON value)
     if kind == "b":
         return value == "true"
     if kind == "l":
-        return msgspec.json.decode(value)
+        return list(unpack(value))
     return value if kind == "s" else None
 
 
@@ -90,8 +112,9 @@ def encode_element(value: Any, path: str) -> str:  # noqa: ANN401 (a JSON value)
     if isinstance(value, str):
         return f"s{value}"
     if isinstance(value, list):
-        # As ClickHouse writes an Array(String).
-        return "l" + msgspec.json.encode(value).decode()
+        if not all(isinstance(item, str) for item in value):
+            raise InvalidRequest(path, "lists hold texts")
+        return f"l{pack(value)}"
     if isinstance(value, int):
         return f"n{value}"
     if isinstance(value, float):

@@ -89,7 +89,7 @@ class Database:
                     settings={"query_id": query_id, "log_comment": f"{name}.sql"},
                 )
             except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
-                raise self._translated(error, name, query_id) from error
+                raise translated(error, name, query_id) from error
             elapsed_ms = (loop.time() - began) * 1000
         rows_read = int(result.summary.get("read_rows", 0))
         metrics.QUERY_SECONDS.labels(sql=name).observe(elapsed_ms / 1000)
@@ -150,26 +150,27 @@ class Database:
             },
         )
 
-    @staticmethod
-    def _translated(error: Exception, name: str, query_id: str) -> QueryError:
-        code = getattr(error, "code", None)
-        log.warning(
-            "query_failed",
-            sql=name,
-            query_id=query_id,
-            clickhouse_code=code,
-            kind=getattr(error, "name", None) or type(error).__name__,
+
+def translated(error: Exception, name: str, query_id: str) -> QueryError:
+    """Turn a failure of the driver into an error of ours and log it."""
+    code = getattr(error, "code", None)
+    log.warning(
+        "query_failed",
+        sql=name,
+        query_id=query_id,
+        clickhouse_code=code,
+        kind=getattr(error, "name", None) or type(error).__name__,
+    )
+    metrics.QUERY_ERRORS.labels(code=str(code or "none")).inc()
+    if code in _LIMITS:
+        return QueryError(
+            "query_limit",
+            f"the query passed its limit of {_LIMITS[code]}; ask for a shorter range, fewer steps or fewer values",
         )
-        metrics.QUERY_ERRORS.labels(code=str(code or "none")).inc()
-        if code in _LIMITS:
-            return QueryError(
-                "query_limit",
-                f"the query passed its limit of {_LIMITS[code]}; ask for a shorter range, fewer steps or fewer values",
-            )
-        if code == _CANNOT_COMPILE_REGEXP:
-            return QueryError("invalid_request", "a `matches` expression is not RE2", "$.filter")
-        if code is None or code in _UNAVAILABLE:
-            return QueryError(
-                "storage_unavailable", "ClickHouse does not answer; try again in a moment"
-            )
-        return QueryError("internal", "the query failed; the log has it under this request's id")
+    if code == _CANNOT_COMPILE_REGEXP:
+        return QueryError("invalid_request", "a `matches` expression is not RE2", "$.filter")
+    if code is None or code in _UNAVAILABLE:
+        return QueryError(
+            "storage_unavailable", "ClickHouse does not answer; try again in a moment"
+        )
+    return QueryError("internal", "the query failed; the log has it under this request's id")

@@ -141,6 +141,7 @@ class FieldSql(Struct, frozen=True):
     text: str | None = None
     has_text: str = "0"
     list_: str | None = None
+    has_list: str = "0"
     number: str | None = None
     number_text: str = "''"
     has_number: str = "0"
@@ -183,6 +184,7 @@ def _property(key: str) -> FieldSql:
         # An integer beyond 2^53 stands in both maps; it is no text.
         has_text=f"({has['text']} AND NOT {has['number']})",
         list_=f"properties_list[{key}]",
+        has_list=has["list"],
         number=f"properties_number[{key}]",
         # Adding 0 makes 0 of -0.
         number_text=f"if({has['text']}, properties_text[{key}], toString(properties_number[{key}] + 0))",

@@ -21,6 +21,7 @@ from query_api import (
     retention,
     scenes,
     sessions,
+    share,
     stickiness,
 )
 from query_api.clickhouse import Database
@@ -37,6 +38,7 @@ _MODULES: tuple[Any, ...] = (
     retention,
     scenes,
     sessions,
+    share,
     stickiness,
 )
 

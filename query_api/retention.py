@@ -23,7 +23,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns
+from query_api import breakdowns, source
 from query_api.breakdowns import OTHER, Key
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, filter_sql, selector_sql
@@ -120,6 +120,7 @@ def _cells(
     """Return the SELECT of (user, cohort, key, cell) that both the table and its users come from."""
     initial, returning = _initial_and_returning(query, bindings)
     key = breakdowns.top_sql(breakdowns.key_sql(query.breakdown, bindings), top, bindings)
+    key = breakdowns.pack_sql(key) if query.breakdown else "''"
     starts = periods.starts_ms
     first_ever = query.cohort == "first"
     bindings.named("starts", list(starts[:-1]), "Array(Int64)")
@@ -135,10 +136,10 @@ def _cells(
         bindings.named("periods", query.periods, "UInt16")
     if first_ever:
         bindings.named("range_from_ms", ask.range.from_ms, "Int64")
-        first_key = "argMinIf(event_key_of_breakdown, (at_ms, seq, event_id), is_initial)"
+        first_key = "argMinIf(packed_key, event_order, is_initial)"
         cohort_sql = load_sql(
             "retention.cohorts_first",
-            first_key=first_key if query.breakdown else "emptyArrayString()",
+            first_key=first_key if query.breakdown else "''",
         )
     else:
         cohort_sql = load_sql(
@@ -160,6 +161,7 @@ def _cells(
         initial=initial,
         returning=returning,
         key=key,
+        order=source.order() if query.breakdown else "''",
         cohorts=cohort_sql,
         hits=load_sql(f"retention.hits_{query.mode}"),
     )
@@ -185,7 +187,9 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
     cells = _cells(ask, query, bindings, periods, top)
     found: dict[Key, dict[tuple[int, int], int]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("retention.counts", bindings, cells=cells):
-        found.setdefault(tuple(row["key"]), {})[row["cohort"], row["cell"]] = row["users"]
+        found.setdefault(breakdowns.unpack(row["key"]), {})[row["cohort"], row["cell"]] = row[
+            "users"
+        ]
     if len(found) * cohorts * len(columns) > MAX_CELLS:
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_CELLS} cells: ask for fewer values"
@@ -307,7 +311,7 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
     bindings.named("cell_cohort", periods.labels.index(cell.cohort), "UInt16")
     bindings.named("cell_number", -1 if cell.period is None else cell.period, "Int32")
     bindings.named("lost", cell.lost, "Bool")
-    in_key = "1" if key is None else f"key = {bindings.add(list(key), 'Array(String)')}"
+    in_key = "1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}"
     return UserSelect(
         "retention.users", load_sql("retention.users", cells=cells, in_key=in_key), bindings
     )

@@ -66,7 +66,9 @@ def _key_sql(query: ScenesQuery, bindings: Bindings) -> str:
     row = "[toString(platform), toString(scene)]"
     if query.by == "group":
         row = f"[{field_sql('scene_group', '$.by', bindings).text}]"
-    return f"arrayConcat({row}, {breakdowns.key_sql(query.breakdown, bindings)})"
+    return breakdowns.pack_sql(
+        f"arrayConcat({row}, {breakdowns.key_sql(query.breakdown, bindings)})"
+    )
 
 
 def _days(ask: Ask) -> tuple[Periods, int]:
@@ -89,6 +91,7 @@ def _user_metrics(ask: Ask, query: ScenesQuery, bindings: Bindings) -> str:
         "scenes.user_metrics",
         key=_key_sql(query, bindings),
         matches=filter_sql(query.filter, "$.filter", bindings),
+        order=source.order(),
         source=ask.source(bindings, ENTRY_EVENTS, from_ms=0, to_ms=days.starts_ms[-1]),
     )
 
@@ -106,6 +109,7 @@ async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
         bindings,
         key=_key_sql(query, bindings),
         matches=filter_sql(query.filter, "$.filter", bindings),
+        order=source.order(),
         source=source.with_sessions(
             bindings,
             ask.source(bindings, "1", **around),
@@ -122,9 +126,9 @@ async def answer(ask: Ask, query: ScenesQuery) -> Answer:
     user_metrics = _user_metrics(ask, query, bindings)
     numbers: dict[tuple[str, ...], Row] = {}
     for row in await ask.fetch("scenes.counts", bindings, user_metrics=user_metrics):
-        numbers.setdefault(tuple(row["key"]), {})[row["metric"]] = row["n"]
+        numbers.setdefault(_key(row), {})[row["metric"]] = row["n"]
     for row in await _sessions(ask, query):
-        numbers.setdefault(tuple(row["key"]), {}).update(row)
+        numbers.setdefault(_key(row), {}).update(row)
     dictionary_bindings = ask.bindings()
     dictionary_bindings.scheme()
     dictionary = await ask.fetch("scenes.dictionary", dictionary_bindings)
@@ -144,6 +148,11 @@ async def answer(ask: Ask, query: ScenesQuery) -> Answer:
         semantics=_semantics(query, dictionary),
         truncated=len(rows) > query.limit,
     )
+
+
+def _key(row: Row) -> tuple[str, ...]:
+    """Return the key of a row of SQL: names of the scene or group and elements of the breakdown; empty for the total."""
+    return breakdowns.unpack(row["key"])
 
 
 def _described(key: tuple[str, ...], query: ScenesQuery, known: dict[tuple[str, str], Row]) -> Row:
@@ -233,7 +242,7 @@ async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
         raise InvalidRequest("$.cell.breakdown", "name the row too")
     bindings = ask.bindings()
     user_metrics = _user_metrics(ask, query, bindings)
-    bindings.named("cell_key", key, "Array(String)")
+    bindings.named("cell_key", breakdowns.pack(key), "String")
     bindings.named("cell_metric", cell.metric, "String")
     return UserSelect("scenes.users", load_sql("scenes.users", user_metrics=user_metrics), bindings)
 

@@ -40,6 +40,12 @@ TABLE: dict[str, Setting] = {
         "URL",
         "ClickHouse over HTTP with a read-only user and the database",
     ),
+    "clickhouse_editor_url": Setting(
+        "SCENETRAIL_CLICKHOUSE_EDITOR_URL",
+        "",
+        "URL",
+        "The same with a user that may also insert what people change; empty: unbinding and segments answer 503",
+    ),
     "connect_timeout_s": Setting(
         "SCENETRAIL_QUERY_CONNECT_TIMEOUT_S", "5", "s", "To reach ClickHouse"
     ),
@@ -82,6 +88,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     data_dir: Path = Path(TABLE["data_dir"].default)
     access_file: Path = Path(TABLE["data_dir"].default) / "access.json"
     clickhouse_reader_url: str = TABLE["clickhouse_reader_url"].default
+    clickhouse_editor_url: str = TABLE["clickhouse_editor_url"].default
     connect_timeout_s: float = float(TABLE["connect_timeout_s"].default)
     max_execution_time_s: int = int(TABLE["max_execution_time_s"].default)
     max_memory_bytes: int = int(TABLE["max_memory_bytes"].default)
@@ -131,6 +138,7 @@ def from_env(environment: Mapping[str, str] | None = None) -> Settings:
         data_dir=data_dir,
         access_file=Path(text("access_file")) if text("access_file") else data_dir / "access.json",
         clickhouse_reader_url=text("clickhouse_reader_url"),
+        clickhouse_editor_url=text("clickhouse_editor_url"),
         connect_timeout_s=seconds("connect_timeout_s"),
         max_execution_time_s=whole("max_execution_time_s", 1),
         max_memory_bytes=whole("max_memory_bytes", 1),

@@ -41,6 +41,11 @@ SESSION_DEFINITION = (
 )
 
 
+def order() -> str:
+    """Return the expression that sorts one user's events: by time, ``seq``, then ``event_id``."""
+    return load_sql("source.order")
+
+
 def with_sessions(bindings: Bindings, events_source: str, silent_source: str) -> str:
     """
     Add the session to the events of a source.

@@ -1,8 +1,9 @@
 -- retention.cells: every cell of the table that a user is in.  Caller: query_api/retention.py _cells()
 -- Params: starts Array(Int64) (epoch ms of all periods), numbers Array(UInt16) (0, 1, …), initial_from_ms, initial_to_ms
---         Int64; fragments initial, returning, key (expressions over events), cohorts (retention.cohorts_*), hits
+--         Int64; fragments initial, returning, key (packed), order (source.order;
+--         expressions over events), cohorts (retention.cohorts_*), hits
 --         (retention.hits_*), source
--- Rows:   user UInt64, cohort UInt16 (number of a period), key Array(String), cell Int32 (-1: is in the cohort; n: returned in
+-- Rows:   user UInt64, cohort UInt16 (number of a period), key String (packed), cell Int32 (-1: is in the cohort; n: returned in
 --         the n-th column); each row once, so that counting rows counts users
 -- Source: one pass over events. Returning events count in the whole period of a cohort, also before the initial one.
 SELECT
@@ -26,11 +27,10 @@ FROM
         (
             SELECT
                 user,
-                seq,
-                event_id,
+                {{order}} AS event_order,
                 toUnixTimestamp64Milli(occurred_at) AS at_ms,
                 transform(roundDown(at_ms, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0)) AS period,
-                {{key}} AS event_key_of_breakdown,
+                {{key}} AS packed_key,
                 ({{initial}}) AND at_ms >= {initial_from_ms:Int64} AND at_ms < {initial_to_ms:Int64} AS is_initial,
                 ({{returning}}) AND at_ms >= {starts:Array(Int64)}[1] AS is_returning
             FROM
