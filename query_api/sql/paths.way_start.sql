@@ -1,0 +1,7 @@
+-- paths.way_start: from the first start event of the session on.  Caller: query_api/paths.py _steps()
+-- Params: none; over session of paths.walks
+-- Rows:   Array(Tuple(String, String)), the start first
+arrayMap(
+    one -> one.6,
+    arraySlice(session, arrayFirstIndex(one -> one.5, session))
+)
