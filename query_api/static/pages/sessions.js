@@ -1,1 +1,136 @@
-export default () => "…";
+// Sessions: how many, how long, how deep; where they begin and end.
+
+import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
+import { h } from "../dom.js";
+import { duration, number, rate, short } from "../format.js";
+import { t } from "../i18n.js";
+import { common, filterSection, panel } from "../report.js";
+import { countDays, days } from "../state.js";
+import { segmented, table, usersLink } from "../widgets.js";
+import { partialFrom, withBar } from "./overview.js";
+
+const MEASURES = [
+  ["sessions", "会话数|Sessions", number],
+  ["users", "用户|Users", number],
+  ["sessions_per_user", "人均会话|Per user", (v) => number(v, 2)],
+  ["median_duration_ms", "时长中位数|Median duration", duration],
+  ["mean_duration_ms", "平均时长|Mean duration", duration],
+  ["p90_duration_ms", "时长 90 分位|p90 duration", duration],
+  ["mean_depth", "平均深度|Pages per session", (v) => number(v, 2)],
+  ["bounce_rate", "跳出率|Bounce", rate],
+];
+
+export default function sessions({ state, set, users }) {
+  const measure = MEASURES.find(([name]) => name === state.measure) ?? MEASURES[0];
+  const interval = state.interval ?? (countDays(days(state.range)) <= 2 ? "hour" : "day");
+  const body = { ...common(state), interval };
+  return h(
+    "div",
+    { class: "page-stack" },
+    h(
+      "section",
+      { class: "builder", "aria-label": t("会话条件|Sessions builder") },
+      h(
+        "div",
+        { class: "builder-row" },
+        h(
+          "div",
+          { class: "field" },
+          h("span", { class: "label" }, t("粒度|Interval")),
+          segmented(
+            t("粒度|Interval"),
+            [
+              ["hour", t("小时|hour")],
+              ["day", t("天|day")],
+              ["week", t("周|week")],
+              ["month", t("月|month")],
+            ],
+            interval,
+            (value) => set({ interval: value }),
+          ),
+        ),
+      ),
+      filterSection(state, set),
+    ),
+    panel({
+      title: t("会话|Sessions"),
+      report: "sessions",
+      body,
+      wide: true,
+      isEmpty: (answer) => !answer.result.series.length || answer.result.series[0].total.sessions === 0,
+      render: (answer) => view(answer, measure, body, set, users),
+    }),
+  );
+}
+
+function view(answer, [name, title, format], body, set, users) {
+  const [line] = answer.result.series;
+  const labels = line.points.map((p) => p.time);
+  return [
+    h(
+      "div",
+      { class: "kpis", role: "group", "aria-label": t("会话指标|Session figures") },
+      MEASURES.map(([key, text, show]) =>
+        h(
+          "div",
+          { class: `kpi ${key === name ? "chosen" : ""}`, dataset: { kpi: key } },
+          h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ measure: key }) }, t(text)),
+          h("div", { class: "kpi-value" }, key === "users" ? usersLink(show(line.total[key]), () => users("sessions", body, {}, t(text))) : show(line.total[key])),
+        ),
+      ),
+    ),
+    chart(
+      t("{name}的趋势|Trend: {name}", { name: t(title) }),
+      () => timeOption({ labels, area: true, format: format === number ? short : format, partial: partialFrom(labels, answer), series: [{ name: t(title), values: line.points.map((p) => p[name]) }] }),
+      { height: 240, onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`) },
+    ),
+    h(
+      "div",
+      { class: "grid-2" },
+      histogram(t("时长分布|Durations"), line.durations, (b) => (b.to_ms === null || b.to_ms === undefined ? `≥ ${duration(b.from_ms)}` : `${duration(b.from_ms)} – ${duration(b.to_ms)}`), (b) => ({ duration_bucket: b.bucket }), body, users),
+      histogram(t("深度分布（页面数）|Depth (pages)"), line.depths, (b) => (b.to === null || b.to === undefined ? `≥ ${b.from}` : b.to - b.from === 1 ? String(b.from) : `${b.from} – ${b.to - 1}`), (b) => ({ depth_bucket: b.bucket }), body, users),
+      pages(t("入口页|Entry pages"), answer.result.entry_pages, "entries", "bounce_rate", t("跳出率|Bounce"), "entry_page", body, users),
+      pages(t("退出页|Exit pages"), answer.result.exit_pages, "exits", "exit_rate", t("退出率|Exit rate"), "exit_page", body, users),
+    ),
+  ];
+}
+
+function histogram(title, buckets, label, cell, body, users) {
+  const colors = palette();
+  const names = buckets.map(label);
+  return h(
+    "div",
+    {},
+    h("h3", { class: "sub" }, title),
+    chart(
+      `${title}: ${buckets.map((b, i) => `${names[i]} ${rate(b.share)}`).join(", ")}`,
+      () => {
+        const option = timeOption({ labels: names, kind: "bar", series: [{ name: t("会话|Sessions"), values: buckets.map((b) => b.sessions), color: colors[0] }] });
+        option.xAxis.axisLabel.formatter = (text) => text;
+        option.tooltip = tooltip({ trigger: "axis", formatter: ([p]) => tip(names[p.dataIndex], [[p.color, t("会话|Sessions"), `${number(p.value)} · ${rate(buckets[p.dataIndex].share)}`], [null, t("用户|Users"), number(buckets[p.dataIndex].users)]]) });
+        return option;
+      },
+      { height: 200, onClick: (p) => users("sessions", body, cell(buckets[p.dataIndex]), `${title} ${names[p.dataIndex]}`) },
+    ),
+  );
+}
+
+function pages(title, rows, counted, rateName, rateTitle, cell, body, users) {
+  const most = Math.max(1, ...rows.map((r) => r[counted]));
+  return h(
+    "div",
+    {},
+    h("h3", { class: "sub" }, title),
+    table(
+      title,
+      [
+        { name: "page", title: t("页面|Page"), cell: (r) => withBar(r.page, r[counted] / most), value: (r) => r.page },
+        { name: "n", title: t("会话|Sessions"), number: true, cell: (r) => number(r[counted]), value: (r) => r[counted] },
+        { name: "users", title: t("用户|Users"), number: true, value: (r) => r.users, cell: (r) => usersLink(number(r.users), () => users("sessions", body, { [cell]: r.page }, `${title} ${r.page}`)) },
+        { name: "rate", title: rateTitle, number: true, cell: (r) => rate(r[rateName]), value: (r) => r[rateName] },
+      ],
+      rows,
+      { limit: 12, sorted: { name: "n", down: true } },
+    ),
+  );
+}

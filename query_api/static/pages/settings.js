@@ -1,1 +1,101 @@
-export default () => "…";
+// Settings: apps, keys and tokens by their ids, how to make more, the zone in which days are counted.
+
+import { get } from "../api.js";
+import { h, put } from "../dom.js";
+import { instant } from "../format.js";
+import { platformTitle, t } from "../i18n.js";
+import { combobox } from "../pickers.js";
+import { errorNotice } from "../report.js";
+import { setZone, zone } from "../state.js";
+import { button, copy, table } from "../widgets.js";
+
+export default function settings({ set }) {
+  const place = h("div", { class: "page-stack" });
+  async function ask() {
+    try {
+      put(place, view(await get("/console/access")));
+    } catch (error) {
+      put(place, errorNotice(error, ask));
+    }
+  }
+  ask();
+  return h(
+    "div",
+    { class: "page-stack" },
+    h(
+      "section",
+      { class: "panel", "aria-label": t("显示|Display") },
+      h("div", { class: "panel-head" }, h("h2", {}, t("显示|Display"))),
+      h(
+        "div",
+        { class: "field" },
+        h("span", { class: "label" }, t("时区：日期按此时区划分|Time zone in which days are counted")),
+        h(
+          "div",
+          {},
+          combobox(
+            t("时区|Time zone"),
+            zone(),
+            () => ["Asia/Shanghai", ...Intl.supportedValuesOf("timeZone").filter((name) => name !== "Asia/Shanghai")].map((name) => ({ value: name, title: name })),
+            (name) => {
+              setZone(name);
+              set({});
+            },
+          ),
+        ),
+      ),
+    ),
+    place,
+  );
+}
+
+function view({ apps, write_keys: keys, read_tokens: tokens }) {
+  const made = (r) => (r.created_at ? instant(r.created_at, zone(), false) : "–");
+  const state = (r) => (r.revoked_at ? h("span", { class: "badge bad" }, t("已吊销|revoked")) : h("span", { class: "badge good" }, t("有效|valid")));
+  const command = (text) => h("div", { class: "row" }, h("code", {}, text), button(t("复制|Copy"), () => copy(text), { class: "button ghost small" }));
+  const section = (title, ...content) => h("section", { class: "panel", "aria-label": title }, h("div", { class: "panel-head" }, h("h2", {}, title)), ...content);
+  return [
+    section(
+      t("应用|Apps"),
+      table(
+        t("应用|Apps"),
+        [
+          { name: "name", title: t("名称|Name"), cell: (r) => r.name || "–", value: (r) => r.name },
+          { name: "id", title: "app_id", cell: (r) => h("code", {}, r.app_id), value: (r) => r.app_id },
+          { name: "platform", title: t("平台|Platform"), cell: (r) => platformTitle(r.platform), value: (r) => r.platform },
+          { name: "project", title: t("项目|Project"), cell: (r) => r.project, value: (r) => r.project },
+        ],
+        apps,
+      ),
+    ),
+    section(
+      t("写入密钥|Write keys"),
+      h("p", { class: "muted" }, t("密钥只在生成时显示一次。|A key is shown once, when it is made.")),
+      table(
+        t("写入密钥|Write keys"),
+        [
+          { name: "id", title: "key_id", cell: (r) => h("code", {}, r.key_id), value: (r) => r.key_id },
+          { name: "app", title: "app_id", cell: (r) => h("code", {}, r.app_id), value: (r) => r.app_id },
+          { name: "made", title: t("生成|Made"), cell: made, value: (r) => r.created_at },
+          { name: "state", title: t("状态|State"), cell: state, value: (r) => r.revoked_at },
+        ],
+        keys,
+      ),
+      command("scenetrail keys --help"),
+    ),
+    section(
+      t("读取令牌|Read tokens"),
+      table(
+        t("读取令牌|Read tokens"),
+        [
+          { name: "id", title: "token_id", cell: (r) => h("code", {}, r.token_id), value: (r) => r.token_id },
+          { name: "apps", title: t("可读应用|Apps"), cell: (r) => (r.app_ids.length ? r.app_ids.join(", ") : t("项目的全部应用|all of the project")), value: (r) => r.app_ids.join() },
+          { name: "made", title: t("生成|Made"), cell: made, value: (r) => r.created_at },
+          { name: "state", title: t("状态|State"), cell: state, value: (r) => r.revoked_at },
+        ],
+        tokens,
+      ),
+    ),
+  ];
+}
+

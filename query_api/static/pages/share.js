@@ -1,1 +1,210 @@
-export default () => "…";
+// Sharing: how far cards go, who shares, whom they bring, K with its inputs; the cascade of one card as a tree.
+
+import { chart, isDark, palette, tip, tooltip } from "../charts.js";
+import { h } from "../dom.js";
+import { amount, duration, number, plain } from "../format.js";
+import { t } from "../i18n.js";
+import { eventPicker } from "../pickers.js";
+import { common, filterSection, panel } from "../report.js";
+import { addressOf, shared } from "../state.js";
+import { button, select, table, textInput, usersLink } from "../widgets.js";
+import { withBar } from "./overview.js";
+
+const K = [
+  ["invite_conversion", "邀请数 × 邀请转化|Invitations × conversion"],
+  ["new_per_sharer", "新用户 / 分享者|New users per sharer"],
+  ["growingio_daily", "按天平均|Mean of the days"],
+];
+
+export default function share({ state, set, has, users }) {
+  const body = {
+    ...common(state),
+    ...(state.conversion ? { conversion: { event: state.conversion } } : {}),
+    ...(state.k ? { k: state.k } : {}),
+    ...(state.root ? { root: state.root } : {}),
+  };
+  return h(
+    "div",
+    { class: "page-stack" },
+    h(
+      "section",
+      { class: "builder", "aria-label": t("分享条件|Sharing builder") },
+      h(
+        "div",
+        { class: "builder-row" },
+        h("div", { class: "field" }, h("span", { class: "label" }, t("转化行为|Conversion")), eventPicker(t("转化行为|Conversion"), state.conversion ?? "order_pay", (conversion) => set({ conversion: conversion === "order_pay" ? undefined : conversion }))),
+        select(t("K 的定义|Definition of K"), K.map(([v, text]) => [v, t(text)]), state.k ?? K[0][0], (k) => set({ k: k === K[0][0] ? undefined : k })),
+        textInput(t("查看一张卡片的传播（share_id）|Cascade of a card (share_id)"), state.root, (root) => set({ root: root.trim() })),
+        state.root ? button(t("清除|Clear"), () => set({ root: undefined })) : null,
+      ),
+      filterSection(state, set),
+    ),
+    panel({
+      title: t("分享裂变|Sharing"),
+      report: "share",
+      body,
+      wide: true,
+      isEmpty: (answer) => answer.result.total.shares === 0 && answer.result.total.opens === 0,
+      render: (answer) => view(answer, state, body, users, has("profile")),
+    }),
+    state.root ? null : topCards(state, set),
+  );
+}
+
+function view(answer, state, body, users, profiles) {
+  const { result } = answer;
+  const one = (name, title, metric) =>
+    h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value", dataset: { figure: name } }, metric ? usersLink(number(result.total[name]), () => users("share", body, { metric }, title)) : number(result.total[name])));
+  return [
+    h(
+      "div",
+      { class: "summary" },
+      one("shares", t("分享次数|Shares")),
+      one("sharers", t("分享者|Sharers"), "sharers"),
+      one("opens", t("打开次数|Opens")),
+      one("openers", t("打开用户|Openers"), "openers"),
+      one("new_users", t("带来新用户|New users"), "new_users"),
+      one("converters", t("转化用户|Converted"), "converters"),
+      h("div", {}, h("span", { class: "label" }, t("转化金额|Revenue")), h("span", { class: "value" }, amount(result.total.revenue))),
+      h("div", {}, h("span", { class: "label" }, t("K 系数|K")), h("span", { class: "value", dataset: { figure: "k" } }, number(result.k.value, 3))),
+    ),
+    kDefinition(result),
+    state.root && result.cascade ? cascade(result.cascade) : null,
+    h("h3", { class: "sub" }, t("逐层传播|By depth")),
+    metricsTable(t("层级|Depth"), result.depths, "depth", (r) => t("第 {n} 层|Depth {n}", { n: r.depth }), (r) => ({ depth: r.depth }), body, users),
+    h("h3", { class: "sub" }, t("分享者排行|Top sharers")),
+    table(
+      t("分享者排行|Top sharers"),
+      [
+        { name: "user", title: t("用户|User"), cell: (r) => (profiles ? h("a", { href: addressOf("people", { user: r.user }) }, r.user) : h("code", {}, r.user)), value: (r) => r.user },
+        { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => number(r.shares), value: (r) => r.shares },
+        { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => usersLink(number(r.direct_openers), () => users("share", body, { metric: "openers", sharer: r.user }, t("直接打开用户|Direct openers"))) },
+        { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => usersLink(number(r.descendant_openers), () => users("share", body, { metric: "descendant_openers", sharer: r.user }, t("全部下级打开用户|All descendants"))) },
+        ...(result.sharers[0] && "new_users" in result.sharers[0] ? [{ name: "new", title: t("新用户|New users"), number: true, value: (r) => r.new_users, cell: (r) => number(r.new_users) }] : []),
+        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => amount(r.revenue) }] : []),
+      ],
+      result.sharers,
+      { limit: 20, sorted: { name: "all", down: true } },
+    ),
+    h(
+      "div",
+      { class: "grid-2" },
+      [
+        ["pages", "page", t("被分享的页面|Shared pages")],
+        ["channels", "channel", t("分享渠道|Channels")],
+        ["groups", "group_id", t("群|Groups")],
+      ].map(([name, key, title]) => (result[name]?.length ? h("div", {}, h("h3", { class: "sub" }, title), metricsTable(title, result[name], key, (r) => r[key] || t("(无)|(none)"), (r) => ({ [key === "group_id" ? "group_id" : key]: r[key] }), body, users, 10)) : null)),
+    ),
+    result.reshare_delay ? h("p", { class: "legend" }, t("再分享 {n} 次，从打开到再分享的中位时间 {time}|{n} re-shares, median time from opening to re-sharing {time}", { n: number(result.reshare_delay.reshares), time: duration(result.reshare_delay.median_ms) })) : null,
+  ];
+}
+
+function kDefinition({ k }) {
+  return h(
+    "details",
+    { class: "definition" },
+    h("summary", {}, `K = ${number(k.value, 3)}: ${k.formula}`),
+    h("dl", {}, Object.entries(k.inputs).map(([name, value]) => [h("dt", {}, name), h("dd", {}, Array.isArray(value) ? value.map((d) => `${d.day}: ${number(d.value, 3)}`).join("; ") : number(value, 4))])),
+  );
+}
+
+function metricsTable(caption, rows, first, name, cell, body, users, limit = 50) {
+  const most = Math.max(1, ...rows.map((r) => r.opens));
+  const userColumn = (key, title, metric = key) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(number(r[key]), () => users("share", body, { metric, ...cell(r) }, `${name(r)} · ${title}`)) });
+  return table(
+    caption,
+    [
+      { name: first, title: caption, cell: (r) => withBar(name(r), r.opens / most), value: (r) => r[first] },
+      { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => number(r.shares), value: (r) => r.shares },
+      { name: "opens", title: t("打开|Opens"), number: true, cell: (r) => number(r.opens), value: (r) => r.opens },
+      userColumn("openers", t("打开用户|Openers")),
+      userColumn("new_users", t("新用户|New users")),
+      userColumn("converters", t("转化用户|Converted")),
+      { name: "per", title: t("每次分享打开|Opens per share"), number: true, cell: (r) => number(r.opens_per_share, 2), value: (r) => r.opens_per_share },
+    ],
+    rows,
+    { limit },
+  );
+}
+
+function cascade({ root, total_cards: total, cards }) {
+  const byParent = new Map();
+  const known = new Set(cards.map((c) => c.share_id));
+  for (const card of cards.slice(0, 400)) {
+    const parent = card.share_id !== root && known.has(card.parent_share_id) ? card.parent_share_id : "";
+    if (!byParent.has(parent)) byParent.set(parent, []);
+    byParent.get(parent).push(card);
+  }
+  const colors = palette();
+  const line = isDark() ? "#566274" : "#b7c0cc";
+  const seen = new Set();
+  const node = (card) => {
+    seen.add(card.share_id);
+    return {
+      name: card.share_id,
+      card,
+      symbolSize: Math.min(28, 7 + Math.sqrt(card.opens) * 4),
+      itemStyle: { color: colors[card.depth % colors.length] },
+      children: (byParent.get(card.share_id) ?? []).filter((c) => !seen.has(c.share_id)).map(node),
+    };
+  };
+  const [top] = cards.filter((c) => c.share_id === root);
+  if (!top) return null;
+  const tree = node(top);
+  const widest = Math.max(...[...new Set(cards.map((c) => c.depth))].map((d) => cards.filter((c) => c.depth === d).length));
+  return [
+    h("h3", { class: "sub" }, t("卡片 {id} 的传播：{n} 张卡片|Cascade of {id}: {n} cards", { id: root, n: total })),
+    chart(
+      t("传播树，共 {n} 张卡片|Tree of {n} cards", { n: total }),
+      () => ({
+        tooltip: tooltip({
+          formatter: (p) =>
+            tip(p.data.card.share_id, [
+              [null, t("层级|Depth"), number(p.data.card.depth)],
+              [null, t("分享者|Sharer"), p.data.card.sharer],
+              [null, t("页面|Page"), plain(p.data.card.page)],
+              [null, t("打开用户|Openers"), number(p.data.card.openers)],
+              [null, t("新用户|New users"), number(p.data.card.new_users)],
+            ]),
+        }),
+        series: [{ type: "tree", data: [tree], left: 20, right: 20, top: 10, bottom: 10, initialTreeDepth: -1, label: { show: false }, lineStyle: { color: line, width: 1.2 }, roam: false, expandAndCollapse: false }],
+      }),
+      { height: Math.min(640, Math.max(220, widest * 26)) },
+    ),
+  ];
+}
+
+/** The cards opened most, to begin a cascade with. */
+function topCards(state, set) {
+  const body = {
+    ...common(state),
+    measures: [
+      { event: "app_show", filter: { field: "share_id", op: "exists" }, aggregate: "users", as: "A" },
+      { event: "app_show", filter: { field: "share_id", op: "exists" }, aggregate: "count", as: "B" },
+    ],
+    interval: null,
+    breakdown: ["share_id"],
+    breakdown_limit: 20,
+  };
+  return panel({
+    title: t("打开最多的卡片|Cards opened most"),
+    report: "events",
+    name: "cards",
+    body,
+    wide: true,
+    actions: [h("a", { class: "more-link", href: addressOf("events", { ...shared(state), measures: [{ event: "share", aggregate: "count" }], breakdown: ["page"] }) }, t("分享事件|Share events"))],
+    isEmpty: (answer) => answer.result.series.length === 0,
+    render: (answer) =>
+      table(
+        t("卡片|Cards"),
+        [
+          { name: "card", title: "share_id", cell: (r) => h("button", { type: "button", class: "users-link", onClick: () => set({ root: r.breakdown.share_id }) }, plain(r.breakdown.share_id)), value: (r) => r.breakdown.share_id },
+          { name: "A", title: t("打开用户|Users"), number: true, cell: (r) => number(r.total.A), value: (r) => r.total.A },
+          { name: "B", title: t("打开|Entries"), number: true, cell: (r) => number(r.total.B), value: (r) => r.total.B },
+        ],
+        answer.result.series.filter((r) => !r.other),
+        { sorted: { name: "A", down: true } },
+      ),
+  });
+}
+
