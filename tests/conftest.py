@@ -35,7 +35,7 @@ def wait_for_ping(port: int, process: subprocess.Popen[bytes], limit_s: float = 
         if process.poll() is not None:
             pytest.fail(f"ClickHouse ended with {process.returncode}")
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2):  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=2):
                 return
         except OSError:
             time.sleep(0.05)
