@@ -15,18 +15,12 @@ from typing import Any
 import msgspec
 import xxhash
 
-KINDS = ("user_id", "unionid", "openid", "anonymous_id")
-"""Strongest first. An event belongs to the person of its strongest id."""
-
-PLACEHOLDERS = frozenset(
-    ("null", "undefined", "none", "nan", "0", "-", "unknown", "[object object]")
-)
-"""What broken clients send for "no id" (lower case). Such an id never binds, so that it cannot join strangers."""
+from sdk_spec.ids import KINDS, KINDS_OF_AN_APP, PLACEHOLDERS
 
 
 def id_key(project: str, kind: str, app_id: str, value: str) -> int:
     """64-bit key of an id within its scope: the app for openid and anonymous_id, else the project."""
-    scope = app_id if kind in ("openid", "anonymous_id") else ""
+    scope = app_id if kind in KINDS_OF_AN_APP else ""
     return xxhash.xxh3_64_intdigest(f"{project}\x1f{kind}\x1f{scope}\x1f{value}".encode())
 
 

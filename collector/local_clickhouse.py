@@ -7,8 +7,8 @@ one the engine inside the ``chdb-core`` wheel is used, whose ``clickhouse-local`
 HTTP and TCP (documented statements ``SYSTEM START LISTEN``). ``_chdb`` is a private name of that
 wheel: its version is pinned in pyproject.toml.
 
-Two users exist: ``writer`` with every right, ``reader`` with SELECT on our database only. Both have
-passwords.
+Three users exist: ``writer`` with every right, ``reader`` with SELECT on our database only, ``editor``
+with that and INSERT on ``EDITABLE``. All have passwords.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ import msgspec
 from collector.processes import die_with_parent, die_with_supervisor
 
 DATABASE = "scenetrail"
+EDITABLE = ("identity_unbindings", "segments", "segment_users", "segment_snapshots")
+"""Tables that people change through the query API; the grants of the user ``editor``."""
 _PASSWORD_BYTES = 24
 # A server that was killed needs a moment to be gone; two on one folder would damage its tables.
 _LOCK_WAIT_S = 15.0
@@ -45,10 +47,15 @@ class LocalServer(msgspec.Struct, frozen=True):
     tcp_port: int
     writer_password: str
     reader_password: str
+    editor_password: str
 
     def url(self, user: str) -> str:
-        """Address with credentials for ``writer`` or ``reader``."""
-        password = self.writer_password if user == "writer" else self.reader_password
+        """Address with credentials for ``writer``, ``reader`` or ``editor``."""
+        password = {
+            "writer": self.writer_password,
+            "reader": self.reader_password,
+            "editor": self.editor_password,
+        }[user]
         return f"http://{user}:{password}@127.0.0.1:{self.http_port}/{DATABASE}"
 
 
@@ -93,6 +100,7 @@ def prepare(
         tcp_port=tcp_port,
         writer_password=_secret(folder.parent, "clickhouse-writer.secret"),
         reader_password=_secret(folder.parent, "clickhouse-reader.secret"),
+        editor_password=_secret(folder.parent, "clickhouse-editor.secret"),
     )
     shards = "".join(
         f"<shard><replica><host>127.0.0.1</host><port>{port}</port><user>writer</user>"
@@ -102,6 +110,7 @@ def prepare(
     cluster = (
         f"<remote_servers><scenetrail>{shards}</scenetrail></remote_servers>" if shards else ""
     )
+    inserts = "".join(f"<query>GRANT INSERT ON {DATABASE}.{table}</query>" for table in EDITABLE)
     store, temporary = (escape(str(folder / name)) for name in ("store", "tmp"))
     _write_private(
         folder / "config.xml",
@@ -135,6 +144,12 @@ def prepare(
         <max_result_rows><max>10000000</max></max_result_rows>
       </constraints>
     </reader>
+    <editor>
+      <constraints>
+        <max_execution_time><min>1</min><max>300</max></max_execution_time>
+        <max_memory_usage><min>1</min><max>17179869184</max></max_memory_usage>
+      </constraints>
+    </editor>
   </profiles>
   <quotas><default/></quotas>
   <users>
@@ -155,6 +170,11 @@ def prepare(
       <networks><ip>127.0.0.1</ip></networks><profile>reader</profile><quota>default</quota>
       <grants><query>GRANT SELECT ON {DATABASE}.*</query></grants>
     </reader>
+    <editor>
+      <password_sha256_hex>{_sha256(server.editor_password)}</password_sha256_hex>
+      <networks><ip>127.0.0.1</ip></networks><profile>editor</profile><quota>default</quota>
+      <grants><query>GRANT SELECT ON {DATABASE}.*</query>{inserts}</grants>
+    </editor>
   </users>
 </clickhouse>
 """,

@@ -69,6 +69,7 @@ class Options(Struct, frozen=True, kw_only=True):
     shards: int = 1
     clickhouse_url: str = ""
     clickhouse_reader_url: str = ""
+    clickhouse_editor_url: str = ""
 
 
 class Ready(Struct, frozen=True):
@@ -125,6 +126,8 @@ class Plan(Struct, frozen=True):
     query_port: int
     writer_url: str
     reader_url: str
+    # Empty: what people change through the query API is refused there.
+    editor_url: str
     # None: ClickHouse is somebody else's.
     local: LocalServer | None
 
@@ -144,15 +147,17 @@ def _plan(options: Options, data_dir: Path) -> Plan:
                 why="queries run with the writer's rights; give --clickhouse-reader-url "
                 "/ 查询将使用写账号的权限，建议提供 --clickhouse-reader-url",
             )
+        editor_url = options.clickhouse_editor_url and with_database(options.clickhouse_editor_url)
         collector_port, query_port = pick_ports(wishes)
-        return Plan(collector_port, query_port, writer_url, reader_url, None)
+        return Plan(collector_port, query_port, writer_url, reader_url, editor_url, None)
     wishes += [
         PortWish("ClickHouse", "--clickhouse-port", "127.0.0.1", options.clickhouse_port),
         PortWish("ClickHouse (native)", "--clickhouse-port", "127.0.0.1", 0),
     ]
     collector_port, query_port, http_port, tcp_port = pick_ports(wishes)
     server = prepare(data_dir / "clickhouse", http_port, tcp_port)
-    return Plan(collector_port, query_port, server.url("writer"), server.url("reader"), server)
+    writer_url, reader_url, editor_url = map(server.url, ("writer", "reader", "editor"))
+    return Plan(collector_port, query_port, writer_url, reader_url, editor_url, server)
 
 
 async def _serve(options: Options, plan: Plan, data_dir: Path, credentials: Credentials) -> int:
@@ -236,6 +241,7 @@ async def _start(
                 "SCENETRAIL_QUERY_HOST": options.host,
                 "SCENETRAIL_QUERY_PORT": str(plan.query_port),
                 "SCENETRAIL_CLICKHOUSE_READER_URL": plan.reader_url,
+                "SCENETRAIL_CLICKHOUSE_EDITOR_URL": plan.editor_url,
             },
             stop_phase=1,
             stop_deadline_s=STOP_DEADLINE_S,

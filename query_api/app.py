@@ -13,9 +13,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from query_api import handlers, metrics
+from query_api import handlers, identity_handlers, metrics
 from query_api.clickhouse import Database
 from query_api.console import handlers as console
+from query_api.editor import Editor
 from query_api.errors import QueryError
 from query_api.event_schema import SchemaCache
 from query_api.params import MAX_BODY_BYTES
@@ -109,6 +110,7 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_post("/v1/query/{report}", handlers.query)
     app.router.add_post("/v1/query/{report}/users", handlers.query)
     app.router.add_get("/v1/events/schema", handlers.schema)
+    identity_handlers.add_to(app)
     app.router.add_get("/healthz", handlers.healthz)
     app.router.add_get("/readyz", handlers.readyz)
     app.router.add_get("/metrics", handlers.metrics)
@@ -122,5 +124,7 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     database = Database(settings)
     app[handlers.DATABASE] = database
     app[handlers.SCHEMA] = SchemaCache(database, settings.schema_cache_s, time.monotonic)
+    app[identity_handlers.EDITOR] = editor = Editor(settings)
     yield
+    await editor.close()
     await database.close()

@@ -14,8 +14,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import clickhouse_connect
+import numpy as np
 import structlog
 from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.external import ExternalData
 from msgspec import Struct
 
 from query_api import metrics
@@ -65,7 +67,12 @@ class Database:
         self._slots = asyncio.Semaphore(settings.max_concurrent_queries)
 
     async def fetch(
-        self, name: str, sql: str, parameters: dict[str, Any], query_id: str
+        self,
+        name: str,
+        sql: str,
+        parameters: dict[str, Any],
+        query_id: str,
+        tables: dict[str, dict[str, Any]] | None = None,
     ) -> Fetched:
         """
         Run one SELECT and return its rows.
@@ -75,6 +82,7 @@ class Database:
             sql: text with ``{name:Type}`` for values.
             parameters: the values.
             query_id: as ClickHouse shall know it.
+            tables: sent with the query, by name: columns of unsigned numpy arrays.
 
         Errors: ``query_limit``, ``storage_unavailable``; anything else is a fault of ours.
         """
@@ -87,6 +95,7 @@ class Database:
                     sql,
                     parameters=parameters,
                     settings={"query_id": query_id, "log_comment": f"{name}.sql"},
+                    external_data=_external(tables) if tables else None,
                 )
             except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
                 raise translated(error, name, query_id) from error
@@ -149,6 +158,23 @@ class Database:
                 "session_timezone": "UTC",
             },
         )
+
+
+def _external(tables: dict[str, dict[str, Any]]) -> ExternalData:
+    """Write tables as RowBinary, which is how numpy lays out records."""
+    data = ExternalData()
+    for name, columns in tables.items():
+        types = {column: values.dtype.newbyteorder("<") for column, values in columns.items()}
+        rows = np.empty(len(next(iter(columns.values()))), dtype=list(types.items()))
+        for column, values in columns.items():
+            rows[column] = values
+        data.add_file(
+            file_name=name,
+            data=rows.tobytes(),
+            fmt="RowBinary",
+            structure=", ".join(f"{c} UInt{8 * type_.itemsize}" for c, type_ in types.items()),
+        )
+    return data
 
 
 def translated(error: Exception, name: str, query_id: str) -> QueryError:

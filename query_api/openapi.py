@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from query_api.identity import Unbind
 from query_api.report import Report, Row
 from query_api.reports import REPORTS
 from query_api.tables import ARROW, CSV
@@ -29,32 +30,28 @@ _ERRORS = (
 @cache
 def document() -> Row:
     """Return the OpenAPI 3.1 document of the whole query API."""
+    bodies: dict[str, type] = {"/v1/identity/unbind": Unbind}
     params: dict[str, type] = {}
     for report in REPORTS.values():
         params[report.name] = report.params
         if report.users is not None:
             params[f"{report.name}/users"] = report.users_params()
     schemas, components = msgspec.json.schema_components(
-        list(params.values()), ref_template="#/components/schemas/{name}"
+        [*params.values(), *bodies.values()], ref_template="#/components/schemas/{name}"
     )
+    body_schemas = dict(zip(bodies, schemas[len(params) :], strict=True))
     paths: Row = {}
-    for (name, _), schema in zip(params.items(), schemas, strict=True):
+    for (name, _), schema in zip(params.items(), schemas[: len(params)], strict=True):
         report = REPORTS[name.partition("/")[0]]
         paths[f"/v1/query/{name}"] = {"post": _operation(report, name, schema)}
     paths["/v1/events/schema"] = {
         "get": {
             "summary": "Event names and properties seen (元数据)",
-            "parameters": [
-                {
-                    "name": "app_id",
-                    "in": "query",
-                    "schema": {"type": "array", "items": {"type": "string"}},
-                    "description": "One or several apps; absent: all that the token may read.",
-                }
-            ],
+            "parameters": [_APP_IDS],
             "responses": _responses(),
         }
     }
+    paths.update(_identity_paths(body_schemas))
     for path, summary in (
         ("/healthz", "The process is alive"),
         ("/readyz", "ClickHouse answers and the tables are there"),
@@ -85,6 +82,53 @@ def _operation(report: Report, name: str, schema: dict[str, Any]) -> Row:
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": _responses(),
     }
+
+
+def _identity_paths(schemas: dict[str, Row]) -> Row:
+    return {
+        "/v1/identity/{id}/explain": {
+            "get": {
+                "summary": "Why some ids are one person: bindings with their evidence (身份解释)",
+                "parameters": [
+                    _in_path("id", "`kind:value`, or a value that is looked for under every kind."),
+                    _APP_IDS,
+                ],
+                "responses": _responses(),
+            }
+        },
+        "/v1/identity/unbind": {
+            "post": _changing(
+                "Take two ids apart; needs a token for the whole project (解除绑定)",
+                schemas["/v1/identity/unbind"],
+            )
+        },
+    }
+
+
+def _in_path(name: str, description: str) -> Row:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": description,
+    }
+
+
+def _changing(summary: str, schema: Row) -> Row:
+    return {
+        "summary": summary,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": _responses(),
+    }
+
+
+_APP_IDS: Row = {
+    "name": "app_id",
+    "in": "query",
+    "schema": {"type": "array", "items": {"type": "string"}},
+    "description": "One or several apps; absent: all that the token may read.",
+}
 
 
 def _responses() -> Row:

@@ -1,0 +1,16 @@
+"""
+The four kinds of id, and what is no id: shared by who binds them (collector) and who explains it (query API).
+"""
+
+from __future__ import annotations
+
+KINDS = ("user_id", "unionid", "openid", "anonymous_id")
+"""Strongest first. An event belongs to the person of its strongest id."""
+
+KINDS_OF_AN_APP = frozenset(("openid", "anonymous_id"))
+"""They identify within the app; the others within the project."""
+
+PLACEHOLDERS = frozenset(
+    ("null", "undefined", "none", "nan", "0", "-", "unknown", "[object object]")
+)
+"""What broken clients send for "no id" (lower case). Such an id never binds, so that it cannot join strangers."""
