@@ -30,10 +30,13 @@ log = structlog.get_logger()
 FILE_MAGIC = b"SCNTRLS1"
 """First bytes of a segment; the last character is the version of the format."""
 RECORD_MAGIC = 0x5C37E11D
-"""A new version of the format takes a new one, so that a damaged file header is no new version."""
+"""
+A new version of the format takes a new one, so that a damaged file header is no new version.
+
+Its bytes are 1D E1 37 5C: a control character and no UTF-8, so no body that is JSON holds them, and nobody can plant a
+record for a reader that looks for the next whole one.
+"""
 _RECORD_MAGIC_BYTES = RECORD_MAGIC.to_bytes(4, "little")
-_HARMLESS_BYTES = b"\x1d\xe0\x37\x5c"
-"""Neither these nor the magic are UTF-8, so the one can stand for the other in a body and no event's fate changes."""
 _RECORD = struct.Struct("<III")
 """Magic, bytes of the payload, crc32c of the payload."""
 MAX_RECORD_BYTES = 32 * 1024 * 1024
@@ -189,10 +192,6 @@ class Spool:
 
         Errors: SpoolFullError at once; SpoolBrokenError through the future.
         """
-        if _RECORD_MAGIC_BYTES in record.body:
-            # Nobody may plant a record of another app in a body, for a reader that looks for the next whole one.
-            body = record.body.replace(_RECORD_MAGIC_BYTES, _HARMLESS_BYTES)
-            record = msgspec.structs.replace(record, body=body)
         payload = _encoder.encode(record)
         size = len(payload) + _RECORD.size
         if self.is_disk_low:

@@ -47,4 +47,6 @@ def test_dashboard_and_users_can_be_parsed() -> None:
 def test_every_file_is_listed_in_the_readme() -> None:
     readme = (DEPLOY / "README.md").read_text()
 
-    assert [path.name for path in DEPLOY.iterdir() if f"`{path.name}`" not in readme] == ["README.md"]
+    assert [path.name for path in DEPLOY.iterdir() if f"`{path.name}`" not in readme] == [
+        "README.md"
+    ]
