@@ -107,15 +107,16 @@ def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_ke
         hold = key_sql(params.hold_constant, bindings, "$.hold_constant")
         # An event that lacks a held property is in no chain.
         mask = f"if(has({hold}, ''), bitAnd({mask}, {_MASK - steps}), {mask})"
-        grouped += f",\ngroupArray(sipHash128Reference({hold})) AS unsorted_holds"
+        grouped += f",\ngroupArray(reinterpretAsUInt128(sipHash128Reference({hold}))) AS unsorted_holds"
         in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
     if params.breakdown:
         key = key_sql(params.breakdown, bindings)
-        value = f"if({_attributable_sql(params)}, {key}, emptyArrayString())"
-        grouped += f",\ngroupArray({value}) AS unsorted_values"
-        in_order += (
-            ",\narraySort((value, k) -> k, unsorted_values, unsorted_keys) AS breakdown_keys"
-        )
+        # Plain texts are collected faster than arrays of one text.
+        value = f"({key})[1]" if len(params.breakdown) == 1 else key
+        attributable = _attributable_sql(params)
+        grouped += f",\ngroupArrayIf({read.key}, {attributable}) AS value_keys"
+        grouped += f",\ngroupArrayIf({value}, {attributable}) AS breakdown_values"
+        in_order += ",\nvalue_keys,\nbreakdown_values"
     bindings.named("entry_to_ms", ask.range.to_ms, "Int64")
     tied = "0"
     if order_key != "event_id":
@@ -141,7 +142,7 @@ def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_ke
 def _attributable_sql(params: FunnelParams) -> str:
     """Return which events can be the one whose values a breakdown takes."""
     if params.order == "any" or params.breakdown_attribution == "last":
-        return "1"
+        return f"bitAnd(mask, {(1 << len(params.steps)) - 1}) != 0"
     step = 1 if params.breakdown_attribution == "first" else params.breakdown_attribution
     return f"bitTest(mask, {step - 1})"
 
@@ -228,12 +229,15 @@ def users_sql(
 
 
 def _attributed_sql(params: FunnelParams) -> str:
+    """Return the breakdown key of the chain's event that the request names, found by the event's order key."""
     if not params.breakdown:
         return "emptyArrayString()"
     attribution = params.breakdown_attribution
     place = {"first": "1", "last": "-1"}.get(str(attribution), str(attribution))
     in_order = params.order == "ordered" and not params.exclusions and not params.hold_constant
     position = f"chain[{place}]" if in_order else f"ranks[chain[{place}]]"
-    absent = [""] * len(params.breakdown)
+    value = f"breakdown_values[indexOf(value_keys, keys[{position}])]"
+    if len(params.breakdown) == 1:
+        value = f"[{value}]"
     reached = f"level >= {1 if isinstance(attribution, str) else attribution}"
-    return f"if({reached}, breakdown_keys[{position}], {absent})"
+    return f"if({reached}, {value}, {[''] * len(params.breakdown)})"

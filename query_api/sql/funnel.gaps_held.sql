@@ -4,7 +4,7 @@
 --         user_events, with holds Array(UInt128) in the order of masks
 -- Rows:   those of user_events, at_ms and masks in the new order; gaps Array(UInt64): exclusions met between an event and
 --         its neighbour before, or boundary where no chain may pass; ranks Array(UInt32): place in the order of events
--- Source: DESIGN-funnel.md, "Gaps". TRICKY: a lambda copies a captured array for each element it runs on, so arrays of
+-- Source: DESIGN-funnel.md, "Gaps". runs: 128 bits of held value, 32 of place, 44 of time, 52 of mask. TRICKY: a lambda copies a captured array for each element it runs on, so arrays of
 --         a user's length only ever enter as arguments.
 SELECT
     * EXCEPT (places, ordered_at_ms, ordered_masks, ordered_holds, run_holds, previous_ranks),
@@ -49,22 +49,37 @@ FROM
     FROM
     (
         SELECT
-            *,
-            arraySort((rank, hold, place) -> (hold, place), places, ordered_holds, places) AS ranks,
-            arraySort((at, hold, place) -> (hold, place), ordered_at_ms, ordered_holds, places) AS at_ms,
-            arraySort((mask, hold, place) -> (hold, place), ordered_masks, ordered_holds, places) AS masks,
-            arraySort(ordered_holds) AS run_holds
+            * EXCEPT (runs),
+            arrayMap(run -> toUInt32(bitAnd(bitShiftRight(run, 96), 0xffffffff)), runs) AS ranks,
+            arrayMap(run -> toInt64(bitAnd(bitShiftRight(run, 52), 0xfffffffffff)), runs) AS at_ms,
+            arrayMap(run -> toUInt64(bitAnd(run, 0xfffffffffffff)), runs) AS masks,
+            arrayMap(run -> toUInt128(bitShiftRight(run, 128)), runs) AS run_holds
         FROM
         (
             SELECT
-                * EXCEPT (at_ms, masks, holds),
-                at_ms AS ordered_at_ms,
-                masks AS ordered_masks,
-                holds AS ordered_holds,
-                arrayEnumerate(masks) AS places
+                *,
+                arraySort(
+                    arrayMap(
+                        (hold, place, at, mask) -> bitShiftLeft(toUInt256(hold), 128) + bitShiftLeft(toUInt256(place), 96)
+                            + bitShiftLeft(toUInt256(at), 52) + mask,
+                        ordered_holds,
+                        places,
+                        ordered_at_ms,
+                        ordered_masks
+                    )
+                ) AS runs
             FROM
             (
-                {{user_events}}
+                SELECT
+                    * EXCEPT (at_ms, masks, holds),
+                    at_ms AS ordered_at_ms,
+                    masks AS ordered_masks,
+                    holds AS ordered_holds,
+                    arrayEnumerate(masks) AS places
+                FROM
+                (
+                    {{user_events}}
+                )
             )
         )
     )
