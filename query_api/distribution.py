@@ -161,10 +161,9 @@ def _values(
         extra_amount=extra_amount,
         has_extra_amount=has_extra_amount,
         event_key=per_user.event_key(query, bindings),
+        key_order=per_user.key_order(query),
         first_key=(
-            f"argMinIf(event_key, {per_user.ORDER}, is_measured)"
-            if query.breakdown
-            else per_user.NO_KEY
+            "argMinIf(event_key, key_order, is_measured)" if query.breakdown else per_user.NO_KEY
         ),
         folded=per_user.folded(top, bindings),
     )
@@ -175,7 +174,7 @@ async def _top(ask: Ask, query: DistributionQuery) -> list[Key] | None:
         return None
     bindings = ask.bindings()
     values = _values(ask, query, bindings, ask.range, None)
-    return await breakdowns.top(ask, values, "key", bindings)
+    return await per_user.most_frequent(ask, query, values, bindings)
 
 
 async def answer(ask: Ask, query: DistributionQuery) -> Answer:
@@ -197,7 +196,7 @@ async def _series(
     values = _values(ask, query, bindings, range_, top)
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("distribution.buckets", bindings, values=values):
-        found.setdefault(tuple(row["key"]), {})[row["bucket_ms"], row["bucket"]] = row
+        found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"], row["bucket"]] = row
     labels = [None] if periods is None else list(periods.labels)
     starts = _starts(periods, range_)
     sizes = {

@@ -24,7 +24,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
 from query_api.comparison import Compare, with_comparison
 from query_api.errors import InvalidRequest
@@ -127,7 +127,8 @@ def _pairs(
         is_end=is_end,
         held=breakdowns.key_sql(query.hold_constant, bindings, "$.hold_constant"),
         held_there="NOT has(held, '')",
-        start_key=breakdowns.key_sql(query.breakdown, bindings),
+        order=source.order(),
+        start_key=per_user.event_key(query, bindings),
         pairing=load_sql(f"interval.pairing_{query.pairing}"),
         folded=per_user.folded(top, bindings),
     )
@@ -138,7 +139,7 @@ async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
         return None
     bindings = ask.bindings()
     pairs = _pairs(ask, query, bindings, ask.range, None)
-    return await breakdowns.top(ask, pairs, "key", bindings)
+    return await per_user.most_frequent(ask, query, pairs, bindings)
 
 
 async def answer(ask: Ask, query: IntervalQuery) -> Answer:
@@ -162,7 +163,7 @@ async def _series(
     bindings.named("edges", edges, "Array(Int64)")
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("interval.measures", bindings, pairs=pairs):
-        found.setdefault(tuple(row["key"]), {})[row["bucket_ms"], row["slot"]] = row
+        found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"], row["slot"]] = row
     labels = () if periods is None else periods.labels
     if len(found) * len(labels) * len(edges) > MAX_POINTS:
         raise InvalidRequest(

@@ -92,15 +92,18 @@ def _states(
             to_ms=periods.starts_ms[-1],
         ),
         event_key=per_user.event_key(query, bindings),
+        key_order=per_user.key_order(query),
         first_key=per_user.first_key(query),
         folded=per_user.folded(top, bindings),
     )
 
 
 async def _top(ask: Ask, query: LifecycleQuery) -> list[Key] | None:
+    if not query.breakdown:
+        return None
     bindings = ask.bindings()
     states = _states(ask, query, bindings, _periods(ask, query, ask.range), None)
-    return await breakdowns.top(ask, states, "key", bindings)
+    return await per_user.most_frequent(ask, query, states, bindings)
 
 
 async def answer(ask: Ask, query: LifecycleQuery) -> Answer:
@@ -121,7 +124,7 @@ async def _result(ask: Ask, query: LifecycleQuery, range_: Range, top: list[Key]
     states = _states(ask, query, bindings, periods, top)
     counts: dict[Key, Counter[tuple[int, int]]] = {}
     for row in await ask.fetch("lifecycle.counts", bindings, states=states):
-        of_key = counts.setdefault(tuple(row["key"]), Counter())
+        of_key = counts.setdefault(breakdowns.unpack(row["key"]), Counter())
         of_key[row["period"], row["state"]] = row["users"]
     numbers = range(1, len(periods.labels))
     # Each user stands under one key, so the rows of a breakdown add up to all users.

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns
+from query_api import breakdowns, source
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
@@ -125,6 +125,7 @@ def _steps(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
         "paths.walks",
         source=ask.source(bindings, " AND ".join(part for part in where if part != "1") or "1"),
         is_anchor=is_anchor,
+        order=source.order(),
         node=f"multiIf({', '.join(cases)}, {node})" if cases else node,
         way=load_sql(f"paths.way_{'start' if query.start else 'end'}"),
         compact="arrayCompact" if query.collapse_repeats else "",

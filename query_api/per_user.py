@@ -11,19 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from query_api import breakdowns
+from query_api import breakdowns, source
 from query_api.breakdowns import OTHER, Key
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings
 from query_api.params import Params, Query
-from query_api.report import Row
+from query_api.report import Ask, Row
 
-ABSENT = "arrayAll(element -> element = '', event_key)"
-"""None of the fields is there; ``event_key`` is the key of one event."""
-ORDER = f"({ABSENT}, at_ms, seq, event_id, app_id)"
-"""Sorts a user's events so that the one whose value counts is the first."""
-FIRST_KEY = f"argMin(event_key, {ORDER})"
-NO_KEY = "emptyArrayString()"
+NO_KEY = "''"
 
 
 class BreakdownCell(Params, kw_only=True):
@@ -34,22 +29,51 @@ class BreakdownCell(Params, kw_only=True):
 
 
 def first_key(query: Query) -> str:
-    """Return the aggregate that gives a user's key over rows with event_key, at_ms, seq, event_id, app_id."""
-    return FIRST_KEY if query.breakdown else NO_KEY
+    """Return the aggregate that gives a user's key over rows with ``event_key`` and ``key_order``."""
+    return "argMin(event_key, key_order)" if query.breakdown else NO_KEY
 
 
 def event_key(query: Query, bindings: Bindings) -> str:
-    """Return the expression of an event's key."""
-    return breakdowns.key_sql(query.breakdown, bindings)
+    """Return the expression of an event's key, packed into one text: sorting and comparing texts is cheap."""
+    if not query.breakdown:
+        return NO_KEY
+    return breakdowns.pack_sql(breakdowns.key_sql(query.breakdown, bindings))
+
+
+def absent(query: Query) -> str:
+    """Return the literal of the key of an event that has none of the fields."""
+    return f"'{breakdowns.pack([''] * len(query.breakdown))}'"
+
+
+def key_order(query: Query) -> str:
+    """Return the expression over ``event_key`` that is least for the event whose value counts."""
+    if not query.breakdown:
+        return NO_KEY
+    return f"concat(if(event_key = {absent(query)}, '1', '0'), {source.order()})"
 
 
 def folded(top: list[Key] | None, bindings: Bindings) -> str:
     """Return the expression over ``key`` that turns keys beyond the most frequent into "other"."""
-    return breakdowns.top_sql("key", top, bindings)
+    if top is None:
+        return "key"
+    bound = bindings.add([breakdowns.pack(key) for key in top], "Array(String)")
+    return f"if(has({bound}, key), key, '')"
+
+
+async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -> list[Key] | None:
+    """
+    Return the keys with the most rows, most frequent first; None when there are no others.
+
+    ``rows``: a SELECT with a packed ``key``.
+    """
+    bindings.named("breakdown_limit", query.breakdown_limit + 1, "UInt32")
+    found = await ask.fetch("breakdowns.top", bindings, source=rows, key="key")
+    keys = [breakdowns.unpack(row["key"]) for row in found]
+    return None if len(keys) <= query.breakdown_limit else keys[: query.breakdown_limit]
 
 
 def check_other(cell: BreakdownCell, top: list[Key] | None) -> None:
-    """Refuse a cell of "other" where the answer has none. ``top``: what ``breakdowns.top`` gave for the request."""
+    """Refuse a cell of "other" where the answer has none. ``top``: what ``most_frequent`` gave for the request."""
     if cell.other and top is None:
         raise InvalidRequest("$.cell.other", "this answer has no `other`: all values are shown")
 
@@ -57,7 +81,7 @@ def check_other(cell: BreakdownCell, top: list[Key] | None) -> None:
 def in_key(cell: BreakdownCell, query: Query, bindings: Bindings) -> str:
     """Return the condition that a row with ``key`` belongs to the cell."""
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, query.breakdown)
-    return "1" if key is None else f"key = {bindings.add(list(key), 'Array(String)')}"
+    return "1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}"
 
 
 def described(key: Key, query: Query) -> Row:

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
 from query_api.comparison import Compare, with_comparison
 from query_api.errors import InvalidRequest
@@ -102,9 +102,15 @@ def _periods(ask: Ask, query: SessionsQuery, range_: Range) -> Periods | None:
 
 
 def _visits(
-    ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range, top: list[Key] | None
+    ask: Ask,
+    query: SessionsQuery,
+    bindings: Bindings,
+    range_: Range,
+    top: list[Key] | None,
+    *,
+    with_pages: bool = False,
 ) -> str:
-    """Return the SELECT of sessions that all numbers and their users come from."""
+    """Return the SELECT of sessions that all numbers and their users come from; the pages' names only where needed."""
     follow_ms = query.max_duration.ms()
     if follow_ms > MAX_FOLLOW_DAYS * DAY_MS:
         raise InvalidRequest("$.max_duration", f"longer than {MAX_FOLLOW_DAYS} days")
@@ -120,10 +126,12 @@ def _visits(
     duration_edges = _edges(query.duration_edges_ms, "$.duration_edges_ms")
     bindings.named("duration_edges", duration_edges, "Array(Int64)")
     bindings.named("depth_edges", _edges(query.depth_edges, "$.depth_edges"), "Array(UInt32)")
+    has_key = f"one.4 != {per_user.absent(query)}"
     first_key = (
-        f"if(arrayExists(one -> {_HAS_KEY}, visit_events), "
-        f"arrayFirst(one -> {_HAS_KEY}, visit_events).7, visit_events[1].7)"
+        f"if(arrayExists(one -> {has_key}, visit_events), "
+        f"arrayFirst(one -> {has_key}, visit_events).4, visit_events[1].4)"
     )
+    ordered = with_pages or bool(query.breakdown)
     return load_sql(
         "sessions.visits",
         source=ask.source(
@@ -135,11 +143,12 @@ def _visits(
         passes=filter_sql(query.filter, "$.filter", bindings),
         event_key=per_user.event_key(query, bindings),
         first_key=first_key if query.breakdown else per_user.NO_KEY,
+        page_name="toString(page)" if with_pages else "''",
+        # Without pages and breakdown, times alone decide everything.
+        order=source.order() if ordered else "''",
+        sort="one.5" if ordered else "one.1",
         folded=per_user.folded(top, bindings),
     )
-
-
-_HAS_KEY = "NOT arrayAll(element -> element = '', one.7)"
 
 
 async def _top(ask: Ask, query: SessionsQuery) -> list[Key] | None:
@@ -147,7 +156,7 @@ async def _top(ask: Ask, query: SessionsQuery) -> list[Key] | None:
         return None
     bindings = ask.bindings()
     visits = _visits(ask, query, bindings, ask.range, None)
-    return await breakdowns.top(ask, visits, "key", bindings)
+    return await per_user.most_frequent(ask, query, visits, bindings)
 
 
 async def answer(ask: Ask, query: SessionsQuery) -> Answer:
@@ -177,7 +186,7 @@ async def _series(
     found: dict[Key, dict[tuple[int, int, int], Row]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("sessions.measures", bindings, visits=visits):
         place = (row["bucket_ms"], row["duration_slot"], row["depth_slot"])
-        found.setdefault(tuple(row["key"]), {})[place] = row
+        found.setdefault(breakdowns.unpack(row["key"]), {})[place] = row
     labels = () if periods is None else periods.labels
     if len(found) * len(labels) > MAX_POINTS:
         raise InvalidRequest(
@@ -261,7 +270,7 @@ def _rate(numerator: int, denominator: int) -> float | None:
 async def _pages(ask: Ask, query: SessionsQuery, range_: Range) -> Row:
     """Return the tables of entry and exit pages, over all values of a breakdown."""
     bindings = ask.bindings()
-    visits = _visits(ask, query, bindings, range_, None)
+    visits = _visits(ask, query, bindings, range_, None, with_pages=True)
     rows = await ask.fetch("sessions.pages", bindings, visits=visits)
     begun = sum(row["entries"] for row in rows)
     ended = sum(row["exits"] for row in rows)
@@ -360,7 +369,9 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
             raise InvalidRequest(f"$.cell.{name}", f"the last bucket of this request: {last}")
     top = await _top(ask, query) if cell.other else None
     bindings = ask.bindings()
-    visits = _visits(ask, query, bindings, ask.range, top)
+    named = (cell.entry_page, cell.exit_page, cell.viewed_page)
+    with_pages = any(page is not None for page in named)
+    visits = _visits(ask, query, bindings, ask.range, top, with_pages=with_pages)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
     bindings.named("cell_bucket_ms", bucket_ms, "Int64")

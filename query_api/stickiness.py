@@ -94,8 +94,9 @@ def _active(
             bindings, _where(query, bindings), from_ms=range_.from_ms, to_ms=range_.to_ms
         ),
         event_key=per_user.event_key(query, bindings),
-        first_event=f"min(({per_user.ORDER}, event_key))" if query.breakdown else "1",
-        key="min(first_event).2" if query.breakdown else per_user.NO_KEY,
+        key_order=per_user.key_order(query),
+        unit_key=per_user.first_key(query),
+        first_key="argMin(unit_key, unit_order)" if query.breakdown else per_user.NO_KEY,
         folded=per_user.folded(top, bindings),
     )
 
@@ -130,7 +131,7 @@ async def _top(ask: Ask, query: StickinessQuery) -> list[Key] | None:
         return None
     bindings = ask.bindings()
     active = _active(ask, query, bindings, ask.range, None)
-    return await breakdowns.top(ask, active, "key", bindings)
+    return await per_user.most_frequent(ask, query, active, bindings)
 
 
 async def answer(ask: Ask, query: StickinessQuery) -> Answer:
@@ -155,7 +156,7 @@ async def _series(
     active = _active(ask, query, bindings, range_, top)
     found: dict[Key, dict[int, dict[int, int]]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("stickiness.counts", bindings, active=active):
-        by_bucket = found.setdefault(tuple(row["key"]), {})
+        by_bucket = found.setdefault(breakdowns.unpack(row["key"]), {})
         by_bucket.setdefault(row["bucket_ms"], {})[row["units"]] = row["users"]
     labels = [None] if periods is None else list(periods.labels)
     starts = _starts(periods, range_)

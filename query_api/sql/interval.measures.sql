@@ -1,6 +1,6 @@
 -- interval.measures: users, pairs and times of every bucket, and of all together.  Caller: query_api/interval.py _series()
 -- Params: those of interval.pairs; edges Array(Int64) ascending (ms); fragment pairs
--- Rows:   bucket_ms Int64 (0: the whole range), key Array(String), slot UInt16 (0: all together; n: from the edge n on), users,
+-- Rows:   bucket_ms Int64 (0: the whole range), key String (packed), slot UInt16 (0: all together; n: from the edge n on), users,
 --         pairs UInt64, gap_sum Int64, least, most Int64, quantiles Array(Float64) (10, 25, 50, 75, 90 %)
 -- Source: one pass; percentiles exact, interpolated between neighbours.
 SELECT

@@ -1,6 +1,6 @@
 -- lifecycle.counts: users of every state in every period.  Caller: query_api/lifecycle.py _result()
 -- Params: those of lifecycle.states; fragment states
--- Rows:   period UInt16, state UInt8, key Array(String), users UInt64; those without users are absent
+-- Rows:   period UInt16, state UInt8, key String (packed), users UInt64; those without users are absent
 -- Source: each row of lifecycle.states is one user.
 SELECT
     period,

@@ -1,8 +1,8 @@
 -- lifecycle.states: in which state a user is in each period.  Caller: query_api/lifecycle.py _states()
 -- Params: starts Array(Int64) (epoch ms: the period before the first asked for, then those asked for), numbers
---         Array(UInt16) (0, 1, …); fragments source, event_key (of an event), first_key (of a user), folded (of key)
+--         Array(UInt16) (0, 1, …); fragments source, event_key and key_order (of an event), first_key (of a user), folded
 -- Rows:   user UInt64, period UInt16 (from 1), state UInt8 (1 new, 2 returning, 3 resurrected, 4 dormant), key
---         Array(String); each (user, period) at most once, so that counting rows counts users
+--         String (packed); each (user, period) at most once, so that counting rows counts users
 -- Source: one pass over all of history, since new means the first event ever.
 SELECT
     user,
@@ -49,12 +49,10 @@ FROM
         (
             SELECT
                 user,
-                app_id,
-                seq,
-                event_id,
                 toUnixTimestamp64Milli(occurred_at) AS at_ms,
                 transform(roundDown(at_ms, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0)) AS period,
-                {{event_key}} AS event_key
+                {{event_key}} AS event_key,
+                {{key_order}} AS key_order
             FROM
             (
                 {{source}}

@@ -3,7 +3,7 @@
 -- Rows:   Array(Tuple(String, String)), the end first
 arrayReverse(
     arrayMap(
-        one -> one.6,
-        arraySlice(session, 1, arrayLastIndex(one -> one.5, session))
+        one -> one.3,
+        arraySlice(session, 1, arrayLastIndex(one -> one.2, session))
     )
 )

@@ -2,6 +2,6 @@
 -- Params: none; over session of paths.walks
 -- Rows:   Array(Tuple(String, String)), the start first
 arrayMap(
-    one -> one.6,
-    arraySlice(session, arrayFirstIndex(one -> one.5, session))
+    one -> one.3,
+    arraySlice(session, arrayFirstIndex(one -> one.2, session))
 )

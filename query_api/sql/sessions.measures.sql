@@ -1,6 +1,6 @@
 -- sessions.measures: numbers of every period, of the whole range, and of every bucket.  Caller: query_api/sessions.py _series()
 -- Params: those of sessions.visits; fragment visits
--- Rows:   bucket_ms Int64 (0: the whole range), key Array(String), duration_slot, depth_slot UInt16 (0: all; else the range by
+-- Rows:   bucket_ms Int64 (0: the whole range), key String (packed), duration_slot, depth_slot UInt16 (0: all; else the range by
 --         duration or by depth), sessions, users, clamped, bounces, with_page, page_view_sum UInt64, duration_sum Int64,
 --         durations Array(Float64) (50, 90 %), median_depth Float64
 -- Source: one pass; percentiles exact, interpolated between neighbours.

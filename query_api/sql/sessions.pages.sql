@@ -6,7 +6,7 @@ SELECT
     page_and_place.1 AS page,
     count() AS views,
     uniqExact(user) AS users,
-    uniqExact((user, app_id, session_id, start_ms)) AS sessions,
+    uniqExact((user, session, start_ms)) AS sessions,
     countIf(page_and_place.2 = 1) AS entries,
     uniqExactIf(user, page_and_place.2 = 1) AS entry_users,
     countIf(page_views = 1) AS bounces,
@@ -16,8 +16,7 @@ FROM
 (
     SELECT
         user,
-        app_id,
-        session_id,
+        session,
         start_ms,
         page_views,
         arrayJoin(arrayZip(pages, arrayEnumerate(pages))) AS page_and_place
