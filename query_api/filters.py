@@ -107,6 +107,7 @@ class Bindings:
 
     def __init__(self, scheme: str = "standard") -> None:
         self.values: dict[str, Any] = {}
+        self.tables: dict[str, dict[str, Any]] = {}
         self._scheme = scheme
         self._reused: dict[tuple[str, str], str] = {}
 
@@ -124,6 +125,10 @@ class Bindings:
         """Bind a value under the name that a .sql file uses. Binding it again replaces the value."""
         self.values[name] = value
         return f"{{{name}:{type_}}}"
+
+    def table(self, name: str, columns: dict[str, Any]) -> None:
+        """Send a table with the query: columns by name, numpy arrays of one length."""
+        self.tables[name] = columns
 
     def scheme(self) -> str:
         """Bind the scene grouping scheme of this request as ``scheme`` and return its place-holder."""

@@ -130,7 +130,7 @@ class Ask:
                 {"sql_file": f"{name}.sql", "sql": sql, "parameters": dict(bindings.values)}
             )
         fetched = await self._database.fetch(
-            name, sql, bindings.values, f"{self.query_id}-{self._queries}"
+            name, sql, bindings.values, f"{self.query_id}-{self._queries}", bindings.tables
         )
         self.rows_read += fetched.rows_read
         return fetched.rows

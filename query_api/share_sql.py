@@ -1,0 +1,141 @@
+"""
+The SQL of the share report: the statement around each question. Called by share.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from query_api import breakdowns, source
+from query_api.breakdowns import Key
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
+from query_api.params import EventSelector, FieldName, Query
+from query_api.periods import DAY_MS, MAX_YEAR, periods_of
+from query_api.report import Ask
+from query_api.share_forest import Forest
+from query_api.sql import load_sql
+
+MAX_DEPTH = 1_000
+"""Descendants and cascades are followed down to this depth."""
+LOOK_AROUND_MS = DAY_MS
+"""How far sessions without a session_id are followed before the range."""
+EVER_MS = (MAX_YEAR - 1970) * 366 * DAY_MS
+
+FAVOURITE_SCENES = {"wechat": ("1010",)}
+"""Entries from a favourite: a card that was put aside is not opened by being passed on."""
+RELAUNCH_SCENES = {
+    "wechat": (
+        "1001", "1023", "1038", "1089", "1090", "1103", "1104", "1131", "1187", "1256", "1257", "1271", "1273",
+    ),
+}  # fmt: skip
+"""Entries by which a user comes back to what was open: recent list, own list, desktop, floating window, back from another."""
+ENTRY = "event IN ('app_launch', 'app_show')"
+
+
+class Asked(Struct, frozen=True, kw_only=True):
+    """The part of a request that the statement depends on."""
+
+    query: Query
+    conversion: EventSelector
+    revenue: FieldName | None
+    dimensions: list[str]
+
+
+def _scenes(by_platform: Mapping[str, tuple[str, ...]]) -> list[str]:
+    return [f"{platform} {scene}" for platform, scenes in by_platform.items() for scene in scenes]
+
+
+def source_of_cards(ask: Ask, bindings: Bindings) -> str:
+    """Return the SELECT of all share events that make a card, of all of history."""
+    where = "event = 'share' AND properties_text['share_id'] != ''"
+    return ask.source(bindings, where, from_ms=0, to_ms=EVER_MS)
+
+
+def cards(ask: Ask, asked: Asked, bindings: Bindings) -> str:
+    """Return the SELECT of all cards."""
+    return load_sql(
+        "share.cards",
+        matches=filter_sql(asked.query.filter, "$.filter", bindings),
+        key=breakdowns.key_sql(asked.query.breakdown, bindings),
+        source=source_of_cards(ask, bindings),
+    )
+
+
+def _with_sessions(ask: Ask, bindings: Bindings, where: str) -> str:
+    bindings.named("silent_from_ms", ask.range.from_ms - LOOK_AROUND_MS, "Int64")
+    silent = (
+        "session_id = '' AND occurred_at >= fromUnixTimestamp64Milli({silent_from_ms:Int64}, 'UTC') "
+        "AND occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
+    )
+    around = {"from_ms": 0, "to_ms": EVER_MS}
+    return source.with_sessions(
+        bindings, ask.source(bindings, where, **around), ask.source(bindings, silent, **around)
+    )
+
+
+def _entries(ask: Ask, bindings: Bindings) -> str:
+    before_end = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
+    return _with_sessions(ask, bindings, f"{ENTRY} AND {before_end}")
+
+
+def _conversions(ask: Ask, asked: Asked, bindings: Bindings) -> str:
+    condition = selector_sql(asked.conversion, "$.conversion", bindings)
+    value = "0"
+    if asked.revenue is not None:
+        read = field_sql(asked.revenue, "$.revenue", bindings)
+        if read.number is None:
+            raise InvalidRequest("$.revenue", "this field is never a number")
+        value = f"if({read.has_number}, {read.number}, 0)"
+    in_range = (
+        "occurred_at >= fromUnixTimestamp64Milli({range_from_ms:Int64}, 'UTC') "
+        "AND occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
+    )
+    return load_sql(
+        "share.conversions",
+        value=value,
+        events=_with_sessions(ask, bindings, f"{condition} AND {in_range}"),
+    )
+
+
+def dimensions(ask: Ask, asked: Asked, top: list[Key] | None, bindings: Bindings) -> str:
+    """Return the expression of the rows that a fact counts in."""
+    days = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone, path="$.time_range")
+    bindings.named("starts", list(days.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("dimensions", asked.dimensions, "Array(String)")
+    return load_sql("share.dimensions", folded=breakdowns.top_sql("key", top, bindings))
+
+
+def statement(
+    ask: Ask,
+    asked: Asked,
+    bindings: Bindings,
+    forest: Forest,
+    select: str,
+    more: dict[str, str] | None = None,
+) -> str:
+    """
+    Return one statement over forest, openings, opens, conversions and facts.
+
+    ``select``: what is asked of them. ``more``: further CTEs by name.
+    """
+    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
+    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
+    bindings.named("favourite_scenes", _scenes(FAVOURITE_SCENES), "Array(String)")
+    bindings.named("relaunch_scenes", _scenes(RELAUNCH_SCENES), "Array(String)")
+    bindings.named("max_depth", MAX_DEPTH, "UInt32")
+    forest.bind(bindings)
+    return load_sql(
+        "share.with",
+        cards=cards(ask, asked, bindings),
+        openings=load_sql("share.openings", entries=_entries(ask, bindings)),
+        opens=load_sql("share.opens"),
+        conversions=_conversions(ask, asked, bindings),
+        facts=load_sql("share.facts"),
+        more="".join(
+            f",\n{name} AS MATERIALIZED\n(\n{sql}\n)" for name, sql in (more or {}).items()
+        ),
+        select=select,
+    )
