@@ -55,6 +55,8 @@ class Fetched(Struct, frozen=True):
     rows: list[dict[str, Any]]
     rows_read: int
     elapsed_ms: float
+    columns: tuple[tuple[str, str], ...] = ()
+    """Name and ClickHouse type of each."""
 
 
 class Database:
@@ -73,6 +75,7 @@ class Database:
         parameters: dict[str, Any],
         query_id: str,
         tables: dict[str, dict[str, Any]] | None = None,
+        settings: dict[str, Any] | None = None,
     ) -> Fetched:
         """
         Run one SELECT and return its rows.
@@ -83,6 +86,7 @@ class Database:
             parameters: the values.
             query_id: as ClickHouse shall know it.
             tables: sent with the query, by name: columns of unsigned numpy arrays.
+            settings: of ClickHouse, for this query only.
 
         Errors: ``query_limit``, ``storage_unavailable``; anything else is a fault of ours.
         """
@@ -94,7 +98,11 @@ class Database:
                 result = await client.query(
                     sql,
                     parameters=parameters,
-                    settings={"query_id": query_id, "log_comment": f"{name}.sql"},
+                    settings={
+                        **(settings or {}),
+                        "query_id": query_id,
+                        "log_comment": f"{name}.sql",
+                    },
                     external_data=_external(tables) if tables else None,
                 )
             except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -105,7 +113,8 @@ class Database:
         metrics.ROWS_READ.labels(sql=name).inc(rows_read)
         names = result.column_names
         rows = [dict(zip(names, row, strict=True)) for row in result.result_rows]
-        return Fetched(rows, rows_read, elapsed_ms)
+        types = tuple(type_.name for type_ in result.column_types)
+        return Fetched(rows, rows_read, elapsed_ms, tuple(zip(names, types, strict=True)))
 
     async def ping(self) -> None:
         """Return when the tables can be read. Errors: those of ``fetch``."""

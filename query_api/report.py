@@ -14,8 +14,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import source
-from query_api.clickhouse import Database
+from query_api import attributes, source
+from query_api.clickhouse import Database, Fetched
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings
 from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
@@ -93,12 +93,15 @@ class Ask:
         self.rows_read = 0
         self.warnings: list[Row] = []
         self.explained: list[Row] = []
+        self.user_names = attributes.named_in(query)
+        # Restricts every source; set where the request names a segment.
+        self.segment: UserSelect | None = None
         self._database = database
         self._queries = 0
 
     def bindings(self) -> Bindings:
         """Start the parameters of one SQL query."""
-        return Bindings(self.query.scheme)
+        return Bindings(self.query.scheme, self.user_names)
 
     def source(
         self,
@@ -109,14 +112,22 @@ class Ask:
         to_ms: int | None = None,
     ) -> str:
         """Return the SELECT of events with their ``user``, by default of the request's time range."""
-        return source.events(
+        outside = source.USER_COLUMN in where
+        events = source.events(
             bindings,
             self.app_ids,
             self.range.from_ms if from_ms is None else from_ms,
             self.range.to_ms if to_ms is None else to_ms,
             self.query.identity,
-            where,
+            "1" if outside else where,
         )
+        if self.user_names:
+            events = attributes.joined(
+                bindings, events, self.user_names, self.app_ids, self.query.identity
+            )
+        if self.segment is None and not outside:
+            return events
+        return source.restricted(bindings, events, where if outside else "1", self.segment)
 
     async def fetch(self, name: str, bindings: Bindings, **fragments: str) -> list[Row]:
         """Run ``sql/<name>.sql`` with these fragments and values; return its rows by column."""
@@ -124,16 +135,27 @@ class Ask:
 
     async def fetch_sql(self, name: str, sql: str, bindings: Bindings) -> list[Row]:
         """Run SQL that was put together from .sql files; ``name`` is the outermost file."""
+        return (await self.run(name, sql, bindings)).rows
+
+    async def run(
+        self, name: str, sql: str, bindings: Bindings, settings: Row | None = None
+    ) -> Fetched:
+        """Run SQL, with settings of its own, and return columns and cost as well."""
         self._queries += 1
         if self.query.explain:
             self.explained.append(
                 {"sql_file": f"{name}.sql", "sql": sql, "parameters": dict(bindings.values)}
             )
         fetched = await self._database.fetch(
-            name, sql, bindings.values, f"{self.query_id}-{self._queries}", bindings.tables
+            name,
+            sql,
+            bindings.values,
+            f"{self.query_id}-{self._queries}",
+            bindings.tables,
+            settings,
         )
         self.rows_read += fetched.rows_read
-        return fetched.rows
+        return fetched
 
     def warn(self, code: str, message: str) -> None:
         """Tell something about the numbers in ``meta.warnings``."""
