@@ -107,7 +107,9 @@ def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_ke
         hold = key_sql(params.hold_constant, bindings, "$.hold_constant")
         # An event that lacks a held property is in no chain.
         mask = f"if(has({hold}, ''), bitAnd({mask}, {_MASK - steps}), {mask})"
-        grouped += f",\ngroupArray(reinterpretAsUInt128(sipHash128Reference({hold}))) AS unsorted_holds"
+        grouped += (
+            f",\ngroupArray(reinterpretAsUInt128(sipHash128Reference({hold}))) AS unsorted_holds"
+        )
         in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
     if params.breakdown:
         key = key_sql(params.breakdown, bindings)

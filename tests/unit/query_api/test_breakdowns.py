@@ -8,7 +8,23 @@ from query_api.errors import InvalidRequest
 
 @pytest.mark.parametrize(
     "value",
-    ["", "10", "北京", 10, -3, 2.5, 2**60 + 1, True, False, None, ["a/b", "\u2028\x01,\"", "北京:3"], [], "true", 1e300, 0],
+    [
+        "",
+        "10",
+        "北京",
+        10,
+        -3,
+        2.5,
+        2**60 + 1,
+        True,
+        False,
+        None,
+        ["a/b", '\u2028\x01,"', "北京:3"],
+        [],
+        "true",
+        1e300,
+        0,
+    ],
 )
 def test_a_value_comes_back_with_its_type(value):
     back = decode_element(encode_element(value, "$"))
