@@ -174,7 +174,9 @@ def _rows(ask: Ask, bindings: Bindings, plan: _Plan, range_: Range, top: list[Ke
     return load_sql(
         "events.rows",
         source=_source(ask, bindings, plan, range_),
-        key=breakdowns.top_sql(plan.key, top, bindings),
+        key=breakdowns.pack_sql(breakdowns.top_sql(plan.key, top, bindings))
+        if ask.query.breakdown
+        else "''",
         measures=plan.columns,
     )
 
@@ -263,7 +265,7 @@ async def _series(
     )
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
-        found.setdefault(tuple(row["key"]), {})[row["bucket_ms"]] = row
+        found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row
     if not query.breakdown:
         found.setdefault((), {})
     if periods is not None and len(found) * len(periods.labels) > MAX_POINTS:
@@ -343,7 +345,7 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
             "events.users",
             rows=_rows(ask, bindings, plan, ask.range, top),
             is_measure=is_measure,
-            in_key="1" if key is None else f"key = {bindings.add(list(key), 'Array(String)')}",
+            in_key="1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}",
         ),
         bindings,
     )

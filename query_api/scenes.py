@@ -63,12 +63,10 @@ class ScenesCell(Params, kw_only=True):
 
 def _key_sql(query: ScenesQuery, bindings: Bindings) -> str:
     """Return the expression of a row's key: platform and scene, or the group; then the breakdown's elements."""
-    row = "[toString(platform), toString(scene)]"
+    row = ["toString(platform)", "toString(scene)"]
     if query.by == "group":
-        row = f"[{field_sql('scene_group', '$.by', bindings).text}]"
-    return breakdowns.pack_sql(
-        f"arrayConcat({row}, {breakdowns.key_sql(query.breakdown, bindings)})"
-    )
+        row = [str(field_sql("scene_group", "$.by", bindings).text)]
+    return breakdowns.pack_elements_sql([*row, *breakdowns.elements_sql(query.breakdown, bindings)])
 
 
 def _days(ask: Ask) -> tuple[Periods, int]:
@@ -98,10 +96,7 @@ def _user_metrics(ask: Ask, query: ScenesQuery, bindings: Bindings) -> str:
 
 async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
     bindings = ask.bindings()
-    around = {
-        "from_ms": ask.range.from_ms - LOOK_AROUND_MS,
-        "to_ms": ask.range.to_ms + LOOK_AROUND_MS,
-    }
+    bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
     return await ask.fetch(
@@ -110,10 +105,10 @@ async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
         key=_key_sql(query, bindings),
         matches=filter_sql(query.filter, "$.filter", bindings),
         order=source.order(),
-        source=source.with_sessions(
+        source=ask.source(
             bindings,
-            ask.source(bindings, "1", **around),
-            ask.source(bindings, "session_id = ''", **around),
+            from_ms=ask.range.from_ms - LOOK_AROUND_MS,
+            to_ms=ask.range.to_ms + LOOK_AROUND_MS,
         ),
     )
 

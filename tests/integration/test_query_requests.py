@@ -97,7 +97,6 @@ WRONG = [
     ("events", condition(field="scene", op="is", values=["1"]), "$.filter.op"),
     ("events", condition(field="colour", op="eq", values=["1"]), "$.filter.field"),
     ("events", condition(field="properties.", op="eq", values=["1"]), "$.filter.field"),
-    ("events", condition(field="user.city", op="eq", values=["1"]), "$.filter.field"),
     ("events", condition(field="scene", op="eq"), "$.filter.values"),
     ("events", condition(field="scene", op="eq", values=[]), "$.filter.values"),
     ("events", condition(field="scene", op="eq", values="1"), "$.filter.values"),

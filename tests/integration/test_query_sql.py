@@ -69,9 +69,9 @@ OWNERS = {
     "retention",
     "scenes",
     "source",
-    "users",
 }
 """Modules whose files must all be seen here; those of other reports are explained in their own tests."""
+EXPLAINED_WITH_SEGMENTS = {"source.in_segment", "source.restricted"}
 ALL_FILES = sorted(
     e.name.removesuffix(".sql")
     for e in resources.files("query_api.sql").iterdir()
@@ -102,7 +102,10 @@ async def test_every_statement_can_be_explained(database, database_url):
                 database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
                 seen |= names_in(part["sql"])
 
-    assert {name for name in ALL_FILES if name.partition(".")[0] in OWNERS} - seen == set()
+    mine = {
+        name for name in ALL_FILES if name.partition(".")[0] in OWNERS
+    } - EXPLAINED_WITH_SEGMENTS
+    assert mine - seen == set()
 
 
 async def test_a_source_reads_only_the_columns_that_are_used(database, database_url):
