@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= data
 
-.PHONY: run demo test lint unit soak lock clean
+.PHONY: run demo test lint unit browser soak lock clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -35,8 +35,12 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-unit: $(VENV)/.installed-test
+unit: $(VENV)/.installed-test browser
 	$(BIN)/python -m pytest
+
+# The console's tests look at it in the system's Chromium.
+browser:
+	tests/e2e/install_chromium.sh
 
 # The JavaScript SDK: built, type-checked, measured and tested with the Node of the virtual environment.
 sdk: $(VENV)/.installed-test

@@ -1,11 +1,11 @@
 -- console.quality_refused: refused events by reason.  Caller: query_api/console/arrivals.py quality()
 -- Params: app_ids Array(String), since_ms Int64 (arrival)
--- Rows:   app_id, code, path, events UInt64, redriven UInt64, first_ms, last_ms Int64, message and raw of the latest
+-- Rows:   app_id, code, field (path without indexes), events UInt64, redriven UInt64, first_ms, last_ms Int64, message and raw of the latest
 -- Source: dead_letters
 SELECT
     app_id,
     code,
-    path,
+    replaceRegexpAll(path, '\\[[0-9]+\\]', '[]') AS field,
     count() AS events,
     countIf(redriven_at > 0) AS redriven,
     min(toUnixTimestamp64Milli(received_at)) AS first_ms,
@@ -18,10 +18,10 @@ WHERE app_id IN {app_ids:Array(String)}
 GROUP BY
     app_id,
     code,
-    path
+    field
 ORDER BY
     events DESC,
     app_id,
     code,
-    path
+    field
 LIMIT 500

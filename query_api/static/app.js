@@ -77,7 +77,7 @@ function show() {
 function signIn() {
   const id = uid("token");
   const input = h("input", { class: "input", id, type: "password", name: "token", autocomplete: "current-password", placeholder: "rt_…", spellcheck: "false", required: true });
-  const fault = h("div", { role: "alert" });
+  const fault = h("div");
   const form = h(
     "form",
     {

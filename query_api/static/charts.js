@@ -202,6 +202,7 @@ export function treemapOption(nodes, { format = short, title = (p) => p.name } =
 
 export function sankeyOption(nodes, links, { format = short } = {}) {
   return {
+    animation: false,
     tooltip: tooltip({
       formatter: (p) =>
         p.dataType === "edge"

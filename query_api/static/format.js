@@ -1,6 +1,6 @@
 // Numbers, rates, durations and days as people read them. Null is "–": not known, or nothing to divide by.
 
-import { language, locale, t } from "./i18n.js";
+import { locale, t, valueTitle } from "./i18n.js";
 
 export const NONE = "–";
 
@@ -46,19 +46,17 @@ const UNITS = [
 export function duration(ms) {
   if (ms === null || ms === undefined) return NONE;
   if (ms < 1000) return `${number(ms)} ${t("毫秒|ms")}`;
-  for (const [i, [size, name]] of UNITS.entries()) {
-    if (ms >= size) {
-      const whole = Math.floor(ms / size);
-      const [nextSize, nextName] = UNITS[i + 1] ?? [0, ""];
-      const rest = nextSize ? Math.round((ms % size) / nextSize) : 0;
-      const head = nextSize ? `${whole}${gap()}${t(name).trim()}` : `${number(ms / size, 1)}${gap()}${t(name).trim()}`;
-      return rest ? `${head} ${rest}${gap()}${t(nextName).trim()}` : head;
-    }
-  }
-  return NONE;
+  const first = UNITS.findIndex(([size]) => ms >= size);
+  const [size, name] = UNITS[first];
+  const next = UNITS[first + 1];
+  if (!next) return `${number(ms / size, 1)} ${t(name).trim()}`;
+  // Rounded to the smaller unit first: 119.9 s is 2 min, not 1 min 60 s.
+  const rounded = Math.round(ms / next[0]) * next[0];
+  if (first > 0 && rounded >= UNITS[first - 1][0]) return duration(UNITS[first - 1][0]);
+  const rest = Math.round((rounded % size) / next[0]);
+  const head = `${Math.floor(rounded / size)} ${t(name).trim()}`;
+  return rest ? `${head} ${rest} ${t(next[1]).trim()}` : head;
 }
-
-const gap = () => (language === "zh" ? " " : " ");
 
 /** The day a label of the API means: "2026-10-01" as "10-01 周四"; hours with their time. */
 export function day(label, long = false) {
@@ -78,6 +76,9 @@ export function instant(value, zone, seconds = true) {
     timeStyle: seconds ? "medium" : "short",
   }).format(new Date(value));
 }
+
+/** The value of a field in a breakdown. */
+export const value = (field, given) => valueTitle(field, given, plain);
 
 /** A value of a breakdown or property as text. */
 export function plain(value) {

@@ -67,6 +67,13 @@ export function platformTitle(name) {
   return Object.hasOwn(PLATFORMS, name) ? t(PLATFORMS[name]) : name;
 }
 
+/** A value of a field as people say it: platforms and events have titles, the rest stands as it is. */
+export function valueTitle(field, value, plain) {
+  if (typeof value !== "string" || value === "") return plain(value);
+  if (field === "platform") return platformTitle(value);
+  return field === "event" ? eventTitle(value) || value : value;
+}
+
 // First letter of the pinyin of a Chinese character, by where it stands among these in pinyin order.
 const FIRSTS = "阿八嚓哒妸发旮哈讥咔垃痳拏噢妑七呥仨他屲夕丫帀";
 const LETTERS = "abcdefghjklmnopqrstwxyz";

@@ -3,7 +3,7 @@
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
-import { amount, change, day, plain, rate, short } from "../format.js";
+import { amount, change, day, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
@@ -119,7 +119,7 @@ function builder(state, measures, set) {
         h(
           "div",
           { class: "row" },
-          [...by, ""].slice(0, 3).map((name, i) => fieldPicker(t("分组字段 {n}|Breakdown {n}", { n: i + 1 }), name, (value) => set({ breakdown: nonEmpty([...by.slice(0, i), value, ...by.slice(i + 1)]) }), { none: i ? t("＋ 再分组|+ and by") : t("不分组|None") })),
+          [...by, ""].slice(0, 3).map((name, i) => fieldPicker(t("分组字段 {n}|Breakdown {n}", { n: i + 1 }), name, (chosen) => set({ breakdown: nonEmpty([...by.slice(0, i), chosen, ...by.slice(i + 1)]) }), { none: i ? t("＋ 再分组|+ and by") : t("不分组|None") })),
         ),
       ),
       select(
@@ -167,7 +167,7 @@ function view(answer, state, measures, body, users) {
   const { series, compare } = answer.result;
   const by = body.breakdown ?? [];
   const columns = body.formula ? [["formula", `${t("公式|Formula")} ${body.formula}`]] : measures.map((m, i) => [letter(i), measureTitle(m, i)]);
-  const lineName = (s) => (by.length ? (s.other ? t("其他|Other") : by.map((f) => plain(s.breakdown[f])).join(" / ")) : "");
+  const lineName = (s) => (by.length ? (s.other ? t("其他|Other") : by.map((f) => value(f, s.breakdown[f])).join(" / ")) : "");
   const cell = (s) => (by.length ? (s.other ? { other: true } : { breakdown: s.breakdown }) : {});
   const labels = series[0]?.points.map((p) => p.time) ?? [];
   const colors = palette();

@@ -3,7 +3,7 @@
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
-import { day, duration, number, plain, rate } from "../format.js";
+import { day, duration, number, rate, value } from "../format.js";
 import { eventTitle, t } from "../i18n.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
@@ -272,7 +272,7 @@ function groups(answer, body, users) {
   const list = answer.result.groups;
   if (!list) return null;
   const [field] = body.breakdown;
-  const name = (g) => (g.other ? t("其他|Other") : plain(g.breakdown[field]));
+  const name = (g) => (g.other ? t("其他|Other") : value(field, g.breakdown[field]));
   const cell = (g) => (g.other ? { other: true } : { breakdown: g.breakdown });
   const steps = answer.result.steps;
   return [

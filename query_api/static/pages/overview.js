@@ -2,8 +2,8 @@
 
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, change, duration, number, plain, rate, short } from "../format.js";
-import { platformTitle, t } from "../i18n.js";
+import { amount, change, duration, number, rate, short, value } from "../format.js";
+import { t } from "../i18n.js";
 import { common, filterSection, panel } from "../report.js";
 import { addressOf, shared } from "../state.js";
 import { table, usersLink } from "../widgets.js";
@@ -206,7 +206,7 @@ function ranking(state, users, { title, field, event, more }) {
       const rows = answer.result.series;
       const most = Math.max(1, ...rows.filter((r) => !r.other).map((r) => r.total.A));
       const cell = (r) => (r.other ? { other: true } : { breakdown: r.breakdown });
-      const name = (r) => (r.other ? t("其他|Other") : field === "platform" ? platformTitle(r.breakdown[field] ?? "") : plain(r.breakdown[field]));
+      const name = (r) => (r.other ? t("其他|Other") : value(field, r.breakdown[field]));
       return table(
         title,
         [

@@ -59,7 +59,7 @@ function view(answer, nameOf) {
             t("被拒绝的事件|Refused events"),
             [
               { name: "code", title: t("原因|Reason"), cell: (r) => h("span", { class: "badge bad" }, r.code), value: (r) => r.code },
-              { name: "path", title: t("字段|Field"), cell: (r) => h("code", {}, r.path), value: (r) => r.path },
+              { name: "field", title: t("字段|Field"), cell: (r) => h("code", {}, r.field), value: (r) => r.field },
               { name: "app", title: t("应用|App"), cell: app, value: app },
               { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
               { name: "redriven", title: t("已重投|Redriven"), number: true, cell: (r) => number(r.redriven), value: (r) => r.redriven },
@@ -123,5 +123,5 @@ function view(answer, nameOf) {
 }
 
 function example(row) {
-  dialog(`${row.code} ${row.path}`, h("p", {}, row.message), h("p", { class: "muted" }, t("最近一条的原文（前 2000 字）|The latest as received (first 2000 characters)")), h("pre", { class: "raw" }, row.raw));
+  dialog(`${row.code} ${row.field}`, h("p", {}, row.message), h("p", { class: "muted" }, t("最近一条的原文（前 2000 字）|The latest as received (first 2000 characters)")), h("pre", { class: "raw" }, row.raw));
 }

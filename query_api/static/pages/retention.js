@@ -3,7 +3,7 @@
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
-import { number, plain, rate } from "../format.js";
+import { number, rate, value as fieldValue } from "../format.js";
 import { t } from "../i18n.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
@@ -126,7 +126,7 @@ function curve(answer, body) {
   const labels = total.rates.map((_, n) => period(n, body.unit));
   const colors = palette();
   const lines = totals
-    ? totals.map((g, i) => ({ name: g.other ? t("其他|Other") : plain(g.breakdown[body.breakdown[0]]), line: g, color: colors[i % colors.length] }))
+    ? totals.map((g, i) => ({ name: g.other ? t("其他|Other") : fieldValue(body.breakdown[0], g.breakdown[body.breakdown[0]]), line: g, color: colors[i % colors.length] }))
     : [{ name: t("留存率|Retention"), line: total, color: colors[0] }];
   return chart(
     t("留存曲线：{list}|Retention curve: {list}", { list: total.rates.map((r, n) => `${labels[n]} ${rate(r)}`).join(", ") }),
@@ -214,7 +214,7 @@ function cell(row, value, n, body, users, most) {
       "button",
       {
         type: "button",
-        class: `heat ${row.mature[n] ? "" : "immature"} ${row.mature[n] && strength > 0.62 ? "strong" : ""}`,
+        class: `heat ${row.mature[n] ? "" : "immature"}`,
         style: { "--rate": strength.toFixed(3) },
         title: `${number(row.returned[n])} / ${number(row.size)}`,
         "aria-label": label,
@@ -227,7 +227,7 @@ function cell(row, value, n, body, users, most) {
 
 function byGroup(answer, body) {
   const [field] = body.breakdown;
-  const name = (g) => (g.other ? t("其他|Other") : plain(g.breakdown[field]));
+  const name = (g) => (g.other ? t("其他|Other") : fieldValue(field, g.breakdown[field]));
   return table(
     t("各组留存|Retention by group"),
     [

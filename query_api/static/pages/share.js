@@ -93,7 +93,7 @@ function view(answer, state, body, users, profiles) {
         ["pages", "page", t("被分享的页面|Shared pages")],
         ["channels", "channel", t("分享渠道|Channels")],
         ["groups", "group_id", t("群|Groups")],
-      ].map(([name, key, title]) => (result[name]?.length ? h("div", {}, h("h3", { class: "sub" }, title), metricsTable(title, result[name], key, (r) => r[key] || t("(无)|(none)"), (r) => ({ [key === "group_id" ? "group_id" : key]: r[key] }), body, users, 10)) : null)),
+      ].map(([name, key, title]) => (result[name]?.length ? h("div", {}, h("h3", { class: "sub" }, title), metricsTable(title, result[name], key, (r) => r[key] || t("(无)|(none)"), (r) => ({ [key === "group_id" ? "group_id" : key]: r[key] }), body, users, 8, true)) : null)),
     ),
     result.reshare_delay ? h("p", { class: "legend" }, t("再分享 {n} 次，从打开到再分享的中位时间 {time}|{n} re-shares, median time from opening to re-sharing {time}", { n: number(result.reshare_delay.reshares), time: duration(result.reshare_delay.median_ms) })) : null,
   ];
@@ -108,7 +108,7 @@ function kDefinition({ k }) {
   );
 }
 
-function metricsTable(caption, rows, first, name, cell, body, users, limit = 50) {
+function metricsTable(caption, rows, first, name, cell, body, users, limit = 50, few = false) {
   const most = Math.max(1, ...rows.map((r) => r.opens));
   const userColumn = (key, title, metric = key) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(number(r[key]), () => users("share", body, { metric, ...cell(r) }, `${name(r)} · ${title}`)) });
   return table(
@@ -119,8 +119,8 @@ function metricsTable(caption, rows, first, name, cell, body, users, limit = 50)
       { name: "opens", title: t("打开|Opens"), number: true, cell: (r) => number(r.opens), value: (r) => r.opens },
       userColumn("openers", t("打开用户|Openers")),
       userColumn("new_users", t("新用户|New users")),
-      userColumn("converters", t("转化用户|Converted")),
-      { name: "per", title: t("每次分享打开|Opens per share"), number: true, cell: (r) => number(r.opens_per_share, 2), value: (r) => r.opens_per_share },
+      ...(few ? [] : [userColumn("converters", t("转化用户|Converted"))]),
+      ...(few ? [] : [{ name: "per", title: t("每次分享打开|Opens per share"), number: true, cell: (r) => number(r.opens_per_share, 2), value: (r) => r.opens_per_share }]),
     ],
     rows,
     { limit },

@@ -1,0 +1,218 @@
+"""A real demo in a data folder, a real Chromium on it, and a watch that nothing goes wrong in it. For the console's tests."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+
+CHROMIUM = os.environ.get("SCENETRAIL_TEST_CHROMIUM", "/usr/bin/chromium")
+ARGUMENTS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+ANY_PORTS = ["--collector-port", "0", "--query-port", "0", "--clickhouse-port", "0"]
+SERVING = "Serving until Ctrl-C"
+ANSWERED = """() => {
+  const main = document.querySelector('main');
+  const panels = [...document.querySelectorAll('.panel[data-report]')];
+  return main && main.children.length && !document.querySelector('.loading')
+    && panels.every((p) => ['done', 'error', 'incomplete', 'cancelled'].includes(p.dataset.state))
+    && [...document.querySelectorAll('.chart')].every((c) => c.dataset.drawn);
+}"""
+WATCH_POLICY = """
+window.__violations = [];
+document.addEventListener('securitypolicyviolation', (event) => {
+  window.__violations.push(`${event.violatedDirective} ${event.blockedURI} ${event.sample}`);
+});
+"""
+
+HOSTILE = [
+    "<script>document.title='owned'</script>",
+    '"><img src=x onerror="document.title=\'owned\'">',
+    "'); DROP TABLE events; -- `${7*7}`",
+    "🧨👩‍👩‍👧‍👦 表情",
+    "\u202eمرحبا עולם",
+    "长" * 10_000,
+]
+"""Property values that a page must show as text."""
+
+
+def until(condition: Callable[[], Any], what: str, limit_s: float = 60) -> Any:
+    """Return the condition's first true value; fail after the limit."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
+        time.sleep(0.05)
+
+
+class Demo:
+    """``make run``'s command with a small demo, as an operator sees it: what it prints is all that is known of it."""
+
+    def __init__(self, folder: Path, scale: float) -> None:
+        self.folder = folder
+        self.printed: list[str] = []
+        options = ["--data-dir", str(folder), "--scale", str(scale), "--keep-serving", *ANY_PORTS]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "loadtest", "demo", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"},
+        )
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        self.printed.extend(self.process.stdout)
+
+    def wait_serving(self) -> "Demo":
+        """Return when it serves; fail with what it printed when it ended."""
+
+        def serving() -> bool:
+            assert self.process.poll() is None, "".join(self.printed)
+            return any(SERVING in line for line in self.printed)
+
+        until(serving, "the demo serves", 180)
+        text = "".join(self.printed)
+        self.url = self._found(r"Console and queries\s+(http://\S+)", text)
+        self.collector_url = self._found(r"Collector\s+(http://\S+)/v1/events", text)
+        self.token = self._found(r"(rt_[0-9a-f]{32})", text)
+        return self
+
+    @staticmethod
+    def _found(pattern: str, text: str) -> str:
+        found = re.search(pattern, text)
+        assert found, text
+        return found[1]
+
+    def end(self) -> None:
+        """Ctrl-C, and wait."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(30)
+        self._reader.join(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def ask(self, report: str, body: dict[str, Any], accept: str = "application/json") -> Any:
+        """Ask the API as a program does: with the token."""
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}/v1/query/{report}",
+            json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self.token}", "Accept": accept},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            content = answer.read()
+        return json.loads(content) if accept == "application/json" else content.decode()
+
+    def send(self, events: list[dict[str, Any]]) -> dict[str, Any]:
+        """Send events of the WeChat app, as a phone does."""
+        state = json.loads((self.folder / "demo.json").read_text())
+        app_id = state["apps"]["wechat"]
+        batch = {
+            "app_id": app_id,
+            "platform": "wechat",
+            "anonymous_id": "console-test",
+            "events": [
+                {"event_id": uuid.uuid4().hex, "occurred_at": time.time_ns() // 1_000_000, **event}
+                for event in events
+            ],
+        }
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.collector_url}/v1/events",
+            json.dumps(batch).encode(),
+            {"X-Write-Key": state["write_keys"][app_id], "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.loads(answer.read())
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Start the Chromium of the system; ``make test`` installs it."""
+    assert Path(CHROMIUM).exists(), f"no {CHROMIUM}: run tests/e2e/install_chromium.sh"
+    return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+def new_context(
+    browser: Browser, *, phone: bool = False, dark: bool = False, language: str = "zh"
+) -> BrowserContext:
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844} if phone else {"width": 1360, "height": 900},
+        color_scheme="dark" if dark else "light",
+        locale="zh-CN",
+        reduced_motion="reduce",
+        accept_downloads=True,
+    )
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    context.set_default_timeout(20_000)
+    context.add_init_script(WATCH_POLICY)
+    if language != "zh":
+        context.add_init_script(f"localStorage.setItem('scenetrail.language', '{language}')")
+    return context
+
+
+@contextmanager
+def watched(context: BrowserContext, base: str, *, expect_errors: bool = False) -> Iterator[Page]:
+    """A page in which nothing may go wrong: no console error, no violation of the policy, no request to elsewhere."""
+    page = context.new_page()
+    wrong: list[str] = []
+    outside: list[str] = []
+
+    def request_made(request: Any) -> None:
+        if not request.url.startswith((f"{base}/", "blob:", "data:")):
+            outside.append(request.url)
+
+    def console_said(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            wrong.append(f"{message.type}: {message.text}")
+
+    page.on("console", console_said)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("request", request_made)
+    yield page
+    violations = page.evaluate("window.__violations ?? []")
+    page.close()
+    assert violations == []
+    assert outside == []
+    if not expect_errors:
+        assert wrong == []
+
+
+def sign_in(page: Page, demo: Demo) -> None:
+    page.goto(f"{demo.url}/")
+    page.locator("input[name=token]").fill(demo.token)
+    page.locator("button[type=submit]").click()
+    page.locator(".shell").wait_for()
+
+
+def settle(page: Page) -> None:
+    """Wait until every part of the page has its answer. Asked from outside: the page's policy allows no eval."""
+    until(lambda: page.evaluate(ANSWERED), f"answers of {page.url}")
+
+
+def open_page(page: Page, demo: Demo, address: str) -> None:
+    """Go to a page of the console and wait until every part of it has its answer."""
+    page.goto(f"{demo.url}/#/{address}")
+    name = address.partition("?")[0]
+    page.locator(f".navigation a[aria-current=page][href^='#/{name}']").wait_for(state="attached")
+    settle(page)

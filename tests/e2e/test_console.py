@@ -1,0 +1,547 @@
+"""The console in a real browser over a real demo: its numbers are the API's, its flows work, nothing leaves the machine."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from query_api.reports import REPORTS
+from tests.e2e.console_browser import (
+    HOSTILE,
+    Demo,
+    launch,
+    new_context,
+    open_page,
+    settle,
+    sign_in,
+    until,
+    watched,
+)
+
+SCALE = 0.02
+ZONE = ZoneInfo("Asia/Shanghai")
+PAGES = [
+    *("overview", "boards", "events", "funnel", "retention", "paths", "sessions", "scenes"),
+    *("share", "lifecycle", "live", "quality", "settings"),
+]
+expect.set_options(timeout=20_000)
+REFUSED = {"event": "", "properties": {"why": "<b>no name</b>"}}
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    demo = Demo(tmp_path_factory.mktemp("console") / "data", SCALE)
+    try:
+        demo.wait_serving()
+        told = demo.send(
+            [
+                *(
+                    {"event": f"hostile_{i}<b>", "properties": {"note": value, "<i>": i}}
+                    for i, value in enumerate(HOSTILE)
+                ),
+                {"event": "<img src=x onerror=document.title='owned'>"},
+                REFUSED,
+            ]
+        )
+        assert json.dumps(told).count("accepted") >= 1
+        until(lambda: "hostile_0<b>" in seen_events(demo), "the hostile events can be queried")
+        yield demo
+    finally:
+        demo.end()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def signed_in(browser: Browser, demo: Demo) -> Iterator[BrowserContext]:
+    context = new_context(browser)
+    with watched(context, demo.url) as page:
+        sign_in(page, demo)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(signed_in: BrowserContext, demo: Demo) -> Iterator[Page]:
+    with watched(signed_in, demo.url) as page:
+        yield page
+
+
+def seen_events(demo: Demo) -> str:
+    today = datetime.now(ZONE).date().isoformat()
+    body = {
+        "time_range": {"from": today, "to": today},
+        "measures": [{"aggregate": "count"}],
+        "interval": None,
+        "breakdown": ["event"],
+        "breakdown_limit": 100,
+    }
+    return json.dumps(demo.ask("events", body)["result"])
+
+
+def past_days(count: int = 30) -> dict[str, Any]:
+    """The range that a page shows at first, as its request has it."""
+    today = datetime.now(ZONE).date()
+    return {
+        "time_range": {
+            "from": (today - timedelta(days=count)).isoformat(),
+            "to": (today - timedelta(days=1)).isoformat(),
+        },
+        "timezone": "Asia/Shanghai",
+    }
+
+
+def whole(text: str) -> int:
+    """The integer that a cell shows."""
+    return int(text.strip().split(" ")[0].replace(",", ""))
+
+
+def percent(text: str) -> float:
+    return float(text.strip().rstrip("%")) / 100
+
+
+def close_dialog(page: Page) -> None:
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def users_of(page: Page, number: Any) -> int:
+    """Open the users behind a number and return how many the list says there are."""
+    number.click()
+    listed = page.locator(".users-dialog[data-total]")
+    listed.wait_for()
+    total = int(listed.get_attribute("data-total") or "-1")
+    shown = page.locator(".users-list li").count()
+    assert shown == min(total, 100)
+    close_dialog(page)
+    return total
+
+
+# --- Signing in -----------------------------------------------------------------
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_gives_a_closed_cookie(
+    browser: Browser, demo: Demo
+) -> None:
+    context = new_context(browser)
+    with watched(context, demo.url, expect_errors=True) as page:
+        page.goto(f"{demo.url}/")
+        page.locator("input[name=token]").fill("rt_" + "0" * 32)
+        page.locator("button[type=submit]").click()
+        expect(page.get_by_role("alert")).to_contain_text("令牌无效")
+        assert context.cookies() == []
+
+        sign_in(page, demo)
+
+        [cookie] = context.cookies()
+        assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+        assert demo.token not in cookie["value"]
+        assert demo.token not in json.dumps(page.evaluate("({...localStorage, ...sessionStorage})"))
+        page.get_by_role("button", name="退出登录").click()
+        expect(page.locator("input[name=token]")).to_be_visible()
+        assert context.cookies() == []
+    context.close()
+
+
+def test_the_cookie_asks_only_from_the_console_itself(
+    signed_in: BrowserContext, demo: Demo
+) -> None:
+    [cookie] = signed_in.cookies()
+
+    def status(**headers: str) -> int:
+        request = urllib.request.Request(  # noqa: S310
+            f"{demo.url}/v1/query/events",
+            json.dumps({**past_days(), "measures": [{"aggregate": "count"}]}).encode(),
+            {"Cookie": f"{cookie['name']}={cookie['value']}", **headers},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    assert status(**{"Sec-Fetch-Site": "same-origin"}) == 200
+    assert status(Origin=demo.url) == 200
+    assert status(**{"Sec-Fetch-Site": "cross-site"}) == 403
+    assert status(Origin="http://elsewhere.test") == 403
+    assert status() == 403
+
+
+# --- Numbers are the API's --------------------------------------------------------
+
+
+def test_overview_shows_the_numbers_of_the_api_and_their_users(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "overview")
+    measures = [
+        {"event": "app_show", "aggregate": "users", "as": "users"},
+        {"event": "app_show", "aggregate": "sessions", "as": "sessions"},
+        {"event": "page_view", "aggregate": "count", "as": "page_views"},
+        {"event": "share", "aggregate": "count", "as": "shares"},
+        {"event": "order_pay", "aggregate": "users", "as": "buyers"},
+        {"event": "order_pay", "aggregate": "count", "as": "orders"},
+    ]
+    answer = demo.ask("events", {**past_days(), "measures": measures, "interval": None})
+    total = answer["result"]["series"][0]["total"]
+
+    shown = {
+        measure["as"]: whole(page.locator(f"[data-kpi={measure['as']}] .kpi-value").inner_text())
+        for measure in measures
+    }
+
+    assert shown == total
+    assert users_of(page, page.locator("[data-kpi=buyers] .users-link")) == total["buyers"]
+    until_text = page.locator(".complete-until").first.get_attribute("datetime") or ""
+    assert until_text[:16] == answer["meta"]["data_complete_until"][:16]
+
+
+def test_funnel_is_built_by_hand_and_shows_the_numbers_of_the_api(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "funnel?steps=~" + json.dumps([{"event": "page_view"}, {"event": ""}]))
+    expect(page.locator(".panel")).to_contain_text("至少选择两个步骤")
+    page.get_by_role("button", name=re.compile("^步骤 2 的事件")).click()
+    page.keyboard.type("zfdd")  # initials of 支付订单
+    expect(page.get_by_role("option").first).to_contain_text("order_pay")
+    page.keyboard.press("Enter")
+    settle(page)
+    page.get_by_role("button", name=re.compile("^分组字段")).click()
+    page.keyboard.type("platform")
+    page.keyboard.press("Enter")
+    expect(page.locator("table")).to_be_visible()
+    settle(page)
+    body = {
+        **past_days(),
+        "steps": [{"event": "page_view"}, {"event": "order_pay"}],
+        "breakdown": ["platform"],
+        "breakdown_limit": 8,
+    }
+    result = demo.ask("funnel", body)["result"]
+
+    for step in result["steps"]:
+        figures = page.locator(f"[data-step='{step['step']}'] .funnel-figures b").inner_text()
+        assert whole(figures) == step["users"]
+    conversion = page.locator("[data-figure=conversion]").inner_text()
+    assert percent(conversion) == pytest.approx(result["steps"][1]["rate_from_first"], abs=6e-4)
+    rows = page.locator("table tbody tr").all()
+    assert [whole(row.locator("td").first.inner_text()) for row in rows] == [
+        group["steps"][0]["users"] for group in result["groups"]
+    ]
+    dropped = page.locator(".funnel-between .users-link").first
+    assert users_of(page, dropped) == result["steps"][1]["dropped"]
+    page.reload()  # The address holds it all.
+    settle(page)
+    assert page.locator("[data-figure=conversion]").inner_text() == conversion
+    page.go_back()
+    settle(page)
+    expect(page.locator("table")).to_have_count(0)
+
+
+def test_retention_shows_every_cell_of_the_api(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "retention")
+    body = {
+        **past_days(),
+        "initial": {"event": "app_show"},
+        "returning": {"event": "app_show"},
+        "cohort": "first",
+    }
+    result = demo.ask("retention", body)["result"]
+    today = datetime.now(ZONE).date()
+
+    shown = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('[data-cell]')].map((c) => [c.dataset.cell, c.innerText]))"
+    )
+    classes = page.evaluate(
+        "Object.fromEntries([...document.querySelectorAll('[data-cell] .heat')]"
+        ".map((c) => [c.parentElement.dataset.cell, c.classList.contains('immature')]))"
+    )
+
+    assert len(shown) == len(result["cohorts"]) * 8
+    for row in result["cohorts"]:
+        for n, rate in enumerate(row["rates"]):
+            name = f"{row['cohort']}/{n}"
+            begun = datetime.fromisoformat(row["cohort"]).date() + timedelta(days=n) <= today
+            if row["size"] == 0 or not begun:
+                assert shown[name] == "–"
+            else:
+                assert percent(shown[name]) == pytest.approx(rate, abs=6e-4)
+                assert classes[name] is not row["mature"][n]
+    totals = [page.locator(f"[data-total='{n}']").inner_text() for n in range(8)]
+    assert [percent(text) for text in totals] == pytest.approx(result["total"]["rates"], abs=6e-4)
+    row = next(row for row in result["cohorts"] if row["returned"][1])
+    cell = page.locator(f"[data-cell='{row['cohort']}/1'] button")
+    assert users_of(page, cell) == row["returned"][1]
+
+
+def test_events_are_explored_and_taken_away_as_csv_png_and_request(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "events")
+    page.get_by_role("button", name=re.compile("^指标 A 的事件")).click()
+    page.keyboard.type("order_pay")
+    page.keyboard.press("Enter")
+    page.get_by_label("指标 A 的算法").select_option("sum")
+    page.get_by_role("button", name=re.compile("^数值字段")).click()
+    page.keyboard.type("amount")
+    page.keyboard.press("Enter")
+    settle(page)
+    measure = {"event": "order_pay", "aggregate": "sum", "field": "properties.amount", "as": "A"}
+    body = {**past_days(), "measures": [measure], "interval": "day"}
+    expected = demo.ask("events", body)["result"]["series"][0]["total"]["A"]
+
+    cell = page.locator("table tbody td").first
+    assert float(cell.inner_text().replace(",", "")) == pytest.approx(expected, abs=0.006)
+    page.get_by_role("button", name="更多操作").click()
+    with page.expect_download() as csv:
+        page.get_by_role("button", name="下载 CSV").click()
+    assert Path(csv.value.path()).read_bytes().decode() == demo.ask("events", body, "text/csv")
+    page.get_by_role("button", name="更多操作").click()
+    with page.expect_download() as png:
+        page.get_by_role("button", name="下载图片 PNG").click()
+    assert Path(png.value.path()).read_bytes().startswith(b"\x89PNG")
+    page.get_by_role("button", name="更多操作").click()
+    page.get_by_role("button", name="复制为 API 请求").click()
+    expect(page.locator(".toast")).to_contain_text("已复制")
+    command = page.evaluate("navigator.clipboard.readText()")
+    assert json.loads(command.partition(" -d '")[2].removesuffix("'")) == body
+
+
+def test_a_filter_is_built_from_the_values_that_were_seen(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "events")
+    page.get_by_text("全局筛选").click()
+    filters = page.get_by_role("group", name="全局筛选")
+    filters.get_by_role("button", name="添加条件").click()
+    filters.get_by_role("button", name=re.compile("^字段")).click()
+    page.keyboard.type("platform")
+    page.keyboard.press("Enter")
+    filters.get_by_role("button", name=re.compile("^值")).click()
+    page.get_by_role("option", name=re.compile("支付宝")).click()
+    settle(page)
+    condition = {"field": "platform", "op": "eq", "values": ["alipay"]}
+    body = {
+        **past_days(),
+        "measures": [{"event": "page_view", "as": "A"}],
+        "filter": {"relation": "and", "conditions": [condition]},
+    }
+
+    expected = demo.ask("events", body)["result"]["series"][0]["total"]["A"]
+    expect(page.locator("table tbody td").first).to_have_text(f"{expected:,}")
+
+
+def test_scenes_by_group_by_another_scheme_and_down_to_the_code(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "scenes")
+    groups = demo.ask("scenes", {**past_days(), "by": "group"})["result"]
+    assert (
+        whole(page.locator("[data-figure=new_users]").inner_text()) == groups["total"]["new_users"]
+    )
+    first = max(groups["rows"], key=lambda row: row["users"])
+    shown = page.locator("table tbody tr").first
+    assert shown.locator("th").inner_text() == first["scene_group"]
+    assert users_of(page, shown.locator("td .users-link").first) == first["users"]
+
+    shown.locator("th button").click()
+    expect(page.get_by_role("button", name="返回分组")).to_be_visible()
+    settle(page)
+
+    in_group = {"field": "scene_group", "op": "eq", "values": [first["scene_group"]]}
+    codes = demo.ask("scenes", {**past_days(), "filter": in_group})["result"]["rows"]
+    texts = page.locator("table tbody code").all_inner_texts()
+    assert sorted(texts) == sorted(row["scene"] for row in codes)
+    page.get_by_text("公域 / 私域").click()
+    settle(page)
+    expect(page.locator("table")).to_contain_text("私域")
+
+
+def test_paths_sessions_lifecycle_and_sharing_show_the_numbers_of_the_api(
+    page: Page, demo: Demo
+) -> None:
+    open_page(page, demo, "sessions")
+    total = demo.ask("sessions", past_days())["result"]["series"][0]["total"]
+    assert whole(page.locator("[data-kpi=sessions] .kpi-value").inner_text()) == total["sessions"]
+    assert users_of(page, page.locator("[data-kpi=users] .users-link")) == total["users"]
+
+    open_page(page, demo, "lifecycle")
+    points = demo.ask("lifecycle", {**past_days(), "active": {"event": "app_show"}})["result"][
+        "points"
+    ]
+    rows = page.locator("table tbody tr").all()
+    assert [whole(row.locator("td").first.inner_text()) for row in rows] == [
+        point["active"] for point in reversed(points)
+    ]
+
+    open_page(page, demo, "paths")
+    shown = whole(page.locator("[data-figure=sessions]").inner_text())
+    first_row = page.locator("table tbody tr").first
+    assert whole(first_row.locator("td").nth(1).inner_text()) == shown
+    everyone = page.locator(".summary .users-link")
+    assert users_of(page, everyone) == whole(everyone.inner_text())
+
+    if "share" in REPORTS:
+        open_page(page, demo, "share")
+        result = demo.ask("share", past_days())["result"]
+        for name in ("shares", "opens", "openers", "new_users"):
+            figure = page.locator(f"[data-figure={name}]").inner_text()
+            assert whole(figure) == result["total"][name]
+        page.locator("table").last.locator("tbody button").first.click()
+        settle(page)
+        expect(page.locator(".panel")).to_contain_text("的传播")
+
+
+# --- Arrivals ---------------------------------------------------------------------
+
+
+def test_live_shows_an_event_and_a_refusal_soon_after_they_were_sent(
+    page: Page, demo: Demo
+) -> None:
+    open_page(page, demo, "live")
+    name = f"tracked_{time.time_ns()}"
+
+    demo.send([{"event": name, "properties": {"city": "杭州"}}, REFUSED])
+
+    row = page.locator("tr[data-fate=accepted]", has_text=name)
+    expect(row).to_contain_text("city=杭州")
+    expect(page.locator("tr[data-fate=refused]").first).to_be_visible()
+    page.locator("[data-action=pause]").click()
+    expect(page.locator(".pulse")).to_have_text("已暂停")
+
+
+def test_quality_counts_what_was_refused(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "quality")
+    with page.expect_response(lambda r: "/console/quality" in r.url) as waited:
+        page.reload()
+    answer = waited.value.json()["result"]
+    page.locator("table").nth(2).wait_for()
+
+    table = page.get_by_role("region", name="被拒绝的事件").first
+    counts = [
+        whole(row.locator("td").nth(2).inner_text()) for row in table.locator("tbody tr").all()
+    ]
+
+    assert counts == [row["events"] for row in answer["refused"]]
+    assert sum(counts) >= 1
+    example = table.locator("button.clip").first
+    example.click()
+    expect(page.locator("dialog .raw")).to_be_visible()
+    close_dialog(page)
+
+
+@pytest.mark.parametrize("address", ["live", "quality", "events", "overview?range=today"])
+def test_hostile_names_and_values_are_shown_as_text(page: Page, demo: Demo, address: str) -> None:
+    if address == "events":
+        address = "events?range=today&breakdown=~" + json.dumps(["event", "properties.note"])
+        address += "&measures=~" + json.dumps([{"event": "", "aggregate": "count"}])
+    open_page(page, demo, address)
+    if address.startswith(("events", "live")):
+        expect(page.locator("main")).to_contain_text("hostile_0<b>")
+        expect(page.locator("main")).to_contain_text(HOSTILE[0])
+    if address.startswith("events"):
+        page.get_by_role("button", name=re.compile("^指标 A 的事件")).click()
+        page.keyboard.type("<img")
+        expect(page.get_by_role("option").first).to_contain_text("<img src=x")
+        page.keyboard.press("Escape")
+        for value in HOSTILE:
+            assert value in page.locator("table").first.inner_text()
+
+    assert page.title().endswith("scenetrail")
+    assert page.locator("main img, main script, main b b, main i").count() == 0
+    width = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert width <= 0
+
+
+# --- Keeping, and what can go wrong -------------------------------------------------
+
+
+def test_a_saved_view_is_on_its_board_and_comes_back_as_it_was(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "retention?unit=week&cohort=every")
+    page.get_by_role("button", name="这个视图").click()
+    page.get_by_role("button", name="保存视图").click()
+    page.get_by_label("名称").fill("周留存 <b>")
+    page.get_by_label("看板（可不填）").fill("例会")
+    page.get_by_role("button", name="保存", exact=True).click()
+    expect(page.locator(".toast").last).to_contain_text("已保存")
+
+    open_page(page, demo, "boards")
+    page.get_by_role("region", name="例会").get_by_role("link", name="周留存 <b>").click()
+    settle(page)
+
+    assert "unit=week" in page.url
+    assert "cohort=every" in page.url
+    open_page(page, demo, "boards")
+    page.get_by_role("button", name="删除 周留存 <b>").click()
+    expect(page.get_by_text("还没有保存的视图")).to_be_visible()
+
+
+def test_loading_can_be_cancelled_and_failures_say_what_to_do(
+    signed_in: BrowserContext, demo: Demo
+) -> None:
+    with watched(signed_in, demo.url, expect_errors=True) as page:
+        open_page(page, demo, "lifecycle?range=2001-01-01..2001-01-02")
+        expect(page.locator("main")).to_contain_text("这段时间没有符合条件的数据")
+        page.route("**/v1/query/funnel", lambda _route: None)  # never answered
+        page.goto(f"{demo.url}/#/funnel?window_value=~3")
+        page.get_by_role("button", name="取消").click()
+        expect(page.locator(".panel")).to_contain_text("已取消")
+        page.unroute("**/v1/query/funnel")
+        page.get_by_role("button", name="重新查询").click()
+        expect(page.locator("[data-figure=conversion]")).to_be_visible()
+        open_page(page, demo, "events?apps=~" + json.dumps(["wxnotmine"]))
+        expect(page.get_by_role("alert")).to_contain_text("没有权限")
+        page.route("**/v1/query/retention", lambda route: route.abort())
+        open_page(page, demo, "retention?periods=~14")
+        expect(page.get_by_role("alert")).to_contain_text("连不上服务器")
+
+
+# --- Every page, both languages, phone, dark, accessible ------------------------------
+
+
+@pytest.mark.parametrize(
+    ("language", "phone", "dark"),
+    [("zh", False, False), ("en", True, True)],
+    ids=["zh", "en-phone"],
+)
+def test_every_page_is_accessible_fits_and_speaks_one_language(
+    browser: Browser, demo: Demo, language: str, phone: bool, dark: bool
+) -> None:
+    context = new_context(browser, phone=phone, dark=dark, language=language)
+    faults: dict[str, Any] = {}
+    with watched(context, demo.url) as page:
+        page.goto(f"{demo.url}/")
+        page.locator("input[name=token]").wait_for()
+        faults["sign-in"] = serious_faults(page)
+        sign_in(page, demo)
+        pages = [link.get_attribute("href") or "" for link in page.locator(".navigation a").all()]
+        names = [href.removeprefix("#/").partition("?")[0] for href in pages]
+        assert set(PAGES) - {"share"} <= set(names)
+        for name in names:
+            open_page(page, demo, f"{name}?range=7d")
+            faults[name] = serious_faults(page)
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+            if language == "en":
+                own = page.evaluate(
+                    "[...document.querySelectorAll('h1, h2, h3, label, summary, thead th, .button:not([lang]), .label')]"
+                    ".filter((e) => !e.closest('.feed')).map((e) => e.textContent).join(' ')"
+                )
+                assert not re.search(r"[\u4e00-\u9fff]", own.replace("山野小集", "")), (name, own)
+    context.close()
+    assert {name: found for name, found in faults.items() if found} == {}
+
+
+def serious_faults(page: Page) -> list[str]:
+    results = Axe().run(page, options={"resultTypes": ["violations"]}).response
+    return [
+        f"{fault['id']}: {fault['nodes'][0]['html'][:160]} ({len(fault['nodes'])})"
+        for fault in results["violations"]
+        if fault["impact"] in ("serious", "critical")
+    ]
