@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import os
 import queue
 import secrets
@@ -46,6 +47,7 @@ _SUFFIX = ".spool"
 _UNBORN_SUFFIX = ".new"
 _SEGMENT_AGE_S = 30.0
 _EXIT_COMMIT_FAILED = 70
+_END_OF_TIME = 2**63
 _LOCK = "lock"
 _LOCK_PATIENCE_S = 1.0
 
@@ -372,6 +374,26 @@ class Position(msgspec.Struct, frozen=True):
     offset: int
 
 
+class _Piece(msgspec.Struct, frozen=True):
+    """
+    What lies in one place of a segment: a record, or bytes that are none.
+
+    ``end`` is the offset behind it; damaged bytes carry the time of the record before them.
+    """
+
+    path: Path
+    end: int
+    size: int
+    received_at: int
+    record: SpoolRecord | None
+    damage: bytes
+
+
+def _received_by(pieces: list[_Piece], newest: int) -> list[_Piece]:
+    """The first pieces of one worker, up to the first that was received after ``newest``."""
+    return list(itertools.takewhile(lambda piece: piece.received_at <= newest, pieces))
+
+
 class SpoolReader:
     """
     Reads the records of all workers' folders and forgets what is stored. One process at a time; any of its threads.
@@ -428,85 +450,78 @@ class SpoolReader:
         """
         Return records not read yet, about ``max_bytes`` of them, and the positions behind them.
 
-        Every worker has an equal share, so that a busy one does not hold up the others. After a crash the first answer is
-        the block that was on its way then, record for record. Pass the positions to ``confirm`` once the records are
-        stored.
+        The records of all workers in the order in which they were received, so that of two copies of an event the first
+        is stored first, however much waits. After a crash the first answer is the block that was on its way then, record
+        for record. Pass the positions to ``confirm`` once the records are stored.
         """
-        records: list[SpoolRecord] = []
-        positions: list[Position] = []
         with self._guard:
             if self._intended:
-                self._read_again(records, positions)
-                if positions:
-                    return records, positions
-            folders = self._worker_folders()
-            for index, folder in enumerate(folders):
-                share = max(1, max_bytes // (len(folders) - index))
-                used = self._read_folder(folder, share, records, positions)
-                max_bytes = max(0, max_bytes - used)
-        return records, positions
+                intended, self._intended = self._intended, {}
+                found = self._take(
+                    [
+                        list(self._segment_pieces(path, end, is_sealed=_is_sealed(path)))
+                        for path, end in (
+                            (self._folder / key, end) for key, end in sorted(intended.items())
+                        )
+                        if path.exists() and end > self._read.get(_key(path), 0)
+                    ]
+                )
+                if found[1]:
+                    return found
+            folders = [folder for folder in self._worker_folders() if self._has_more(folder)]
+            share = max(1, max_bytes // max(1, len(folders)))
+            lines: list[list[_Piece]] = []
+            newest = _END_OF_TIME
+            for folder in folders:
+                pieces, has_more = self._folder_pieces(folder, share)
+                lines.append(pieces)
+                if has_more:
+                    newest = min(newest, max(piece.received_at for piece in pieces))
+            return self._take([_received_by(pieces, newest) for pieces in lines])
 
-    def _read_folder(
-        self, folder: Path, max_bytes: int, records: list[SpoolRecord], positions: list[Position]
-    ) -> int:
-        """Read on in one worker's segments and return how many bytes that were."""
-        used = 0
+    def _has_more(self, folder: Path) -> bool:
+        """True when a worker's segments are longer than what was read of them."""
+        return any(
+            path.stat().st_size > self._read.get(_key(path), len(FILE_MAGIC))
+            for path in segments(folder)
+        )
+
+    def _take(self, lines: list[list[_Piece]]) -> tuple[list[SpoolRecord], list[Position]]:
+        """Count pieces as read; what is damaged is set aside now."""
+        taken = [piece for pieces in lines for piece in pieces]
+        ends: dict[str, int] = {}
+        for piece in taken:
+            key = _key(piece.path)
+            ends[key] = self._read[key] = piece.end
+            if piece.damage:
+                self._set_aside(piece.path, piece.end - len(piece.damage), piece.damage)
+        records = [piece.record for piece in taken if piece.record is not None]
+        records.sort(key=lambda record: record.received_at)
+        return records, [Position(key, end) for key, end in ends.items()]
+
+    def _folder_pieces(self, folder: Path, max_bytes: int) -> tuple[list[_Piece], bool]:
+        """Return what follows in one worker's segments, and whether there is more than ``max_bytes``."""
+        found: list[_Piece] = []
+        left = max_bytes
         paths = segments(folder)
         for path in paths:
-            if used >= max_bytes:
-                break
+            start = self._read.get(_key(path), len(FILE_MAGIC))
             is_sealed = path != paths[-1] or _is_sealed(path)
-            used += self._read_segment(
-                path, max_bytes - used, records, positions, is_sealed=is_sealed
-            )
-        return used
+            for piece in self._segment_pieces(path, start + left, is_sealed=is_sealed):
+                found.append(piece)
+                left -= piece.size
+            if left <= 0:
+                return found, True
+        return found, False
 
-    def _read_segment(
-        self,
-        path: Path,
-        max_bytes: int,
-        records: list[SpoolRecord],
-        positions: list[Position],
-        *,
-        is_sealed: bool,
-    ) -> int:
-        key = _key(path)
-        start = self._read.get(key, 0)
-        end = start
-        for record, behind in self._records(path, start, max_bytes, is_sealed=is_sealed):
-            end = behind
-            if record is not None:
-                records.append(record)
-        if end > start:
-            self._read[key] = end
-            positions.append(Position(key, end))
-        return end - start
-
-    def _read_again(self, records: list[SpoolRecord], positions: list[Position]) -> None:
+    def _segment_pieces(self, path: Path, limit: int, *, is_sealed: bool) -> Iterator[_Piece]:
         """
-        Read the block that was on its way at the crash: some of its events may be stored without their keys.
+        Yield what follows in a segment, up to the piece that reaches ``limit`` bytes from its start; at least one.
 
-        Another block might hold a changed copy of one of them, which would then be stored beside it.
+        An unfinished record at the end of a live segment is left for later. In a sealed segment what does not check is a
+        damaged piece, up to the next whole record.
         """
-        intended, self._intended = self._intended, {}
-        for key, end in sorted(intended.items()):
-            path = self._folder / key
-            start = self._read.get(key, 0)
-            if end > start and path.exists():
-                self._read_segment(
-                    path, end - start, records, positions, is_sealed=_is_sealed(path)
-                )
-
-    def _records(
-        self, path: Path, start: int, max_bytes: int, *, is_sealed: bool
-    ) -> Iterator[tuple[SpoolRecord | None, int]]:
-        """
-        Yield (record, offset behind it) from ``start`` on.
-
-        An unfinished record at the end of a live segment is left for later. In a sealed segment what does not check is
-        skipped to the next whole record, counted, and copied aside.
-        """
-        limit = start + max_bytes
+        start = self._read.get(_key(path), 0)
         with path.open("rb") as file:
             if start == 0:
                 head = file.read(len(FILE_MAGIC))
@@ -514,48 +529,57 @@ class SpoolReader:
                     return
                 if head == FILE_MAGIC:
                     start = len(FILE_MAGIC)
-                elif self._is_foreign(path, head, file.read(len(_RECORD_MAGIC_BYTES))):
+                elif self._is_foreign(path, head, file.read(MAX_RECORD_BYTES)):
                     return
             file.seek(start)
-            data = file.read(max(max_bytes, _RECORD.size + MAX_RECORD_BYTES))
+            data = file.read(max(limit - start, _RECORD.size + MAX_RECORD_BYTES))
             is_whole_file = not file.read(1)
         at = 0
+        received_at = 0
         while at < len(data) and (at == 0 or start + at < limit):
             payload = _payload_at(data, at)
             if payload is not None:
-                at += _RECORD.size + len(payload)
-                record = self._decode(payload, path, start + at)
-                yield record, start + at
+                size = _RECORD.size + len(payload)
+                at += size
+                try:
+                    record = _decoder.decode(payload)
+                except (ValueError, RecursionError):  # what decoding raises
+                    yield _Piece(path, start + at, size, received_at, None, payload)
+                else:
+                    received_at = record.received_at
+                    yield _Piece(path, start + at, size, received_at, record, b"")
                 continue
             if not is_sealed:
                 return
             if not is_whole_file and at and _may_go_on(data, at):
                 return  # the rest of it comes with the next read
             skip_to = _next_record(data, at + 1, is_whole_file=is_whole_file)
-            self._set_aside(path, start + at, data[at:skip_to])
+            damage = data[at:skip_to]
             at = skip_to
-            yield None, start + at
+            yield _Piece(path, start + at, len(damage), received_at, None, damage)
 
     def _is_foreign(self, path: Path, head: bytes, following: bytes) -> bool:
-        """True for a segment of a later version: neither read nor deleted; its version will."""
-        prefix = FILE_MAGIC[:-1]
-        if head[:-1] != prefix or following == _RECORD_MAGIC_BYTES:
-            return False
-        if _key(path) not in self._foreign:
-            self._foreign.add(_key(path))
-            log.error(
-                "spool_segment_of_another_version",
-                segment=_key(path),
-                hint="start the version of scenetrail that wrote it; the file is left alone",
-            )
-        return True
+        """
+        True for a segment of a later version: neither read nor deleted; its version will.
 
-    def _decode(self, payload: bytes, path: Path, end: int) -> SpoolRecord | None:
-        try:
-            return _decoder.decode(payload)
-        except (ValueError, RecursionError):  # what decoding raises
-            self._set_aside(path, end - len(payload), payload)
-            return None
+        A record of ours in it says that only the header is damaged.
+        """
+        if _key(path) in self._foreign:
+            return True
+        is_whole_file = len(following) < MAX_RECORD_BYTES
+        if (
+            head[:-1] != FILE_MAGIC[:-1]
+            or not head[-1:].isdigit()
+            or _next_record(following, 0, is_whole_file=is_whole_file) < len(following)
+        ):
+            return False
+        self._foreign.add(_key(path))
+        log.error(
+            "spool_segment_of_another_version",
+            segment=_key(path),
+            hint="start the version of scenetrail that wrote it; the file is left alone",
+        )
+        return True
 
     def _set_aside(self, path: Path, offset: int, data: bytes) -> None:
         """Keep bytes that are no record, for a person to look at."""

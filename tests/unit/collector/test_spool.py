@@ -175,7 +175,7 @@ async def test_block_on_its_way_is_read_again_as_it_was(spool: Opener, tmp_path:
 
     assert again == before
     assert same_positions == positions
-    assert after == [record(9, worker=0), record(3, worker=1)]
+    assert after == [record(3, worker=1), record(9, worker=0)]
     reader.close()
 
 
@@ -190,6 +190,36 @@ async def test_intent_of_a_confirmed_block_is_forgotten(spool: Opener, tmp_path:
     await writing.append(record(2))
 
     assert read_all(tmp_path / "spool") == [record(2)]
+
+
+@given(
+    times=st.lists(st.lists(st.integers(0, 50), max_size=12), min_size=1, max_size=4),
+    block_bytes=st.sampled_from([1, 150, 400, MIB]),
+)
+@settings(deadline=None, max_examples=60)
+def test_records_of_all_workers_come_in_the_order_they_were_received(
+    tmp_path_factory: pytest.TempPathFactory, times: list[list[int]], block_bytes: int
+) -> None:
+    """However little is read at once: the first of two copies must be stored first."""
+    folder = tmp_path_factory.mktemp("order")
+    for worker, of_worker in enumerate(times):
+        data = b"".join(encode(record(at, worker=worker)) for at in sorted(of_worker))
+        write_segment(folder / f"worker-{worker:03}", FILE_HEADER + data)
+    reader = SpoolReader(folder)
+
+    found = []
+    while True:
+        records, positions = reader.read(block_bytes)
+        if not positions:
+            break
+        found += records
+        reader.confirm(positions)
+
+    assert [one.received_at for one in found] == sorted(one.received_at for one in found)
+    assert len(found) == sum(map(len, times))
+    reader.tidy()
+    assert not list(folder.glob("worker-*/*.spool"))
+    reader.close()
 
 
 async def test_busy_worker_does_not_hold_up_the_others(spool: Opener, tmp_path: Path) -> None:
