@@ -134,7 +134,7 @@ def _steps(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
 
 
 async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
-    """Return the SELECT of all steps with rare nodes as "other", that both numbers and users come from."""
+    """Return the SELECT of all steps with rare nodes as "other", in two statements; paths.counts does the same in one."""
     top_bindings = ask.bindings()
     steps = _steps(ask, query, top_bindings)
     top_bindings.named("top", query.top, "UInt32")
@@ -149,11 +149,12 @@ async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
 async def answer(ask: Ask, query: PathsQuery) -> Answer:
     """Answer the paths report."""
     bindings = ask.bindings()
-    folded = await _folded(ask, query, bindings)
+    steps = _steps(ask, query, bindings)
+    bindings.named("top", query.top, "UInt32")
     levels: dict[int, Row] = {}
     nodes: dict[_Node, Row] = {}
     links: list[Row] = []
-    for row in await ask.fetch("paths.counts", bindings, folded=folded):
+    for row in await ask.fetch("paths.counts", bindings, steps=steps):
         counts = {"sessions": row["sessions"], "users": row["users"]}
         level = row["level"]
         if not row["has_node"]:

@@ -45,7 +45,8 @@ class SessionsQuery(Query, kw_only=True):
     """
     Sessions by ``interval`` (null: only totals).
 
-    ``page_view``: which events are page views. ``page_limit``: entry and exit pages shown; the rest is added up.
+    ``page_view``: which events are page views. ``page_limit``: entry and exit pages shown, the rest is added up; 0 leaves both
+    tables out, which halves the work.
     """
 
     interval: Interval | None = "day"
@@ -65,7 +66,7 @@ class SessionsQuery(Query, kw_only=True):
     depth_edges: Annotated[
         list[Annotated[int, Meta(ge=0, le=1_000_000)]], Meta(min_length=1, max_length=MAX_EDGES)
     ] = msgspec.field(default_factory=lambda: [0, 1, 2, 3, 4, 5, 6, 11, 21])
-    page_limit: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    page_limit: Annotated[int, Meta(ge=0, le=10_000)] = 50
     compare: Compare | None = None
 
 
@@ -143,9 +144,12 @@ def _visits(
         passes=filter_sql(query.filter, "$.filter", bindings),
         event_key=per_user.event_key(query, bindings),
         first_key=first_key if query.breakdown else per_user.NO_KEY,
-        page_name="toString(page)" if with_pages else "''",
         # Without pages and breakdown, times alone decide everything.
-        order=source.order() if ordered else "''",
+        element=(
+            "(at_ms, flags, page_name, event_key, event_order)" if ordered else "(at_ms, flags)"
+        ),
+        page_of="one.3" if with_pages else "''",
+        order=source.order(),
         sort="one.5" if ordered else "one.1",
         folded=per_user.folded(top, bindings),
     )
@@ -166,14 +170,16 @@ async def answer(ask: Ask, query: SessionsQuery) -> Answer:
     async def result_of(range_: Range) -> Row:
         return {
             "series": await _series(ask, query, range_, top),
-            **await _pages(ask, query, range_),
+            **(await _pages(ask, query, range_) if query.page_limit else {}),
         }
 
     result = await with_comparison(ask, query.compare, result_of)
     return Answer(
         result=result,
         semantics=_semantics(query),
-        truncated=bool(result["entry_pages_other"]["pages"] or result["exit_pages_other"]["pages"]),
+        truncated=any(
+            result.get(f"{side}_pages_other", {}).get("pages") for side in ("entry", "exit")
+        ),
     )
 
 

@@ -1,5 +1,5 @@
--- paths.folded: the steps with rare nodes as "other".  Caller: query_api/paths.py _folded()
--- Params: those of paths.steps; top_levels Array(UInt8), top_events, top_values Array(String) (of paths.top); fragment steps
+-- paths.folded: the steps with rare nodes as "other".  Caller: query_api/paths.py _folded() for users()
+-- Params: those of paths.steps; top_levels Array(UInt8), top_events, top_values Array(String) (from paths.top); fragment steps
 -- Rows:   user UInt64, level UInt8, step UInt8, is_other, following_is_other Bool, shown_node, shown_following Tuple(String, String) (empty
 --         texts for "other", and where nothing follows)
 -- Source: the same rows as paths.top, so that every level keeps its sessions.

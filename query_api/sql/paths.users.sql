@@ -1,7 +1,7 @@
 -- paths.users: the users of a node, of a link or of those who stop at a node.  Caller: query_api/paths.py users()
 -- Params: those of paths.folded; fragments folded, in_cell (a condition)
 -- Rows:   user UInt64, each once
--- Source: the same rows that paths.counts counts.
+-- Source: the same steps and the same top nodes that paths.counts counts.
 SELECT user
 FROM
 (

@@ -2,9 +2,9 @@
 -- Params: gap_ms, follow_ms Int64; starts Array(Int64) (epoch ms of the periods); visit_from_ms, visit_to_ms Int64 (where a
 --         session may start, end exclusive); duration_edges Array(Int64), depth_edges Array(UInt32) ascending from 0; fragments
 --         source (all events, from follow_ms before the range to twice follow_ms after it), is_page_view and passes
---         (conditions), event_key (of an event), page_name
---         and order (of an event: empty texts where nothing asks for them), sort (what of an event sorts), first_key (of a session),
---         folded (of key)
+--         (conditions), event_key and order (of an event), element (the tuple kept of an event: time, flags; and page, key, order
+--         where something asks for them), sort and page_of (what of an element sorts, and is its page), first_key (of a
+--         session), folded (of key)
 -- Rows:   user UInt64, session UInt64 (hash of app_id and session_id), start_ms, bucket_ms Int64 (start of the period), duration_ms Int64, is_clamped,
 --         pages Array(String) (of its page views, in order), page_views UInt32, duration_slot, depth_slot UInt16 (from 1), key
 --         String (packed); one for each session
@@ -30,7 +30,7 @@ FROM
         start_ms,
         length(visit_events) < length(visit) AS is_clamped,
         if(is_clamped, {follow_ms:Int64}, visit_events[-1].1 - start_ms) AS duration_ms,
-        arrayMap(one -> one.3, arrayFilter(one -> bitTest(one.2, 0), visit_events)) AS pages,
+        arrayMap(one -> {{page_of}}, arrayFilter(one -> bitTest(one.2, 0), visit_events)) AS pages,
         toUInt32(length(pages)) AS page_views,
         {{first_key}} AS key
     FROM
@@ -61,7 +61,7 @@ FROM
                     is_silent,
                     arraySort(
                         one -> {{sort}},
-                        groupArray((at_ms, flags, page_name, event_key, event_order))
+                        groupArray({{element}})
                     ) AS events_in_order
                 FROM
                 (
@@ -71,7 +71,7 @@ FROM
                         session_id = '' AS is_silent,
                         toUnixTimestamp64Milli(occurred_at) AS at_ms,
                         toUInt8(({{is_page_view}}) + 2 * ({{passes}})) AS flags,
-                        {{page_name}} AS page_name,
+                        toString(page) AS page_name,
                         {{event_key}} AS event_key,
                         {{order}} AS event_order
                     FROM

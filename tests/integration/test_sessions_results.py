@@ -92,6 +92,8 @@ def test_by_hand(database, asker):
     assert [r["page"] for r in short["exit_pages"]] == ["cart"]
     assert short["exit_pages_other"] == {"pages": 2, "exits": 2, "views": 5}
 
+    assert "exit_pages" not in asker("sessions", RANGE | {"page_limit": 0})
+
     users = {f"u{n}": id_key("user_id", f"u{n}") for n in range(1, 6)}
     for cell, names in (
         ({}, ["u1", "u2", "u4", "u5"]),
@@ -249,7 +251,7 @@ def test_wrong_requests_name_the_field(asker):
         ({"duration_edges_ms": [0, 5, 5]}, "$.duration_edges_ms[2]"),
         ({"depth_edges": [3, 1]}, "$.depth_edges[1]"),
         ({"depth_edges": [-1]}, "$.depth_edges[0]"),
-        ({"page_limit": 0}, "$.page_limit"),
+        ({"page_limit": -1}, "$.page_limit"),
     ):
         assert asker.refused("sessions", RANGE | change) == ("invalid_request", path)
     for cell, path in (
