@@ -116,6 +116,20 @@ class Database:
         types = tuple(type_.name for type_ in result.column_types)
         return Fetched(rows, rows_read, elapsed_ms, tuple(zip(names, types, strict=True)))
 
+    async def syntax(self, name: str, sql: str, query_id: str) -> list[str]:
+        """Return the lines of an EXPLAIN AST, which nothing of the statement is carried out for. Errors: as ``fetch``."""
+        async with self._slots:
+            try:
+                client = await self._connected()
+                # As text: FORMAT at the end would belong to the statement that is explained.
+                text = await client.raw_query(
+                    sql, settings={"query_id": query_id, "log_comment": f"{name}.sql"}
+                )
+            except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise translated(error, name, query_id) from error
+        lines: list[str] = text.decode().rstrip("\n").split("\n")
+        return lines
+
     async def ping(self) -> None:
         """Return when the tables can be read. Errors: those of ``fetch``."""
         await self.fetch("clickhouse.ping", load_sql("clickhouse.ping"), {}, uuid.uuid4().hex)

@@ -157,6 +157,13 @@ class Ask:
         self.rows_read += fetched.rows_read
         return fetched
 
+    async def syntax(self, name: str, statement: str) -> list[str]:
+        """Return the lines of ``sql/<name>.sql``, an EXPLAIN AST of a statement."""
+        self._queries += 1
+        return await self._database.syntax(
+            name, load_sql(name, statement=statement), f"{self.query_id}-{self._queries}"
+        )
+
     def warn(self, code: str, message: str) -> None:
         """Tell something about the numbers in ``meta.warnings``."""
         self.warnings.append({"code": code, "message": message})

@@ -23,6 +23,7 @@ from query_api import (
     scenes,
     sessions,
     share,
+    sql_report,
     stickiness,
 )
 from query_api.clickhouse import Database
@@ -41,6 +42,7 @@ _MODULES: tuple[Any, ...] = (
     scenes,
     sessions,
     share,
+    sql_report,
     stickiness,
 )
 
