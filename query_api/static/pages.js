@@ -8,6 +8,8 @@ export const GROUPS = [
   ["data", "数据|Data"],
 ];
 
+const habits = async (name) => ({ default: (await import("./pages/habits.js"))[name] });
+
 export const PAGES = [
   { id: "overview", title: "概览|Overview", group: "", icon: "overview", report: "events", load: () => import("./pages/overview.js") },
   { id: "boards", title: "看板与收藏|Boards", group: "", icon: "boards", load: () => import("./pages/boards.js") },
@@ -16,9 +18,12 @@ export const PAGES = [
   { id: "retention", title: "留存分析|Retention", group: "analysis", icon: "retention", report: "retention", load: () => import("./pages/retention.js") },
   { id: "paths", title: "路径分析|Paths", group: "analysis", icon: "paths", report: "paths", load: () => import("./pages/paths.js") },
   { id: "sessions", title: "会话分析|Sessions", group: "analysis", icon: "sessions", report: "sessions", load: () => import("./pages/sessions.js") },
+  { id: "distribution", title: "分布分析|Distribution", group: "analysis", icon: "events", report: "distribution", load: () => habits("distribution") },
+  { id: "interval", title: "间隔分析|Interval", group: "analysis", icon: "sessions", report: "interval", load: () => habits("interval") },
   { id: "scenes", title: "场景与渠道|Scenes and channels", group: "growth", icon: "scenes", report: "scenes", load: () => import("./pages/scenes.js") },
   { id: "share", title: "分享裂变|Sharing", group: "growth", icon: "share", report: "share", load: () => import("./pages/share.js") },
   { id: "lifecycle", title: "生命周期|Lifecycle", group: "users", icon: "lifecycle", report: "lifecycle", load: () => import("./pages/lifecycle.js") },
+  { id: "stickiness", title: "粘性|Stickiness", group: "users", icon: "retention", report: "stickiness", load: () => habits("stickiness") },
   { id: "people", title: "用户查询|People", group: "users", icon: "people", report: "profile", load: () => import("./pages/people.js") },
   { id: "live", title: "实时|Live", group: "data", icon: "live", load: () => import("./pages/live.js") },
   { id: "quality", title: "数据质量|Data quality", group: "data", icon: "quality", load: () => import("./pages/quality.js") },

@@ -112,14 +112,15 @@ export function eventFace(name) {
   return title && title !== name ? `${title} ${name}` : name;
 }
 
-export function eventPicker(label, value, onChoose, { any = false } = {}) {
+/** any: "any event" may be chosen; anyText: what that is called here. */
+export function eventPicker(label, value, onChoose, { any = false, anyText = t("任意事件|Any event") } = {}) {
   return combobox(
     label,
-    eventFace(value),
+    value ? eventFace(value) : any ? anyText : t("选择事件|Choose an event"),
     async () => {
       const events = await schema();
       return [
-        ...(any ? [{ value: "", title: t("任意事件|Any event") }] : []),
+        ...(any ? [{ value: "", title: anyText }] : []),
         ...events.map((e) => ({
           value: e.event,
           title: eventTitle(e.event) ? `${eventTitle(e.event)} ${e.event}` : e.event,

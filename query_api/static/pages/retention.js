@@ -133,6 +133,7 @@ function curve(answer, body) {
     () => {
       const option = timeOption({ labels, format: (v) => rate(v), series: lines.map(({ name, line, color }) => ({ name, values: line.rates, color })), area: lines.length === 1 });
       option.xAxis.axisLabel.formatter = (label) => label;
+      option.grid.right = 28;
       option.series.forEach((s) => (s.showSymbol = true));
       option.tooltip = tooltip({
         trigger: "axis",

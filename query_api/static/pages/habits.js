@@ -1,0 +1,227 @@
+// How often, how many days, after how long: stickiness, distribution and interval, each a histogram with its users.
+
+import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
+import { h } from "../dom.js";
+import { filterBuilder, forApi } from "../filters.js";
+import { amount, duration, number, rate } from "../format.js";
+import { t } from "../i18n.js";
+import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
+import { common, filterSection, panel, wholeRange } from "../report.js";
+import { segmented, select, table, usersLink } from "../widgets.js";
+import { partialFrom, withBar } from "./overview.js";
+
+function selector({ event, filter } = {}) {
+  const asked = forApi(filter);
+  return { ...(event ? { event } : {}), ...(asked ? { filter: asked } : {}) };
+}
+
+/** Field of an event with its conditions. */
+function eventField(label, value, state, onChange, any = false) {
+  return h(
+    "div",
+    { class: "field" },
+    h("span", { class: "label" }, label),
+    h(
+      "div",
+      { class: "step-line" },
+      eventPicker(label, value.event ?? "", (event) => onChange({ event }), { any }),
+      filterBuilder(`${label}: ${t("条件|conditions")}`, value.filter, (filter) => onChange({ ...value, filter }), { event: value.event, common: wholeRange(state), depth: 3 }),
+    ),
+  );
+}
+
+const labelled = (label, control) => h("div", { class: "field" }, h("span", { class: "label" }, label), control);
+
+function figures(list) {
+  return h("div", { class: "summary" }, list.map(([name, title, shown]) => h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value", dataset: { figure: name } }, shown))));
+}
+
+/** Bars and a table of buckets. name(bucket); counted: what the bars show; open(bucket): its users. */
+function histogram(title, buckets, { name, counted = "users", countedTitle = t("用户|Users"), open, extra = [] }) {
+  const labels = buckets.map(name);
+  const colors = palette();
+  const most = Math.max(1, ...buckets.map((b) => b[counted]));
+  return [
+    chart(
+      `${title}: ${buckets.map((b, i) => `${labels[i]} ${rate(b.share)}`).join(", ")}`,
+      () => {
+        const option = timeOption({ labels, kind: "bar", series: [{ name: countedTitle, values: buckets.map((b) => b[counted]), color: colors[0] }] });
+        option.xAxis.axisLabel.formatter = (text) => text;
+        option.tooltip = tooltip({ trigger: "axis", formatter: ([p]) => tip(labels[p.dataIndex], [[p.color, countedTitle, `${number(p.value)} · ${rate(buckets[p.dataIndex].share)}`]]) });
+        return option;
+      },
+      { height: 260, onClick: (p) => open(buckets[p.dataIndex], labels[p.dataIndex]) },
+    ),
+    table(
+      title,
+      [
+        { name: "bucket", title, cell: (b) => withBar(name(b), b[counted] / most) },
+        ...(counted === "users" ? [] : [{ name: "counted", title: countedTitle, number: true, cell: (b) => number(b[counted]) }]),
+        { name: "users", title: t("用户|Users"), number: true, cell: (b) => usersLink(number(b.users), () => open(b, name(b))) },
+        { name: "share", title: t("占比|Share"), number: true, cell: (b) => rate(b.share) },
+        ...extra,
+      ],
+      buckets,
+    ),
+  ];
+}
+
+export function stickiness({ state, set, users }) {
+  const active = { event: "app_show", ...(state.active ?? {}) };
+  const unit = state.unit ?? "day";
+  const units = { hour: t("小时|hours"), day: t("天|days"), week: t("周|weeks") };
+  const body = { ...common(state), active: selector(active), unit };
+  return h(
+    "div",
+    { class: "page-stack" },
+    h(
+      "section",
+      { class: "builder", "aria-label": t("粘性条件|Stickiness builder") },
+      h("div", { class: "builder-row" }, eventField(t("活跃行为|Active means"), active, state, (value) => set({ active: value }), true), labelled(t("单位|Unit"), segmented(t("单位|Unit"), Object.entries(units), unit, (value) => set({ unit: value === "day" ? undefined : value })))),
+      filterSection(state, set),
+    ),
+    panel({
+      title: t("粘性|Stickiness"),
+      report: "stickiness",
+      body,
+      wide: true,
+      isEmpty: (answer) => !answer.result.series.length || !answer.result.series[0].points[0].users,
+      render: (answer) => {
+        const { rolling, series } = answer.result;
+        const [point] = series[0].points;
+        const labels = rolling.map((d) => d.day);
+        const metrics = ["dau", "wau", "mau"];
+        const names = [t("日活 DAU|DAU"), t("7 日活跃 WAU|WAU"), t("30 日活跃 MAU|MAU")];
+        const last = rolling[rolling.length - 1];
+        return [
+          figures([
+            ["users", t("活跃用户|Active users"), usersLink(number(point.users), () => users("stickiness", body, {}, t("活跃用户|Active users")))],
+            ["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), number(point.mean_units, 2)],
+            ["dau_mau", t("最后一天 DAU / MAU|DAU / MAU of the last day"), rate(last?.dau_mau)],
+          ]),
+          chart(
+            t("日活、7 日活跃与 30 日活跃|Daily, weekly and monthly active users"),
+            () => timeOption({ labels, partial: partialFrom(labels, answer), series: metrics.map((m, i) => ({ name: names[i], values: rolling.map((d) => d[m]) })) }),
+            { height: 260, onClick: (p) => users("stickiness", body, { day: labels[p.dataIndex], metric: metrics[names.indexOf(p.seriesName)] }, `${p.seriesName} ${labels[p.dataIndex]}`) },
+          ),
+          h("h3", { class: "sub" }, t("活跃了几{unit}|Active {unit}", { unit: units[unit] })),
+          histogram(t("活跃{unit}数|Active {unit}", { unit: units[unit] }), point.units, {
+            name: (b) => String(b.units),
+            open: (b, title) => users("stickiness", body, { units: b.units }, `${title} ${units[unit]}`),
+            extra: [{ name: "at_least", title: t("至少|At least"), number: true, cell: (b) => [usersLink(number(b.at_least), () => users("stickiness", body, { units: b.units, at_least: true }, `≥ ${b.units} ${units[unit]}`)), h("span", { class: "muted" }, ` ${rate(b.at_least_share)}`)] }],
+          }),
+        ];
+      },
+    }),
+  );
+}
+
+const bounds = (show) => (b) => {
+  const { from = null, to = null } = b;
+  if (from === null) return `< ${show(to)}`;
+  if (to === null) return `≥ ${show(from)}`;
+  return Number.isInteger(from) && to - from === 1 && show === number ? number(from) : `${show(from)} – ${show(show === number ? to - 1 : to)}`;
+};
+
+export function distribution({ state, set, users }) {
+  const measured = { event: "order_pay", ...(state.measured ?? {}) };
+  const of = state.of ?? "times";
+  const kinds = { times: t("次数|times"), days: t("天数|days"), hours: t("小时数|hours"), sum: t("数值之和|sum of a number") };
+  const body = of === "sum" && !state.field ? null : { ...common(state), measured: selector(measured), of, ...(of === "sum" ? { field: state.field } : {}) };
+  return h(
+    "div",
+    { class: "page-stack" },
+    h(
+      "section",
+      { class: "builder", "aria-label": t("分布条件|Distribution builder") },
+      h(
+        "div",
+        { class: "builder-row" },
+        eventField(t("事件|Event"), measured, state, (value) => set({ measured: value }), true),
+        labelled(t("按什么分布|Distribution of"), segmented(t("按什么分布|Distribution of"), Object.entries(kinds), of, (value) => set({ of: value === "times" ? undefined : value }))),
+        of === "sum" ? labelled(t("数值字段|Number"), fieldPicker(t("数值字段|Number"), state.field, (field) => set({ field }), { event: measured.event, numbers: true })) : null,
+      ),
+      filterSection(state, set),
+    ),
+    panel({
+      title: t("分布|Distribution"),
+      report: "distribution",
+      body,
+      incomplete: t("选择要相加的数值字段|Choose the number to add up"),
+      wide: true,
+      isEmpty: (answer) => !answer.result.series.length || !answer.result.series[0].points[0].users,
+      render: (answer) => {
+        const [point] = answer.result.series[0].points;
+        return [
+          figures([
+            ["users", t("用户|Users"), usersLink(number(point.users), () => users("distribution", body, {}, t("用户|Users")))],
+            ["mean", t("平均|Mean"), number(point.mean, 2)],
+            ["median", t("中位数|Median"), amount(point.median)],
+            ["p90", t("90 分位|p90"), amount(point.p90)],
+            ["max", t("最大|Most"), amount(point.max)],
+          ]),
+          histogram(of === "sum" ? fieldFace(state.field) : kinds[of], point.buckets, { name: bounds(of === "sum" ? amount : number), open: (b, title) => users("distribution", body, { bucket: b.bucket }, title) }),
+        ];
+      },
+    }),
+  );
+}
+
+export function interval({ state, set, users }) {
+  const start = { event: "order_pay", ...(state.start ?? {}) };
+  const end = { event: "order_pay", ...(state.end ?? {}) };
+  const body = { ...common(state), start: selector(start), end: selector(end), ...(state.pairing ? { pairing: state.pairing } : {}), max_gap: { value: Number(state.max_days ?? 30), unit: "day" } };
+  return h(
+    "div",
+    { class: "page-stack" },
+    h(
+      "section",
+      { class: "builder", "aria-label": t("间隔条件|Interval builder") },
+      h(
+        "div",
+        { class: "builder-row" },
+        eventField(t("开始事件|Start event"), start, state, (value) => set({ start: value })),
+        eventField(t("结束事件|End event"), end, state, (value) => set({ end: value })),
+        select(
+          t("配对|Pairing"),
+          [
+            ["last_start", t("最近的开始|the last start")],
+            ["first_start", t("最早的开始|the first start")],
+            ["each_start", t("每个开始|each start")],
+          ],
+          state.pairing ?? "last_start",
+          (pairing) => set({ pairing: pairing === "last_start" ? undefined : pairing }),
+        ),
+        select(t("最长间隔|Longest gap"), [1, 7, 30, 90, 180].map((n) => [n, t("{n} 天|{n} days", { n })]), state.max_days ?? 30, (value) => set({ max_days: value === "30" ? undefined : Number(value) })),
+      ),
+      filterSection(state, set),
+    ),
+    panel({
+      title: t("间隔|Interval"),
+      report: "interval",
+      body,
+      wide: true,
+      isEmpty: (answer) => !answer.result.series.length || !answer.result.series[0].total.pairs,
+      render: (answer) => {
+        const { total } = answer.result.series[0];
+        return [
+          figures([
+            ["users", t("用户|Users"), usersLink(number(total.users), () => users("interval", body, {}, t("用户|Users")))],
+            ["pairs", t("间隔次数|Pairs"), number(total.pairs)],
+            ["p25", t("25 分位|p25"), duration(total.p25_ms)],
+            ["median", t("中位数|Median"), duration(total.p50_ms)],
+            ["p75", t("75 分位|p75"), duration(total.p75_ms)],
+            ["mean", t("平均|Mean"), duration(total.avg_ms)],
+          ]),
+          total.mature ? null : h("p", {}, h("span", { class: "badge warn" }, t("未成熟：最长间隔还没过完，后面的结束事件会再增加|not mature: the longest gap is not over, ends may still come"))),
+          histogram(t("间隔时间|Time between"), total.histogram, {
+            name: (b) => (b.to_ms === null || b.to_ms === undefined ? `≥ ${duration(b.from_ms)}` : `${duration(b.from_ms)} – ${duration(b.to_ms)}`),
+            counted: "pairs",
+            countedTitle: t("间隔次数|Pairs"),
+            open: (b, title) => users("interval", body, { bucket: b.bucket }, title),
+          }),
+        ];
+      },
+    }),
+  );
+}
