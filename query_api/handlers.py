@@ -107,7 +107,10 @@ async def query(request: web.Request) -> web.Response:
     """``POST /v1/query/<report>`` and ``/v1/query/<report>/users``: JSON, CSV or Arrow as ``Accept`` says."""
     readable = request.app[TOKENS].readable(request.headers.get("Authorization"))
     form = tables.form_of(request.headers.get("Accept"))
-    name = request.match_info["report"] + ("/users" if request.path.endswith("/users") else "")
+    # By its route: the report "users" has a path that ends so as well.
+    resource = request.match_info.route.resource
+    is_users = resource is not None and resource.canonical.endswith("{report}/users")
+    name = request.match_info["report"] + ("/users" if is_users else "")
     answer = await answer_query(
         request.app[DATABASE], name, await request.read(), readable, _now_ms()
     )
