@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= data
 
-.PHONY: run demo test lint unit browser soak lock clean
+.PHONY: run demo test lint unit browser soak soak-faults lock clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -51,6 +51,11 @@ sdk: $(VENV)/.installed-test
 soak: $(VENV)/.installed-test
 	@test -d "$(SCENETRAIL_JSON_TEST_SUITE)" -a -d "$(SCENETRAIL_NAUGHTY_STRINGS)" || { echo "make soak SCENETRAIL_JSON_TEST_SUITE=<clone> SCENETRAIL_NAUGHTY_STRINGS=<clone>"; exit 1; }
 	SCENETRAIL_JSON_TEST_SUITE="$(SCENETRAIL_JSON_TEST_SUITE)" SCENETRAIL_NAUGHTY_STRINGS="$(SCENETRAIL_NAUGHTY_STRINGS)" SCENETRAIL_MUTATIONS_PER_BODY=500 $(BIN)/python -m pytest -s tests/contract
+	$(MAKE) soak-faults
+
+# Kills at random moments, each round with another seed, for SCENETRAIL_SOAK_MINUTES; ClickHouse away for minutes.
+soak-faults: $(VENV)/.installed-test
+	SCENETRAIL_SOAK_MINUTES="$(or $(SCENETRAIL_SOAK_MINUTES),10)" $(BIN)/python -m pytest -s tests/soak
 
 LOCK := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 # Renew the lock file after a change of dependencies in pyproject.toml.

@@ -15,11 +15,15 @@ WEEK_MS = 7 * 86_400_000
 def test_fifty_kills_under_load_lose_and_double_nothing(
     make_system: Callable[..., System],
 ) -> None:
-    rng = seeded(50)
+    fifty_kills(make_system(workers=3).start(), seed=50)
+
+
+def fifty_kills(system: System, seed: int) -> None:
+    """Kill by the plan, in an order and at moments drawn from the seed; then compare and stop."""
+    rng = seeded(seed)
     plan = [victim for victim, times in KILLS.items() for _ in range(times)]
     rng.shuffle(plan)
-    system = make_system(workers=3).start()
-    load = Load(system.collector.port, [], threads=4, seed=50, again_ratio=1 / 3, pause_s=0.005)
+    load = Load(system.collector.port, [], threads=4, seed=seed, again_ratio=1 / 3, pause_s=0.005)
     sent: set[str] = set()
     killed: Counter[str] = Counter()
     with sending(load):

@@ -1,0 +1,41 @@
+"""The fifty kills again and again, each round with another seed, for SCENETRAIL_SOAK_MINUTES (10). Run by `make soak`."""
+
+import os
+import time
+from pathlib import Path
+
+from tests.faults.client import Load, make_batches, seeded, sending
+from tests.faults.collector_process import System, until
+from tests.faults.test_kills import fifty_kills
+
+
+def test_kills_until_the_time_is_over(tmp_path: Path) -> None:
+    minutes = float(os.environ.get("SCENETRAIL_SOAK_MINUTES", "10"))
+    end = time.monotonic() + minutes * 60
+    rounds = 0
+    while time.monotonic() < end or not rounds:
+        rounds += 1
+        system = System(tmp_path / f"round-{rounds}", workers=3)
+        try:
+            fifty_kills(system.start(), seed=1_000 + rounds)
+        finally:
+            system.end()
+    print(f"\n{rounds} rounds of 50 kills in {minutes:g} minutes")
+
+
+def test_clickhouse_away_for_minutes(tmp_path: Path) -> None:
+    """Two minutes without ClickHouse under load, then everything is stored."""
+    system = System(tmp_path / "away", workers=2)
+    try:
+        system.start()
+        load = Load(system.collector.port, make_batches("e", 400_000, seeded(1)), pause_s=0.1)
+        with sending(load):
+            until(lambda: len(load.accepted) > 10_000, "under load")
+            system.clickhouse.kill()
+            time.sleep(120)
+            system.clickhouse.start()
+            load.finish(600)
+        system.wait_stored(400_000, 600)
+        assert set(system.event_ids()) == load.accepted
+    finally:
+        system.end()
