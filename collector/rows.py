@@ -432,6 +432,10 @@ def _property_maps(events: list[Event]) -> tuple[pa.Array, pa.Array, pa.Array, p
             elif kind is list:
                 listed.names.append(name)
                 listed.values.append(value)
+            elif event.event == "user_unset":
+                # A null is what the SDK sends: here the name is what counts.
+                flag.names.append(name)
+                flag.values.append(True)
         text.ends.append(len(text_names))
         number.ends.append(len(number_names))
         flag.ends.append(len(flag.names))

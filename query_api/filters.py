@@ -5,8 +5,9 @@ Every name of a field comes from the table below or is a property's name, which 
 ``{name:Type}``. Nothing of a request is ever text in a query.
 
 **Fields**: ``TEXT_COLUMNS`` and ``NUMBER_COLUMNS`` (an event's own fields, ``device.*``, ``utm.*``, ``sdk.*``),
-``scene_group``, ``properties.<name>``. ``user.<name>`` (user properties) is refused until profiles are stored:
-``_user_property`` is the place.
+``scene_group``, ``properties.<name>``, ``user.<name>``: an attribute of the event's person, read from the columns
+``user_property_<n>_…`` that attributes.py joins to the events; ``SOURCE_FIELDS`` and ``first_seen``, ``last_seen`` are kept
+names.
 
 **Types**: the JSON type of the value decides. ``"10"``, ``10`` and ``true`` are three values: a property that holds the
 number 10 is not equal to the text "10". Numbers are 64-bit floats; ``eq`` and ``in`` of an integer beyond 2^53 are exact.
@@ -102,13 +103,23 @@ SCENE_GROUP_UNKNOWN = "unknown"
 """``scene_group`` of a scene that the dictionary does not list. Without a scene the group is absent."""
 
 
-class Bindings:
-    """The parameters of one query: values by name, and the ``{name:Type}`` text that stands for each."""
+SOURCE_FIELDS = ("first_source", "latest_source")
+"""``user.first_source.<field>``: a text field of the person's first entry event."""
+_NAME_OF_VALUE = re.compile(r"\{(\w+):")
 
-    def __init__(self, scheme: str = "standard") -> None:
+
+class Bindings:
+    """
+    The parameters of one query: values by name, and the ``{name:Type}`` text that stands for each.
+
+    ``user_names``: the names behind ``user.`` for which the rows have columns.
+    """
+
+    def __init__(self, scheme: str = "standard", user_names: tuple[str, ...] = ()) -> None:
         self.values: dict[str, Any] = {}
         self.tables: dict[str, dict[str, Any]] = {}
-        self._scheme = scheme
+        self.user_names = user_names
+        self.scheme_name = scheme
         self._reused: dict[tuple[str, str], str] = {}
 
     def add(self, value: Any, type_: str) -> str:  # noqa: ANN401 (any type that ClickHouse takes)
@@ -132,7 +143,17 @@ class Bindings:
 
     def scheme(self) -> str:
         """Bind the scene grouping scheme of this request as ``scheme`` and return its place-holder."""
-        return self.named("scheme", self._scheme, "String")
+        return self.named("scheme", self.scheme_name, "String")
+
+    def embed(self, prefix: str, sql: str, inner: Bindings) -> str:
+        """
+        Take over the values of a part that was made with bindings of its own; return its SQL with their new names.
+
+        The same part may be embedded again: it then binds the same values once more.
+        """
+        for name, value in inner.values.items():
+            self.values[f"{prefix}_{name}"] = value
+        return _NAME_OF_VALUE.sub(rf"{{{prefix}_\1:", sql)
 
 
 class FieldSql(Struct, frozen=True):
@@ -175,8 +196,10 @@ def field_sql(name: str, path: str, bindings: Bindings) -> FieldSql:
     if kind == "properties" and dot and property_name:
         return _property(bindings.add(property_name, "String"))
     if kind == "user" and dot:
-        return _user_property(property_name, path)
-    raise InvalidRequest(path, f"unknown field {name!r}: an event's own field or properties.<name>")
+        return _user_property(property_name, path, bindings)
+    raise InvalidRequest(
+        path, f"unknown field {name!r}: an event's own field, properties.<name> or user.<name>"
+    )
 
 
 def _property(key: str) -> FieldSql:
@@ -200,8 +223,33 @@ def _property(key: str) -> FieldSql:
     )
 
 
-def _user_property(_name: str, path: str) -> FieldSql:
-    raise InvalidRequest(path, "user properties cannot be asked for yet; use an event's properties")
+def _user_property(name: str, path: str, bindings: Bindings) -> FieldSql:
+    which, _, field = name.partition(".")
+    if not name or (
+        which in SOURCE_FIELDS and field != "scene_group" and field not in TEXT_COLUMNS
+    ):
+        raise InvalidRequest(
+            path,
+            "user.<attribute>, or user.first_source.<own text field> such as .scene or .utm.source",
+        )
+    if name not in bindings.user_names:
+        raise InvalidRequest(path, "attributes of persons cannot be used here")
+    column = f"user_property_{bindings.user_names.index(name)}"
+    has = {
+        kind: f"{column}_kind = {number}"
+        for number, kind in enumerate(("", "text", "number", "flag", "list"))
+    }
+    return FieldSql(
+        text=f"{column}_text",
+        has_text=has["text"],
+        list_=f"{column}_list",
+        number=f"{column}_number",
+        number_text=f"{column}_number_text",
+        has_number=has["number"],
+        flag=f"{column}_flag",
+        has_flag=has["flag"],
+        exists=f"{column}_kind != 0",
+    )
 
 
 def filter_sql(node: Filter | None, path: str, bindings: Bindings) -> str:

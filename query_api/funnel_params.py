@@ -1,5 +1,5 @@
 """
-The funnel's request: Structs and the checks that need no database. Meaning of each field: README.md, "Funnel".
+The funnel's request: Structs and the checks that need no database. What each means: ``funnel.semantics``.
 """
 
 from __future__ import annotations

@@ -96,7 +96,8 @@ class Ask:
         self.user_names = attributes.named_in(query)
         # Restricts every source; set where the request names a segment.
         self.segment: UserSelect | None = None
-        self._database = database
+        self.load_segment: Callable[..., Awaitable[UserSelect]] = _no_segments
+        self.database = database
         self._queries = 0
 
     def bindings(self) -> Bindings:
@@ -146,7 +147,7 @@ class Ask:
             self.explained.append(
                 {"sql_file": f"{name}.sql", "sql": sql, "parameters": dict(bindings.values)}
             )
-        fetched = await self._database.fetch(
+        fetched = await self.database.fetch(
             name,
             sql,
             bindings.values,
@@ -160,7 +161,7 @@ class Ask:
     async def syntax(self, name: str, statement: str) -> list[str]:
         """Return the lines of ``sql/<name>.sql``, an EXPLAIN AST of a statement."""
         self._queries += 1
-        return await self._database.syntax(
+        return await self.database.syntax(
             name, load_sql(name, statement=statement), f"{self.query_id}-{self._queries}"
         )
 
@@ -198,6 +199,10 @@ class Ask:
             "absent_fields": "ne, not_in, not_contains and not_exists pass where the field is absent; no other does",
             "data_complete_until": "received_at of the newest event of these apps; what arrived later is not in the numbers",
         }
+
+
+async def _no_segments(_name: str, _scope: object, path: str) -> UserSelect:
+    raise InvalidRequest(path, "segments cannot be used here")
 
 
 _USER = {

@@ -18,13 +18,17 @@ from query_api import (
     funnel,
     interval,
     lifecycle,
+    ltv,
     paths,
+    profile,
     retention,
     scenes,
     sessions,
     share,
     sql_report,
     stickiness,
+    timeline,
+    users,
 )
 from query_api.clickhouse import Database
 from query_api.errors import QueryError
@@ -37,13 +41,17 @@ _MODULES: tuple[Any, ...] = (
     funnel,
     interval,
     lifecycle,
+    ltv,
     paths,
+    profile,
     retention,
     scenes,
     sessions,
     share,
     sql_report,
     stickiness,
+    timeline,
+    users,
 )
 
 REPORTS: dict[str, Report] = {module.REPORT.name: module.REPORT for module in _MODULES}

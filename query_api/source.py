@@ -6,6 +6,8 @@ Owns the choice between the two identities; the SQL is in ``sql/source.events_la
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from query_api.filters import Bindings
 from query_api.params import Identity
 from query_api.sql import load_sql
@@ -39,6 +41,29 @@ SESSION_DEFINITION = (
     "the client's session_id of one user in one app; events without one are cut where more than 30 minutes of silence lie "
     "between two neighbouring events of the user in the app"
 )
+
+
+USER_COLUMN = "user_property_"
+"""In a condition that reads the person's attributes, which are there only after they are joined."""
+
+
+class Users(Protocol):
+    """A SELECT of ``user`` with its values; see report.UserSelect."""
+
+    @property
+    def sql(self) -> str: ...  # noqa: D102
+    @property
+    def bindings(self) -> Bindings: ...  # noqa: D102
+
+
+def restricted(bindings: Bindings, events_source: str, where: str, segment: Users | None) -> str:
+    """Restrict the rows of a source to a condition over their columns and to the users of a segment."""
+    users = "1"
+    if segment is not None:
+        users = load_sql(
+            "source.in_segment", users=bindings.embed("segment", segment.sql, segment.bindings)
+        )
+    return load_sql("source.restricted", events=events_source, where=where, segment=users)
 
 
 def order() -> str:

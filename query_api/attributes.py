@@ -1,0 +1,130 @@
+"""
+Attributes of persons as columns beside their events: ``user.<name>`` in filters and breakdowns.
+
+- ``user.<name>``: the value that ``user_set``, ``user_set_once``, ``user_increment`` and ``user_unset`` leave, folded in the
+  order of events (occurred_at, seq, event_id), whatever the order of arrival: ``FOLD`` says how.
+- ``user.first_seen``, ``user.last_seen``: epoch ms of the first and last event.
+- ``user.first_source.<field>``, ``user.latest_source.<field>``: a text field of the first or last entry event
+  (``app_launch``, ``app_show``).
+
+All of it comes from the events of the asked apps, of all of history (in a rule: up to its date). Pure: makes SQL. Called by
+report.py for every source and by rules.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from query_api import source
+from query_api.errors import InvalidRequest
+from query_api.filters import SOURCE_FIELDS, Bindings, field_sql
+from query_api.params import Identity
+from query_api.sql import load_sql
+
+EVER_MS = 4_102_444_800_000
+"""Later than any event."""
+USER_EVENTS = ("user_set", "user_set_once", "user_increment", "user_unset")
+"""In the order of the operations' numbers in attributes.values, from 1."""
+FOLD = (
+    "in the order of events: user_set replaces; user_set_once sets where nothing is; user_increment adds to a number, or sets "
+    "where nothing is, and is ignored for a value that is no number; user_unset takes away"
+)
+KINDS = ("absent", "text", "number", "flag", "list")
+"""Of a value, by the number in the column ``user_property_<n>_kind``."""
+_PARTS = ("kind", "text", "number", "number_text", "flag", "list")
+
+
+_ELSEWHERE = ("values", "cell", "rule", "did", "did_not", "tree")
+"""Values are no fields; rules and trees read attributes by themselves, as they were at their instant."""
+
+
+def named_in(query: Any) -> tuple[str, ...]:  # noqa: ANN401 (any Struct of a request)
+    """Return the names behind ``user.`` that a request uses anywhere but in values, each once."""
+    return tuple(sorted(set(_names(msgspec.to_builtins(query)))))
+
+
+def _names(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        for key, value in part.items():
+            if key not in _ELSEWHERE:
+                yield from _names(value)
+    elif isinstance(part, list):
+        for value in part:
+            yield from _names(value)
+    elif isinstance(part, str) and part.startswith("user."):
+        yield part.removeprefix("user.")
+
+
+def joined(
+    bindings: Bindings,
+    rows: str,
+    names: tuple[str, ...],
+    app_ids: list[str],
+    identity: Identity,
+    to_ms: int = EVER_MS,
+) -> str:
+    """
+    Return ``rows`` (a SELECT with a column ``user``) with the columns that filters.py reads ``user.<name>`` from.
+
+    ``names``: those of ``bindings.user_names``; of each the columns ``user_property_<place>_…``.
+    """
+    if not names:
+        return rows
+    plain = [name for name in names if not _is_of_visits(name)]
+    visits = [name for name in names if _is_of_visits(name)]
+    if plain:
+        inner = Bindings()
+        inner.named("user_names", plain, "Array(String)")
+        kinds = inner.add(list(USER_EVENTS), "Array(String)")
+        events = source.events(inner, app_ids, 0, to_ms, identity, f"event IN {kinds}")
+        columns = [
+            f"anyIf({part}, name = {inner.add(name, 'String')}) AS user_property_{names.index(name)}_{part}"
+            for name in plain
+            for part in _PARTS
+        ]
+        values = load_sql("attributes.values", source=events, columns=",\n".join(columns))
+        rows = _join(rows, bindings.embed("attributes", values, inner), names, plain)
+    if visits:
+        inner = Bindings(bindings.scheme_name)
+        events = source.events(inner, app_ids, 0, to_ms, identity)
+        columns = [
+            f"{sql} AS user_property_{names.index(name)}_{part}"
+            for name in visits
+            for part, sql in _visit_columns(name, inner).items()
+        ]
+        values = load_sql("attributes.visits", source=events, columns=",\n".join(columns))
+        rows = _join(rows, bindings.embed("visits", values, inner), names, visits)
+    return rows
+
+
+def _join(rows: str, values: str, names: tuple[str, ...], joined_names: list[str]) -> str:
+    columns = [
+        f"u.user_property_{names.index(name)}_{part} AS user_property_{names.index(name)}_{part}"
+        for name in joined_names
+        for part in _PARTS
+    ]
+    return load_sql("attributes.join", rows=rows, values=values, columns=",\n".join(columns))
+
+
+def _is_of_visits(name: str) -> bool:
+    return name in ("first_seen", "last_seen") or name.partition(".")[0] in SOURCE_FIELDS
+
+
+def _visit_columns(name: str, bindings: Bindings) -> dict[str, str]:
+    """Return the aggregate over a person's events for each part."""
+    absent = {"text": "''", "number_text": "''", "flag": "false", "list": "emptyArrayString()"}
+    if name in ("first_seen", "last_seen"):
+        number = f"{'min' if name == 'first_seen' else 'max'}(at_ms)"
+        return {**absent, "kind": "2", "number": number, "number_text": f"toString({number})"}
+    which, _, field = name.partition(".")
+    read = field_sql(field, f"user.{name}", bindings)
+    if read.text is None or field.startswith(("properties.", "user.")):
+        raise InvalidRequest(
+            "$", f"user.{name}: an own text field of an event, such as user.{which}.scene"
+        )
+    pick = "argMinIf" if which == "first_source" else "argMaxIf"
+    text = f"{pick}({read.text}, (at_ms, seq, event_id, app_id), is_entry)"
+    return {**absent, "kind": f"if({text} != '', 1, 0)", "text": text, "number": "0"}

@@ -1,0 +1,279 @@
+"""
+Lifetime value (生命周期价值, LTV): what the users of a cohort have brought, per user, by the n-th day after they began.
+
+A user is in the cohort of the calendar period (day, week from Monday, month of the zone) of the ``start`` event: with ``cohort``
+``first`` the user's first start event ever, in no cohort when it lies before the time range; with ``first_in_range`` the first one
+in the range. The request's ``filter`` bounds what counts as an event here.
+
+A payment is an event of one of the ``measures`` that has its ``field`` as a number, from the start event on (the event itself can
+be one); its amount is the number times ``margin`` (a refund: a negative margin). Period 0 is the cohort's own.
+
+- ``revenue[n]``: the amounts of periods 0 to n together. ``ltv[n]``: revenue[n] / ``size``. ``payers[n]``: users with a payment by
+  then. All three are null while period n of the cohort has not ended by now (``mature``).
+- ``total``: for each n over the cohorts that are mature in it, ``revenue[n]`` over ``sizes[n]``.
+- With a breakdown a user stands under the value of the start event, so rows add up.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from query_api import breakdowns, per_user, source
+from query_api.breakdowns import Key
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.params import EventSelector, FieldName, Query
+from query_api.per_user import BreakdownCell
+from query_api.periods import Periods, periods_of
+from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.sql import load_sql
+
+MAX_PERIODS_AFTER = 366
+MAX_MEASURES = 10
+MAX_CELLS = 500_000
+"""Cohorts times columns times breakdown values of one answer."""
+
+
+class LtvMeasure(EventSelector, kw_only=True):
+    """Payments: events of a name that pass a filter; ``field`` times ``margin``."""
+
+    field: FieldName
+    margin: Annotated[float, Meta(ge=-1, le=1)] = 1.0
+
+
+class LtvQuery(Query, kw_only=True):
+    """Lifetime value by cohort of the ``start`` event: columns 0 to ``periods``."""
+
+    start: EventSelector
+    measures: Annotated[list[LtvMeasure], Meta(min_length=1, max_length=MAX_MEASURES)]
+    unit: Literal["day", "week", "month"] = "day"
+    periods: Annotated[int, Meta(ge=0, le=MAX_PERIODS_AFTER)] = 30
+    cohort: Literal["first", "first_in_range"] = "first"
+
+
+class LtvCell(BreakdownCell, kw_only=True):
+    """The users of a ``cohort`` (its first day); with ``period``: those who had paid by then."""
+
+    cohort: Annotated[str, Meta(max_length=40)]
+    period: Annotated[int, Meta(ge=0, le=MAX_PERIODS_AFTER)] | None = None
+
+
+def _periods(ask: Ask, query: LtvQuery) -> tuple[Periods, int]:
+    """Return all periods that matter, and how many of them are cohorts."""
+    path = "$.time_range"
+    from_ms, to_ms = ask.range.from_ms, ask.range.to_ms
+    cohorts = len(periods_of(from_ms, to_ms, query.unit, ask.zone, path=path).labels)
+    if cohorts * (query.periods + 1) > MAX_CELLS:
+        raise InvalidRequest(
+            path, f"more than {MAX_CELLS} cells: ask for a shorter range or fewer periods"
+        )
+    return periods_of(from_ms, to_ms, query.unit, ask.zone, query.periods, path), cohorts
+
+
+def _cells(ask: Ask, query: LtvQuery, bindings: Bindings, top: list[Key] | None) -> str:
+    """Return the SELECT of (user, cohort, key, cell, amount) that both the table and its users come from."""
+    periods, _ = _periods(ask, query)
+    starts = periods.starts_ms
+    first_ever = query.cohort == "first"
+    bindings.named("starts", list(starts[:-1]), "Array(Int64)")
+    bindings.named("numbers", list(range(len(starts) - 1)), "Array(UInt16)")
+    bindings.named("periods", query.periods, "UInt16")
+    bindings.named("start_from_ms", 0 if first_ever else ask.range.from_ms, "Int64")
+    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
+    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
+    start = selector_sql(query.start, "$.start", bindings)
+    paying, amounts = [], []
+    for i, measure in enumerate(query.measures):
+        path = f"$.measures[{i}]"
+        read = field_sql(measure.field, f"{path}.field", bindings)
+        if read.number is None:
+            raise InvalidRequest(f"{path}.field", "this field is never a number")
+        condition = f"({selector_sql(measure, path, bindings)} AND {read.has_number})"
+        margin = bindings.add(measure.margin, "Float64")
+        paying.append(condition)
+        amounts.append(f"if({condition}, {read.number} * {margin}, 0)")
+    where = [
+        filter_sql(query.filter, "$.filter", bindings),
+        event_names_sql([query.start, *query.measures], bindings),
+        f"({' OR '.join([start, *paying])})",
+    ]
+    key = breakdowns.key_sql(query.breakdown, bindings)
+    return load_sql(
+        "ltv.cells",
+        source=ask.source(
+            bindings,
+            " AND ".join(part for part in where if part != "1"),
+            from_ms=0 if first_ever else starts[0],
+            to_ms=starts[-1],
+        ),
+        start=start,
+        paying=" OR ".join(paying),
+        amount=" + ".join(amounts),
+        key=breakdowns.pack_sql(key) if query.breakdown else "''",
+        order=source.order(),
+        folded=per_user.folded(top, bindings),
+    )
+
+
+async def _top(ask: Ask, query: LtvQuery) -> list[Key] | None:
+    if not query.breakdown:
+        return None
+    bindings = ask.bindings()
+    rows = load_sql("ltv.cohorts", cells=_cells(ask, query, bindings, None))
+    return await per_user.most_frequent(ask, query, rows, bindings)
+
+
+async def answer(ask: Ask, query: LtvQuery) -> Answer:
+    """Answer the lifetime value report."""
+    periods, cohorts = _periods(ask, query)
+    top = await _top(ask, query)
+    bindings = ask.bindings()
+    cells = _cells(ask, query, bindings, top)
+    found: dict[Key, dict[tuple[int, int], tuple[int, float]]] = {} if query.breakdown else {(): {}}
+    for row in await ask.fetch("ltv.counts", bindings, cells=cells):
+        of_key = found.setdefault(breakdowns.unpack(row["key"]), {})
+        of_key[row["cohort"], row["cell"]] = (row["users"], row["amount"])
+    if len(found) * cohorts * (query.periods + 1) > MAX_CELLS:
+        raise InvalidRequest(
+            "$.breakdown_limit", f"more than {MAX_CELLS} cells: ask for fewer values"
+        )
+    sizes = {
+        key: sum(users for (_, cell), (users, _) in numbers.items() if cell == -1)
+        for key, numbers in found.items()
+    }
+    lines: list[Row] = []
+    totals: list[Row] = []
+    for key in per_user.ordered(sizes):
+        head = per_user.described(key, query)
+        of_key_rows = [
+            _row(periods, cohort, query.periods, found[key], ask.now_ms, head)
+            for cohort in range(cohorts)
+        ]
+        lines += of_key_rows
+        totals.append({**head, **_total(of_key_rows, query.periods)})
+    result: Row = {"cohorts": lines, "total": _total(lines, query.periods)}
+    if query.breakdown:
+        result["totals"] = totals
+    if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
+        ask.warn(
+            "partial_period",
+            "the first or last cohort's period reaches beyond the time range; only start events in the range count",
+        )
+    return Answer(result=result, semantics=_semantics(query))
+
+
+def _row(
+    periods: Periods,
+    cohort: int,
+    last: int,
+    numbers: dict[tuple[int, int], tuple[int, float]],
+    now_ms: int,
+    head: Row,
+) -> Row:
+    size = numbers.get((cohort, -1), (0, 0.0))[0]
+    revenue: list[float | None] = []
+    payers: list[int | None] = []
+    mature = []
+    amount, paid = 0.0, 0
+    for n in range(last + 1):
+        users, added = numbers.get((cohort, n), (0, 0.0))
+        amount, paid = amount + added, paid + users
+        has_ended = periods.starts_ms[cohort + n + 1] <= now_ms
+        mature.append(has_ended)
+        revenue.append(amount if has_ended else None)
+        payers.append(paid if has_ended else None)
+    return {
+        "cohort": periods.labels[cohort],
+        **head,
+        "size": size,
+        "revenue": revenue,
+        "ltv": [None if value is None or not size else value / size for value in revenue],
+        "payers": payers,
+        "mature": mature,
+    }
+
+
+def _total(lines: list[Row], last: int) -> Row:
+    """Add up the mature cells of each column: revenue over the sizes of those cohorts."""
+    revenue, sizes, payers = [0.0] * (last + 1), [0] * (last + 1), [0] * (last + 1)
+    for line in lines:
+        for n in range(last + 1):
+            if line["mature"][n]:
+                revenue[n] += line["revenue"][n]
+                payers[n] += line["payers"][n]
+                sizes[n] += line["size"]
+    return {
+        "size": sum(line["size"] for line in lines),
+        "revenue": revenue,
+        "sizes": sizes,
+        "payers": payers,
+        "ltv": [a / size if size else None for a, size in zip(revenue, sizes, strict=True)],
+    }
+
+
+def _semantics(query: LtvQuery) -> Row:
+    return {
+        "start": msgspec.to_builtins(query.start),
+        "measures": msgspec.to_builtins(query.measures),
+        "unit": query.unit,
+        "periods": query.periods,
+        "cohort": query.cohort,
+        "cohort_is": {
+            "first": "the period of the user's first start event ever; none when it lies before the time range",
+            "first_in_range": "the period of the user's first start event in the time range",
+        }[query.cohort],
+        "calendar": "periods are calendar days, weeks from Monday or months of the timezone; 0 is the cohort's own",
+        "payment": "an event of a measure that has its field as a number, from the start event on, itself included",
+        "amount": "the field times the margin, added up over the measures that the event matches",
+        "revenue": "cumulative: the amounts of periods 0 to n",
+        "ltv": "revenue / size",
+        "mature": "period n has ended by now; cells that are not are null",
+        "total": "for each n over the cohorts that are mature in it",
+        "breakdown_value": "of the start event",
+    }
+
+
+async def users(ask: Ask, query: LtvQuery, cell: LtvCell) -> UserSelect:
+    """Select the users of a cell."""
+    periods, cohorts = _periods(ask, query)
+    if cell.cohort not in periods.labels[:cohorts]:
+        raise InvalidRequest("$.cell.cohort", "not the first day of a cohort of this request")
+    if cell.period is not None and cell.period > query.periods:
+        raise InvalidRequest("$.cell.period", f"the last column of this request is {query.periods}")
+    top = await _top(ask, query) if cell.other else None
+    per_user.check_other(cell, top)
+    bindings = ask.bindings()
+    cells = _cells(ask, query, bindings, top)
+    bindings.named("cell_cohort", periods.labels.index(cell.cohort), "UInt16")
+    bindings.named("cell_period", -1 if cell.period is None else cell.period, "Int32")
+    in_key = per_user.in_key(cell, query, bindings)
+    return UserSelect("ltv.users", load_sql("ltv.users", cells=cells, in_key=in_key), bindings)
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: one row for each cohort and column."""
+    return [
+        {
+            "cohort": line["cohort"],
+            **head,
+            "size": line["size"],
+            "period": n,
+            **{name: line[name][n] for name in ("revenue", "ltv", "payers", "mature")},
+        }
+        for head, line in per_user.heads(result["cohorts"])
+        for n in range(len(line["mature"]))
+    ]
+
+
+REPORT = Report(
+    name="ltv",
+    summary="Cumulative revenue per user by cohort (生命周期价值)",
+    params=LtvQuery,
+    answer=answer,
+    table=table,
+    cell=LtvCell,
+    users=users,
+)

@@ -1,0 +1,120 @@
+"""
+One person of a question: named by ``user`` or by an id, found, and its events. Called by profile, timeline and users.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from query_api.errors import InvalidRequest, QueryError
+from query_api.filters import Bindings
+from query_api.identity import candidates
+from query_api.params import Query, TimeRange
+from query_api.report import Ask, Row
+from query_api.sql import load_sql
+from sdk_spec.limits import MAX_ID_CHARS
+
+
+def _ever() -> TimeRange:
+    return TimeRange(from_="2000-01-01", to="2099-12-31")
+
+
+UserKey = Annotated[str, Meta(pattern="^[0-9]{1,20}$")]
+"""A person as lists of users name it."""
+
+
+class PersonQuery(Query, kw_only=True):
+    """
+    A question about one person: ``user`` as lists of users name it, or ``id``: ``kind:value`` or a bare value.
+
+    ``time_range``: absent: all of history.
+    """
+
+    time_range: TimeRange = msgspec.field(default_factory=_ever)
+    user: UserKey | None = None
+    id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS + 20)] | None = None
+
+
+async def person_of(ask: Ask, query: PersonQuery) -> int:
+    """
+    Return the person that the question is about, also where ``user`` has become part of another since.
+
+    Errors: ``not_found`` for an id never seen in the asked apps; ``invalid_request`` for one that several persons have.
+    """
+    if (query.user is None) == (query.id is None):
+        raise InvalidRequest("$.user", "give either `user` or `id`")
+    if query.user is not None:
+        if int(query.user) >= 2**64:
+            raise InvalidRequest("$.user", "a `user` as lists of users name it")
+        if query.identity == "strict":
+            # There an id is a person of its own before it was bound.
+            return int(query.user)
+        keys = {int(query.user): query.user}
+    else:
+        bindings = ask.bindings()
+        bindings.named("app_ids", ask.app_ids, "Array(String)")
+        projects = await ask.fetch("people.project", bindings)
+        found = candidates(projects[0]["project"], query.id or "", ask.app_ids) if projects else {}
+        keys = {key: f"{one['kind']}:{one['id']} {one['app_id']}" for key, one in found.items()}
+    bindings = ask.bindings()
+    bindings.named("keys", list(keys), "Array(UInt64)")
+    bindings.named("app_ids", ask.app_ids, "Array(String)")
+    persons = {row["person"] for row in await ask.fetch("identity.known", bindings)}
+    if query.user is not None and not persons:
+        # A person may be known only by ids of other apps of the project, and events of this one.
+        persons = await _person_of_events(ask, int(query.user))
+    if not persons:
+        raise QueryError("not_found", "nobody with this id was seen in the asked apps")
+    if len(persons) > 1:
+        raise InvalidRequest(
+            "$.id",
+            f"several persons have this id; give one of `user`: {', '.join(map(str, sorted(persons)))}",
+        )
+    return int(persons.pop())
+
+
+async def _person_of_events(ask: Ask, user: int) -> set[int]:
+    bindings = ask.bindings()
+    sql = events_of(ask, bindings, [user], from_ms=0)
+    rows = await ask.fetch("people.seen", bindings, source=sql)
+    return {user} if rows[0]["events"] else set()
+
+
+def events_of(
+    ask: Ask,
+    bindings: Bindings,
+    persons: list[int],
+    where: str = "1",
+    *,
+    from_ms: int | None = None,
+) -> str:
+    """Return the events of some persons, read through their ids."""
+    bindings.named("persons", persons, "Array(UInt64)")
+    actors = load_sql("people.actors")
+    rows = ask.source(bindings, f"({actors}) AND ({where})", from_ms=from_ms)
+    return load_sql("people.events", source=rows)
+
+
+def value_of(row: Row, name: str) -> object:
+    """Return a property's JSON value from the four maps of an event's row; None where it is absent."""
+    if name in row["properties_number"]:
+        exact = row["properties_text"].get(name)
+        if exact is not None:
+            return int(exact)
+        number = row["properties_number"][name]
+        return int(number) if number.is_integer() and abs(number) <= 2**53 else number
+    for kind in ("text", "flag", "list"):
+        if name in row[f"properties_{kind}"]:
+            return row[f"properties_{kind}"][name]
+    return None
+
+
+def properties_of(row: Row) -> Row:
+    """Return all properties of an event's row as it was sent; nulls are not kept."""
+    names = {
+        name for kind in ("text", "number", "flag", "list") for name in row[f"properties_{kind}"]
+    }
+    return {name: value_of(row, name) for name in sorted(names)}

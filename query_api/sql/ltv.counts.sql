@@ -1,0 +1,18 @@
+-- ltv.counts: every cell of the table.  Caller: query_api/ltv.py answer()
+-- Params: those of ltv.cells; fragment cells
+-- Rows:   cohort UInt16, key String (packed), cell Int32, users UInt64 (of the cohort, or who paid for the first time), amount
+--         Float64
+SELECT
+    cohort,
+    key,
+    cell,
+    countIf(cell = -1 OR is_first) AS users,
+    sum(amount) AS amount
+FROM
+(
+    {{cells}}
+)
+GROUP BY
+    cohort,
+    key,
+    cell

@@ -1,0 +1,23 @@
+-- people.seen: what the events of some persons say of them.  Caller: query_api/people.py, profile.py, users.py
+-- Params: fragment source (a SELECT of events with user)
+-- Rows:   events UInt64; first_ms, last_ms Int64; app_ids, platforms Array(String); ids Array(kind, app_id, id)
+-- Source: one row over all events of the source.
+SELECT
+    count() AS events,
+    min(toUnixTimestamp64Milli(occurred_at)) AS first_ms,
+    max(toUnixTimestamp64Milli(occurred_at)) AS last_ms,
+    arraySort(groupUniqArray(toString(app_id))) AS app_ids,
+    arraySort(groupUniqArray(toString(platform))) AS platforms,
+    arraySort(groupUniqArrayArray(arrayFilter(
+        one -> one.3 != '',
+        [
+            ('user_id', '', user_id),
+            ('unionid', '', unionid),
+            ('openid', toString(app_id), openid),
+            ('anonymous_id', toString(app_id), anonymous_id)
+        ]
+    ))) AS ids
+FROM
+(
+    {{source}}
+)

@@ -1,0 +1,113 @@
+"""
+Timeline (行为序列): one person's events in the order of events, a page at a time, newest first unless asked otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from query_api import people
+from query_api.errors import InvalidRequest
+from query_api.filters import filter_sql
+from query_api.people import PersonQuery
+from query_api.periods import rfc3339
+from query_api.report import Answer, Ask, Report, Row
+
+
+class TimelineQuery(PersonQuery, kw_only=True):
+    """One person's events that pass ``filter``. ``after``: ``next_after`` of the page before."""
+
+    order: Literal["newest", "oldest"] = "newest"
+    limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    after: Annotated[str, Meta(max_length=1_000)] | None = None
+
+
+_Place = tuple[int, int, str, str]
+
+
+async def answer(ask: Ask, query: TimelineQuery) -> Answer:
+    """Answer the timeline report. Errors: ``not_found``."""
+    person = await people.person_of(ask, query)
+    bindings = ask.bindings()
+    where = filter_sql(query.filter, "$.filter", bindings)
+    after = _place(query)
+    for name, value, type_ in zip(
+        ("after_ms", "after_seq", "after_event_id", "after_app_id"),
+        after or (0, 0, "", ""),
+        ("Int64", "UInt32", "String", "String"),
+        strict=True,
+    ):
+        bindings.named(name, value, type_)
+    bindings.named("is_first_page", after is None, "Bool")
+    bindings.named("page_limit", query.limit + 1, "UInt32")
+    is_newest = query.order == "newest"
+    rows = await ask.fetch(
+        "timeline.events",
+        bindings,
+        source=people.events_of(ask, bindings, [person], where),
+        beyond="<" if is_newest else ">",
+        direction="DESC" if is_newest else "ASC",
+    )
+    more = len(rows) > query.limit
+    shown = rows[: query.limit]
+    last = shown[-1] if more else None
+    return Answer(
+        result={
+            "user": str(person),
+            "total": rows[0]["total"] if rows else 0,
+            "events": [_event(ask, row) for row in shown],
+            "next_after": last
+            and msgspec.json.encode(
+                [last["at_ms"], last["seq"], last["event_id"], last["app_id"]]
+            ).decode(),
+        },
+        semantics={
+            "order": f"{query.order} first: occurred_at after clock correction, then seq, then event_id, then app_id",
+            "total": "events of the person in the time range that pass the filter",
+        },
+        truncated=more,
+    )
+
+
+def _place(query: TimelineQuery) -> _Place | None:
+    if query.after is None:
+        return None
+    try:
+        place: _Place = msgspec.json.decode(query.after, type=_Place)
+    except msgspec.MsgspecError as error:
+        raise InvalidRequest("$.after", "`next_after` of the page before") from error
+    return place
+
+
+def _event(ask: Ask, row: Row) -> Row:
+    """Return the event as it was sent, without what is absent."""
+    kept = {
+        name: value
+        for name, value in row.items()
+        if value not in ("", None)
+        and name not in ("at_ms", "received_ms", "total")
+        and not name.startswith("properties_")
+    }
+    return {
+        **kept,
+        "occurred_at": rfc3339(row["at_ms"], ask.zone),
+        "received_at": rfc3339(row["received_ms"], ask.zone),
+        "properties": people.properties_of(row),
+    }
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: one row for each event."""
+    return [{"user": result["user"], **event} for event in result["events"]]
+
+
+REPORT: Any = Report(
+    name="timeline",
+    summary="One person's events in order (行为序列)",
+    params=TimelineQuery,
+    answer=answer,
+    table=table,
+)
