@@ -1,15 +1,15 @@
 """
 Lifetime value (生命周期价值, LTV): what the users of a cohort have brought, per user, by the n-th day after they began.
 
-A user is in the cohort of the calendar period (day, week from Monday, month of the zone) of the ``start`` event: with ``cohort``
-``first`` the user's first start event ever, in no cohort when it lies before the time range; with ``first_in_range`` the first one
-in the range. The request's ``filter`` bounds what counts as an event here.
+A user is in the cohort of the calendar period (day, week from Monday, month of the zone) of the ``start`` event: with
+``cohort`` ``first`` the user's first start event ever, in no cohort when it lies before the time range; with
+``first_in_range`` the first one in the range. The request's ``filter`` bounds what counts as an event here.
 
-A payment is an event of one of the ``measures`` that has its ``field`` as a number, from the start event on (the event itself can
-be one); its amount is the number times ``margin`` (a refund: a negative margin). Period 0 is the cohort's own.
+A payment is an event of one of the ``measures`` that has its ``field`` as a number, from the start event on (the event itself
+can be one); its amount is the number times ``margin`` (a refund: a negative margin). Period 0 is the cohort's own.
 
-- ``revenue[n]``: the amounts of periods 0 to n together. ``ltv[n]``: revenue[n] / ``size``. ``payers[n]``: users with a payment by
-  then. All three are null while period n of the cohort has not ended by now (``mature``).
+- ``revenue[n]``: the amounts of periods 0 to n together. ``ltv[n]``: revenue[n] / ``size``. ``payers[n]``: users with a payment
+  by then. All three are null while period n of the cohort has not ended by now (``mature``).
 - ``total``: for each n over the cohorts that are mature in it, ``revenue[n]`` over ``sizes[n]``.
 - With a breakdown a user stands under the value of the start event, so rows add up.
 """

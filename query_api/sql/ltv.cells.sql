@@ -9,9 +9,9 @@ SELECT
     user,
     cohort,
     {{folded}} AS key,
-    cell.1 AS cell,
-    cell.2 AS amount,
-    cell.3 AS is_first
+    one.1 AS cell,
+    one.2 AS amount,
+    one.3 AS is_first
 FROM
 (
     SELECT
@@ -27,7 +27,7 @@ FROM
                     arrayEnumerate(payments)
                 )
             )
-        ) AS cell
+        ) AS one
     FROM
     (
         SELECT

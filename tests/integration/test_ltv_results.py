@@ -102,7 +102,7 @@ def test_by_hand(database, asker):
     assert asker.users("ltv", body, cell) == {id_key("user_id", "u2")}
     weekly = asker("ltv", BODY | {"unit": "week", "periods": 1})
     assert [(r["cohort"], r["size"], r["revenue"]) for r in weekly["cohorts"]] == [
-        ("2026-09-28", 3, [526.5, 526.5])
+        ("2026-09-28", 3, [26.5, 526.5])  # the 5th is a Monday
     ]
 
 
