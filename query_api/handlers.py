@@ -105,14 +105,16 @@ def json_response(
 
 async def query(request: web.Request) -> web.Response:
     """``POST /v1/query/<report>`` and ``/v1/query/<report>/users``: JSON, CSV or Arrow as ``Accept`` says."""
-    readable = request.app[TOKENS].readable(request.headers.get("Authorization"))
+    tokens = request.app[TOKENS]
+    token = tokens.token(request.headers.get("Authorization"))
+    readable = [app.app_id for app in tokens.apps(token)]
     form = tables.form_of(request.headers.get("Accept"))
     # By its route: the report "users" has a path that ends so as well.
     resource = request.match_info.route.resource
     is_users = resource is not None and resource.canonical.endswith("{report}/users")
     name = request.match_info["report"] + ("/users" if is_users else "")
     answer = await answer_query(
-        request.app[DATABASE], name, await request.read(), readable, _now_ms()
+        request.app[DATABASE], name, await request.read(), readable, _now_ms(), token.project
     )
     if form == tables.JSON:
         return json_response(answer)

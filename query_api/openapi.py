@@ -13,6 +13,7 @@ import msgspec
 from query_api.identity import Unbind
 from query_api.report import Report, Row
 from query_api.reports import REPORTS
+from query_api.segments import NewSegment, NewSnapshot
 from query_api.tables import ARROW, CSV
 from sdk_spec.errors import REQUEST_ERRORS
 
@@ -30,7 +31,11 @@ _ERRORS = (
 @cache
 def document() -> Row:
     """Return the OpenAPI 3.1 document of the whole query API."""
-    bodies: dict[str, type] = {"/v1/identity/unbind": Unbind}
+    bodies: dict[str, type] = {
+        "/v1/identity/unbind": Unbind,
+        "/v1/segments": NewSegment,
+        "/v1/segments/{id}/snapshots": NewSnapshot,
+    }
     params: dict[str, type] = {}
     for report in REPORTS.values():
         params[report.name] = report.params
@@ -52,6 +57,7 @@ def document() -> Row:
         }
     }
     paths.update(_identity_paths(body_schemas))
+    paths.update(_segment_paths(body_schemas))
     for path, summary in (
         ("/healthz", "The process is alive"),
         ("/readyz", "ClickHouse answers and the tables are there"),
@@ -105,6 +111,30 @@ def _identity_paths(schemas: dict[str, Row]) -> Row:
     }
 
 
+def _segment_paths(schemas: dict[str, Row]) -> Row:
+    in_path = {"parameters": [_in_path("id", "As POST /v1/segments answered it: seg_….")]}
+    return {
+        "/v1/segments": {
+            "get": {"summary": "All stored rules (用户分群)", "responses": _responses()},
+            "post": _changing("Store a rule (新建分群)", schemas["/v1/segments"], "201"),
+        },
+        "/v1/segments/{id}": {
+            **in_path,
+            "get": {
+                "summary": "A rule with its size and a sample now, and its snapshots",
+                "responses": _responses(),
+            },
+            "delete": {"summary": "Delete a rule", "responses": _responses()},
+        },
+        "/v1/segments/{id}/snapshots": {
+            **in_path,
+            "post": _changing(
+                "Store the users of a day (快照)", schemas["/v1/segments/{id}/snapshots"], "201"
+            ),
+        },
+    }
+
+
 def _in_path(name: str, description: str) -> Row:
     return {
         "name": name,
@@ -115,11 +145,11 @@ def _in_path(name: str, description: str) -> Row:
     }
 
 
-def _changing(summary: str, schema: Row) -> Row:
+def _changing(summary: str, schema: Row, status: str = "200") -> Row:
     return {
         "summary": summary,
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": _responses(),
+        "responses": {status if code == "200" else code: of for code, of in _responses().items()},
     }
 
 

@@ -135,8 +135,6 @@ def decode(body: bytes, type_: type[QueryType]) -> QueryType:
     """
     query = decode_struct(body, type_)
     zone(query)
-    if query.segment is not None:
-        raise InvalidRequest("$.segment", "no segment of this name is stored; leave `segment` out")
     known = [scheme.scheme for scheme in scenes.dictionary().schemes]
     if query.scheme not in known:
         raise InvalidRequest("$.scheme", f"unknown scheme; one of {', '.join(known)}")

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from query_api import (
+    attribution,
     distribution,
     events,
     funnel,
@@ -34,8 +35,12 @@ from query_api.clickhouse import Database
 from query_api.errors import QueryError
 from query_api.params import Query, decode
 from query_api.report import Answer, Ask, Report, Row, users_page
+from query_api.rules import FIRST_DAY_MS
+from query_api.segments import Segments
+from query_api.users import scope_of
 
 _MODULES: tuple[Any, ...] = (
+    attribution,
     distribution,
     events,
     funnel,
@@ -93,7 +98,12 @@ def allowed_apps(asked: list[str] | None, readable: list[str]) -> list[str]:
 
 
 async def answer_query(
-    database: Database, name: str, body: bytes, readable: list[str], now_ms: int
+    database: Database,
+    name: str,
+    body: bytes,
+    readable: list[str],
+    now_ms: int,
+    project: str | None = None,
 ) -> Row:
     """
     Answer one question.
@@ -104,6 +114,7 @@ async def answer_query(
         body: the request's JSON.
         readable: apps that the token may read.
         now_ms: wall clock, epoch ms; decides which periods have ended.
+        project: that of the token, whose segments the question may name; None: it may name none.
 
     Errors: QueryError.
     """
@@ -111,6 +122,11 @@ async def answer_query(
     query = decode(body, params_of(report_name, part == "users"))
     ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
     report = REPORTS[report_name]
+    if project is not None:
+        ask.load_segment = Segments(database, project, readable).users
+    if query.segment is not None:
+        scope = scope_of(ask, FIRST_DAY_MS, ask.range.to_ms)
+        ask.segment = await ask.load_segment(query.segment, scope, "$.segment")
     work = _users(report, ask) if part else report.answer(ask, query)
     newest = asyncio.ensure_future(ask.data_complete_until())
     loop = asyncio.get_running_loop()

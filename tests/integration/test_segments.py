@@ -1,0 +1,199 @@
+"""Stored rules: over HTTP, in reports, nested, as snapshots; who may see them."""
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from query_support import APP, PROJECT, bind, event, id_key, insert
+
+from query_api.app import create_app
+from query_api.settings import Settings
+from sdk_spec.access import AccessFile, App, ReadToken, digest, save
+
+ALL, ONE, STRANGER = (
+    {"Authorization": f"Bearer {secret}"} for secret in ("rt_all", "rt_one", "rt_other")
+)
+RANGE = {"time_range": {"from": "2025-10-01", "to": "2025-10-31"}}
+USERS = {**RANGE, "measures": [{"aggregate": "users"}]}
+
+
+def at(day):
+    return f"2025-10-{day:02}T12:00:00+08:00"
+
+
+U1, U2, U3 = (id_key("user_id", f"u{i}") for i in (1, 2, 3))
+
+
+@pytest.fixture
+async def client(database, database_url, tmp_path):
+    path = tmp_path / "access.json"
+    save(
+        path,
+        AccessFile(
+            apps=(App(APP, PROJECT), App("wx0002", PROJECT), App("wx9", "stranger")),
+            read_tokens=(
+                ReadToken("t1", PROJECT, digest("rt_all")),
+                ReadToken("t2", PROJECT, digest("rt_one"), (APP,)),
+                ReadToken("t3", "stranger", digest("rt_other")),
+            ),
+        ),
+    )
+    insert(
+        database,
+        [
+            event("u1", "open", at(1)),
+            event("u1", "pay", at(2), properties={"price": 10}),
+            event("u2", "open", at(3)),
+            event("u2", "pay", at(20), properties={"price": 99}),
+            event("u3", "open", at(4)),
+            event("u3", "open", at(5), app_id="wx0002"),
+        ],
+    )
+    settings = Settings(
+        clickhouse_reader_url=database_url, clickhouse_editor_url=database_url, access_file=path
+    )
+    async with TestClient(TestServer(create_app(settings))) as client:
+        yield client
+
+
+async def call(client, method, path, body=None, headers=ALL, status=200):
+    response = await client.request(method, path, json=body, headers=headers)
+    answer = await response.json()
+    assert response.status == status, answer
+    return answer.get("result", answer)
+
+
+async def make(client, name, rule, headers=ALL, **body):
+    body = {"name": name, "rule": rule, **body}
+    made = await call(client, "POST", "/v1/segments", body, headers, 201)
+    return made["segment"]["segment_id"]
+
+
+async def counted(client, segment, headers=ALL, **body):
+    result = await call(
+        client, "POST", "/v1/query/events", {**USERS, "segment": segment, **body}, headers
+    )
+    return result["series"][0]["total"]["A"]
+
+
+async def listed(client, segment, headers=ALL, **body):
+    result = await call(
+        client, "POST", "/v1/query/users", {**RANGE, "segment": segment, **body}, headers
+    )
+    return {int(row["user"]) for row in result["users"]}
+
+
+PAY = {"event": "pay"}
+
+
+async def test_a_stored_rule_restricts_every_report(client):
+    payers = await make(client, "payers", {"did": PAY})
+
+    assert await counted(client, payers) == 2
+    assert await listed(client, payers) == {U1, U2}
+    # The rule is asked at the end of the range.
+    early = {"time_range": {"from": "2025-10-01", "to": "2025-10-10"}}
+    assert await counted(client, payers, **early) == 1
+    body = {**RANGE, "segment": payers, "initial": {"event": "open"}, "returning": PAY}
+    cohorts = (await call(client, "POST", "/v1/query/retention", body))["cohorts"]
+    assert sum(cohort["size"] for cohort in cohorts) == 2
+    body = {**RANGE, "segment": payers, "steps": [{"event": "open"}, PAY], "window": {"value": 2}}
+    steps = (await call(client, "POST", "/v1/query/funnel", body))["steps"]
+    assert [step["users"] for step in steps] == [2, 1]
+    for report in ("sessions", "scenes", "lifecycle", "stickiness", "distribution"):
+        await call(client, "POST", f"/v1/query/{report}", {**RANGE, "segment": payers})
+
+
+async def test_segments_combine_and_are_described(client):
+    payers = await make(client, "payers", {"did": PAY})
+    others = await make(client, "others", {"segment": payers, "not": True})
+    rule = {
+        "relation": "or",
+        "rules": [
+            {"segment": others},
+            {"did": {**PAY, "sum": {"field": "properties.price", "at_least": 50}}},
+        ],
+    }
+    both = await make(client, "both", rule)
+
+    assert await listed(client, others) == {U3}
+    assert await listed(client, both) == {U2, U3}
+    described = (await call(client, "GET", f"/v1/segments/{both}"))["segment"]
+    assert (described["name"], described["users"]) == ("both", 2)
+    assert set(map(int, described["sample"])) == {U2, U3}
+    names = (await call(client, "GET", "/v1/segments"))["segments"]
+    assert [one["name"] for one in names] == ["payers", "others", "both"]
+
+    await call(client, "DELETE", f"/v1/segments/{payers}")
+    await call(client, "GET", f"/v1/segments/{payers}", status=404)
+    answer = await call(
+        client, "POST", "/v1/query/events", {**USERS, "segment": others}, status=404
+    )
+    assert answer["path"].startswith("$.segment")
+
+
+async def test_a_snapshot_stays_and_follows_persons_that_merge(client, database):
+    payers = await make(client, "payers", {"did": PAY})
+    path = f"/v1/segments/{payers}/snapshots"
+    taken = (await call(client, "POST", path, {"date": "2025-10-10"}, status=201))["snapshot"]
+    assert (taken["date"], taken["users"]) == ("2025-10-10", 1)
+    later = (await call(client, "POST", path, {}, status=201))["snapshot"]
+    assert later["users"] == 2
+
+    assert await listed(client, f"{payers}@2025-10-10") == {U1}
+    insert(database, [event("u1", "user_set", at(28)), event("unionid:n1", "open", at(28))])
+    bind(database, U1, U3)
+    assert await listed(client, f"{payers}@2025-10-10") == {U3}
+    assert await counted(client, f"{payers}@2025-10-10") == 1
+    described = (await call(client, "GET", f"/v1/segments/{payers}"))["segment"]
+    assert [one["users"] for one in described["snapshots"]] == [1, 2]
+    await call(client, "POST", path, {"date": "2099-01-01"}, status=400)
+    answer = await call(
+        client, "POST", "/v1/query/events", {**USERS, "segment": f"{payers}@2025-10-11"}, status=404
+    )
+    assert answer["path"].startswith("$.segment")
+
+
+async def test_who_may_see_a_segment(client):
+    whole = await make(client, "whole project", {"did": PAY})
+    own = await make(client, "one app", {"did": {"event": "open"}}, ONE)
+
+    names = (await call(client, "GET", "/v1/segments", headers=ONE))["segments"]
+    assert [one["name"] for one in names] == ["one app"]
+    assert (await call(client, "GET", "/v1/segments", headers=STRANGER))["segments"] == []
+    for headers in (ONE, STRANGER):
+        await call(client, "GET", f"/v1/segments/{whole}", headers=headers, status=404)
+        await call(client, "DELETE", f"/v1/segments/{whole}", headers=headers, status=404)
+        await call(
+            client, "POST", "/v1/query/events", {**USERS, "segment": whole}, headers, status=404
+        )
+    assert await counted(client, own, ONE) == 3
+    body = {"name": "x", "rule": {"did": PAY}, "app_ids": ["wx0002"]}
+    await call(client, "POST", "/v1/segments", body, ONE, 403)
+
+
+async def test_wrong_rules_are_refused_when_they_are_stored(client):
+    did = {"did": PAY}
+    for rule, path in (
+        ({}, "$.rule"),
+        ({**did, "segment": "seg_x"}, "$.rule"),
+        ({**did, "relation": "or"}, "$.rule.relation"),
+        ({"segment": "seg_x"}, "$.rule.segment"),
+        ({"did": {"filter": {"field": "nonsense", "op": "exists"}}}, "$.rule.did.filter.field"),
+        ({"did": {**PAY, "within": {"last": 3, "to": "2025-01-01"}}}, "$.rule.did.within"),
+        ({"rules": [did, {"rules": []}]}, "$.rule.rules[1].rules"),
+    ):
+        status = 404 if path.endswith("segment") else 400
+        body = {"name": "wrong", "rule": rule}
+        answer = await call(client, "POST", "/v1/segments", body, status=status)
+        assert answer["path"] == path, answer
+    segment = await make(client, "payers", did)
+    answer = await call(
+        client,
+        "POST",
+        "/v1/query/events",
+        {**USERS, "segment": segment, "identity": "strict"},
+        status=400,
+    )
+    assert answer["path"].startswith("$.segment")
+    document = await (await client.get("/openapi.json")).json()
+    assert {"get", "post"} <= set(document["paths"]["/v1/segments"])
+    assert "Rule" in document["components"]["schemas"]
