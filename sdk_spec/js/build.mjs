@@ -8,6 +8,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { minify } from 'terser';
 
@@ -85,7 +86,7 @@ const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8
 /** esbuild bundles and drops the other platforms' branches, terser makes it 5 % smaller than esbuild alone. */
 async function bundle(platform, name) {
   const { outputFiles } = await build({
-    absWorkingDir: root.pathname,
+    absWorkingDir: fileURLToPath(root),
     entryPoints: ['src/index.ts'],
     bundle: true,
     minifySyntax: true,
@@ -141,4 +142,4 @@ async function main() {
     throw new Error(`over ${MAX_PLATFORM_BYTES} bytes gzipped: ${tooLarge.map(({ name }) => name).join(', ')}`);
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) await main();
+if (process.argv[1] === fileURLToPath(new URL(import.meta.url))) await main();

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 
 test('over real HTTP: 503, a lost answer and a cut connection cost no event, and none is stored that was not made', async () => {
   const stored = new Map<string, number>();
@@ -26,7 +27,7 @@ test('over real HTTP: 503, a lost answer and a cut connection cost no event, and
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const child = spawn(process.execPath, [new URL('../../test/e2e_client.mjs', import.meta.url).pathname], {
+  const child = spawn(process.execPath, [fileURLToPath(new URL('../../test/e2e_client.mjs', import.meta.url))], {
     env: {
       ...process.env,
       COLLECTOR_URL: `http://127.0.0.1:${port}`,

@@ -1,9 +1,10 @@
 /** Bundles test/*.test.ts to .build/test and runs them with Node's test runner. `--test-name-pattern` and the like are passed on. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const root = new URL('..', import.meta.url).pathname;
+const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}.build/test`, { recursive: true, force: true });
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 const files = readdirSync(`${root}test`).filter((name) => name.endsWith('.test.ts'));
