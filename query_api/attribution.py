@@ -1,0 +1,275 @@
+"""
+Attribution (归因): which touches the targets of the time range are due to.
+
+A **target** is an event of ``target`` in the range; ``value`` is a number of it that is added up. A **touch** is an event of
+one of ``touches`` (of the first that it matches). The chain of a target is what the same user touched before it, by
+(occurred_at, seq, event_id), at most ``lookback`` earlier; with ``shared_property`` only touches whose property equals the
+target's (both present, of one JSON type). A touch may stand in the chains of several targets. The request's ``filter`` bounds
+what counts as an event here.
+
+Each target gives 1 conversion and its value to its chain:
+
+- ``first``, ``last``: all to the first or last touch. ``linear``: in equal parts.
+- ``position``: 40 % to the first, 40 % to the last, 20 % in equal parts to those between; two touches: half each; one: all.
+- ``time_decay``: in proportion to 2^(-age / ``half_life``), age being the time from the touch to the target.
+
+A target with an empty chain is **direct**: it stands in a row of its own, so conversions and values add up to the targets and
+their values under every model. ``breakdown``: fields of the touch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+from query_api import breakdowns, per_user, source
+from query_api.breakdowns import OTHER, Key
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.params import EventSelector, FieldName, Params, Query
+from query_api.per_user import BreakdownCell
+from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.sql import load_sql
+
+MAX_TOUCHES = 20
+MAX_LOOKBACK_MS = 366 * 86_400_000
+UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
+
+Model: TypeAlias = Literal["first", "last", "linear", "position", "time_decay"]
+
+
+class Span(Params, kw_only=True):
+    """A length of time: at most 366 days."""
+
+    value: Annotated[int, Meta(ge=1, le=527_040)]
+    unit: Literal["minute", "hour", "day"] = "day"
+
+
+class SharedProperty(Params, kw_only=True):
+    """A field of the touch that must equal a field of the target."""
+
+    touch: FieldName
+    target: FieldName
+
+
+class AttributionQuery(Query, kw_only=True):
+    """What the events of ``target`` are due to among the events of ``touches``, under each of the ``models``."""
+
+    target: EventSelector
+    value: FieldName | None = None
+    touches: Annotated[list[EventSelector], Meta(min_length=1, max_length=MAX_TOUCHES)]
+    models: Annotated[list[Model], Meta(min_length=1, max_length=5)] = msgspec.field(
+        default_factory=lambda: ["last"]
+    )
+    lookback: Span = msgspec.field(default_factory=lambda: Span(value=30))
+    half_life: Span = msgspec.field(default_factory=lambda: Span(value=7))
+    shared_property: SharedProperty | None = None
+
+
+class AttributionCell(BreakdownCell, kw_only=True):
+    """The users of a row: its ``touch`` (from 1), or ``direct``; and its ``breakdown`` or ``other``. Neither: all rows."""
+
+    touch: Annotated[int, Meta(ge=1, le=MAX_TOUCHES)] | None = None
+    direct: bool = False
+
+
+def _span_ms(span: Span, path: str) -> int:
+    length = span.value * UNIT_MS[span.unit]
+    if length > MAX_LOOKBACK_MS:
+        raise InvalidRequest(f"{path}.value", "at most 366 days")
+    return length
+
+
+def _shared(name: str, side: str, bindings: Bindings) -> str:
+    """Return the value of a field as a text with its JSON type; '' where it is absent."""
+    field_sql(name, f"$.shared_property.{side}", bindings)  # refuses with this path
+    [element] = breakdowns.elements_sql([name], bindings)
+    return element
+
+
+def _credits(ask: Ask, query: AttributionQuery, bindings: Bindings, top: list[Key] | None) -> str:
+    """Return the SELECT of what each touch gets, that both the rows and their users come from."""
+    lookback_ms = _span_ms(query.lookback, "$.lookback")
+    bindings.named("lookback_ms", lookback_ms, "Int64")
+    bindings.named("half_life_ms", _span_ms(query.half_life, "$.half_life"), "Int64")
+    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
+    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
+    target = selector_sql(query.target, "$.target", bindings)
+    touches = [
+        selector_sql(touch, f"$.touches[{i}]", bindings) for i, touch in enumerate(query.touches)
+    ]
+    amount = "0"
+    if query.value is not None:
+        read = field_sql(query.value, "$.value", bindings)
+        if read.number is None:
+            raise InvalidRequest("$.value", "this field is never a number")
+        amount = f"if({read.has_number}, {read.number}, 0)"
+    touch_shared = target_shared = "''"
+    if query.shared_property is not None:
+        touch_shared = _shared(query.shared_property.touch, "touch", bindings)
+        target_shared = _shared(query.shared_property.target, "target", bindings)
+    where = [
+        filter_sql(query.filter, "$.filter", bindings),
+        event_names_sql([query.target, *query.touches], bindings),
+        f"({' OR '.join([target, *touches])})",
+    ]
+    key = breakdowns.key_sql(query.breakdown, bindings)
+    return load_sql(
+        "attribution.credits",
+        source=ask.source(
+            bindings,
+            " AND ".join(part for part in where if part != "1"),
+            from_ms=ask.range.from_ms - lookback_ms,
+        ),
+        target=target,
+        touch=f"multiIf({', '.join(f'{sql}, {i + 1}' for i, sql in enumerate(touches))}, 0)",
+        amount=amount,
+        key=breakdowns.pack_sql(key) if query.breakdown else "''",
+        order=source.order(),
+        touch_shared=touch_shared,
+        target_shared=target_shared,
+        shares_property="0" if query.shared_property is None else "1",
+        folded=per_user.folded(top, bindings),
+    )
+
+
+async def _top(ask: Ask, query: AttributionQuery) -> list[Key] | None:
+    if not query.breakdown:
+        return None
+    bindings = ask.bindings()
+    rows = load_sql("attribution.touched", credits=_credits(ask, query, bindings, None))
+    return await per_user.most_frequent(ask, query, rows, bindings)
+
+
+async def answer(ask: Ask, query: AttributionQuery) -> Answer:
+    """Answer the attribution report."""
+    if len(set(query.models)) != len(query.models):
+        raise InvalidRequest("$.models", "a model stands twice")
+    top = await _top(ask, query)
+    bindings = ask.bindings()
+    credits_sql = _credits(ask, query, bindings, top)
+    found = await ask.fetch("attribution.counts", bindings, credits=credits_sql)
+    rows = []
+    total = {"users": 0, "targets": 0, **_models(query, {})}
+    for row in found:
+        numbers = {
+            "users": row["users"],
+            "targets": row["targets"],
+            **_models(query, row),
+        }
+        if row["total"]:
+            total = numbers
+            continue
+        rows.append((row["touch"], breakdowns.unpack(row["key"]), numbers))
+    first_model = query.models[0]
+    rows.sort(
+        key=lambda row: (
+            row[0] == 0,
+            bool(query.breakdown) and row[1] == OTHER,
+            -row[2]["models"][first_model]["conversions"],
+            row[0],
+            row[1],
+        )
+    )
+    return Answer(
+        result={
+            "rows": [{**_described(query, touch, key), **numbers} for touch, key, numbers in rows],
+            "total": total,
+        },
+        semantics=_semantics(query),
+    )
+
+
+def _models(query: AttributionQuery, row: Row) -> Row:
+    return {
+        "models": {
+            model: {
+                "conversions": row.get(f"{model}_conversions", 0.0),
+                "value": row.get(f"{model}_value", 0.0),
+            }
+            for model in query.models
+        }
+    }
+
+
+def _described(query: AttributionQuery, touch: int, key: Key) -> Row:
+    """Return what names a row."""
+    if touch == 0:
+        named: Row = {"touch": None, "event": None, "direct": True}
+        if query.breakdown:
+            named |= {"breakdown": dict.fromkeys(query.breakdown), "other": False}
+        return named
+    named = {"touch": touch, "event": query.touches[touch - 1].event, "direct": False}
+    return named | per_user.described(key, query)
+
+
+def _semantics(query: AttributionQuery) -> Row:
+    return {
+        "target": msgspec.to_builtins(query.target),
+        "value": query.value,
+        "touches": msgspec.to_builtins(query.touches),
+        "models": query.models,
+        "lookback": msgspec.to_builtins(query.lookback),
+        "half_life": msgspec.to_builtins(query.half_life),
+        "shared_property": msgspec.to_builtins(query.shared_property),
+        "touch_is": "an event of the user before the target by (occurred_at, seq, event_id), at most `lookback` earlier; "
+        "of the first of `touches` that it matches",
+        "chain": "each target has its own; a touch may stand in several",
+        "first": "all to the first touch",
+        "last": "all to the last touch",
+        "linear": "in equal parts",
+        "position": "40 % first, 40 % last, 20 % in equal parts between; two touches: half each; one: all",
+        "time_decay": "in proportion to 2^(-age / half_life)",
+        "direct": "a target without a touch, in a row of its own: conversions and values add up to the total",
+        "users": "distinct users with a target that such a touch stands before",
+        "breakdown_value": "of the touch",
+    }
+
+
+async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> UserSelect:
+    """Select the users of a row."""
+    if cell.touch is not None and cell.touch > len(query.touches):
+        raise InvalidRequest("$.cell.touch", "the request has fewer touches")
+    names_key = cell.breakdown is not None or cell.other
+    if cell.direct and (cell.touch is not None or names_key):
+        raise InvalidRequest("$.cell.direct", "the direct row has no touch")
+    top = await _top(ask, query) if cell.other else None
+    per_user.check_other(cell, top)
+    bindings = ask.bindings()
+    credits_sql = _credits(ask, query, bindings, top)
+    touch = 0 if cell.direct else -1 if cell.touch is None else cell.touch
+    bindings.named("cell_touch", touch, "Int16")
+    in_key = per_user.in_key(cell, query, bindings)
+    if names_key:
+        in_key = f"touch > 0 AND {in_key}"
+    sql = load_sql("attribution.users", credits=credits_sql, in_key=in_key)
+    return UserSelect("attribution.users", sql, bindings)
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: one row for each touch and model."""
+    return [
+        {
+            **{name: line[name] for name in ("touch", "event", "direct")},
+            **head,
+            "users": line["users"],
+            "targets": line["targets"],
+            "model": model,
+            **numbers,
+        }
+        for head, line in per_user.heads(result["rows"])
+        for model, numbers in line["models"].items()
+    ]
+
+
+REPORT = Report(
+    name="attribution",
+    summary="Which touches conversions are due to (归因)",
+    params=AttributionQuery,
+    answer=answer,
+    table=table,
+    cell=AttributionCell,
+    users=users,
+)
