@@ -6,6 +6,7 @@ Processes share files under ``PROMETHEUS_MULTIPROC_DIR`` (set by the parent befo
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+_LOCK = "lock"
 
 requests_total = Counter(
     "scenetrail_requests_total", "Requests by endpoint and answer.", ["endpoint", "status"]
@@ -103,14 +106,35 @@ def folder_for(owner: Path) -> Path:
 
 def make_folder(owner: Path) -> Path:
     """
-    Make ``folder_for`` anew, empty.
+    Make ``folder_for`` anew, empty, and keep it locked while this process lives.
 
-    Errors: FileExistsError when another user has a folder of that name.
+    Folders of collectors that were killed are deleted: their locks are free. Errors: FileExistsError when another user
+    has a folder of that name.
     """
     folder = folder_for(owner)
+    for other in folder.parent.glob(f"scenetrail-{os.getuid()}-*"):
+        if _is_deserted(other / _LOCK):
+            shutil.rmtree(other, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # stays open until the process ends
     return folder
+
+
+def _is_deserted(lock: Path) -> bool:
+    """True when a lock exists and nobody holds it."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:  # not made yet, or gone meanwhile
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def forget_dead_processes(folder: Path) -> None:
