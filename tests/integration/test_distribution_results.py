@@ -6,8 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from many_logs import HOUR_MS, LOGS, RANDOM, ZONES, Log, asker_of, events, store
+from many_logs import HOUR_MS, RANDOM, ZONES, Log, asker_of, choice, events, many, store
 from query_support import event, id_key, insert
 from reference.distribution import values
 from reference.people import local_day
@@ -104,19 +103,15 @@ def test_by_hand(database, asker):
 
 @RANDOM
 @given(
-    drawn=st.lists(
-        st.tuples(
-            events("aaab", OFFSETS_MS),
-            st.sampled_from(list(ZONES)),
-            st.sampled_from(["times", "times", "days", "hours", "sum"]),
-            st.sampled_from([None, "day", "week"]),
-            st.integers(-2, 0),
-            st.integers(0, 3),
-            st.sampled_from(["latest", "strict"]),
-            st.sampled_from([[1], [2, 3], [1, 2, 2.5, 4]]),
-        ),
-        min_size=LOGS,
-        max_size=LOGS,
+    drawn=many(
+        events("aaab", OFFSETS_MS),
+        choice(list(ZONES)),
+        choice(["times", "times", "days", "hours", "sum"]),
+        choice([None, "day", "week"]),
+        choice(range(-2, 1)),
+        choice(range(4)),
+        choice(["latest", "strict"]),
+        choice([[1], [2, 3], [1, 2, 2.5, 4]]),
     )
 )
 def test_random_logs_agree_with_the_definition(database, asker, drawn):

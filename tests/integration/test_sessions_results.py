@@ -6,8 +6,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from many_logs import HOUR_MS, LOGS, RANDOM, ZONES, Log, asker_of, events, store
+from many_logs import HOUR_MS, RANDOM, ZONES, Log, asker_of, choice, events, many, store
 from query_support import event, id_key, insert
 from reference.people import local_day, period_of
 from reference.sessions import duration_ms, pages, visits
@@ -137,19 +136,15 @@ OFFSETS_MS += [
 
 @RANDOM
 @given(
-    drawn=st.lists(
-        st.tuples(
-            events("vvvt", OFFSETS_MS, 24),
-            st.sampled_from(list(ZONES)),
-            st.sampled_from([(30, 60), (60, 60), (20, 150), (30, 720)]),
-            st.sampled_from(["hour", "day", None]),
-            st.sampled_from([None, "p1"]),
-            st.integers(-1, 0),
-            st.integers(0, 1),
-            st.sampled_from(["latest", "strict"]),
-        ),
-        min_size=LOGS,
-        max_size=LOGS,
+    drawn=many(
+        events("vvvt", OFFSETS_MS, 24),
+        choice(list(ZONES)),
+        choice([(30, 60), (60, 60), (20, 150), (30, 720)]),
+        choice(["hour", "day", None]),
+        choice([None, "p1"]),
+        choice(range(-1, 1)),
+        choice(range(2)),
+        choice(["latest", "strict"]),
     )
 )
 def test_random_logs_agree_with_the_definition(database, asker, drawn):

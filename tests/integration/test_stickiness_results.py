@@ -5,8 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from many_logs import HOUR_MS, LOGS, RANDOM, ZONES, Log, asker_of, events, store
+from many_logs import HOUR_MS, RANDOM, ZONES, Log, asker_of, choice, events, many, store
 from query_support import event, id_key, insert
 from reference.people import local_day
 from reference.stickiness import rolling, units
@@ -94,20 +93,18 @@ def test_by_hand(database, asker):
 
 @RANDOM
 @given(
-    drawn=st.lists(
-        st.tuples(
-            events("aaab", OFFSETS_MS),
-            st.sampled_from(list(ZONES)),
-            st.sampled_from([("day", None), ("day", "month"), ("hour", "day"), ("week", "month"), ("hour", None)]),
-            st.integers(1, 2),
-            st.integers(-8, 0),
-            st.integers(0, 12),
-            st.sampled_from(["latest", "strict"]),
+    drawn=many(
+        events("aaab", OFFSETS_MS),
+        choice(list(ZONES)),
+        choice(
+            [("day", None), ("day", "month"), ("hour", "day"), ("week", "month"), ("hour", None)]
         ),
-        min_size=LOGS,
-        max_size=LOGS,
+        choice(range(1, 3)),
+        choice(range(-8, 1)),
+        choice(range(13)),
+        choice(["latest", "strict"]),
     )
-)  # fmt: skip
+)
 def test_random_logs_agree_with_the_definition(database, asker, drawn):
     logs = [Log(part[0], ZONES[part[1]]) for part in drawn]
     store(database, logs)
