@@ -13,3 +13,11 @@ SELECT
     max(received_at) AS received_at
 FROM events
 GROUP BY app_id;
+
+-- What was stored before this table existed; a maximum may be taken twice.
+INSERT INTO arrivals
+SELECT
+    app_id,
+    max(received_at) AS received_at
+FROM events
+GROUP BY app_id;

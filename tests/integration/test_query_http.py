@@ -244,9 +244,10 @@ async def test_health_metrics_and_openapi(client):
     text = await (await client.get("/metrics")).text()
     assert 'scenetrail_query_requests_total{route="/v1/query/{report}",status="200"}' in text
     document = await (await client.get("/openapi.json")).json()
-    for name in REPORTS:
+    for name, report in REPORTS.items():
         assert f"/v1/query/{name}" in document["paths"]
-        assert f"/v1/query/{name}/users" in document["paths"]
+        has_users = report.users is not None
+        assert (f"/v1/query/{name}/users" in document["paths"]) == has_users
     query = document["components"]["schemas"]["EventsQuery"]
     assert query["additionalProperties"] is False
     assert {"measures", "time_range", "filter", "breakdown", "identity"} <= set(query["properties"])
