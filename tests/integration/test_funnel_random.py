@@ -83,6 +83,11 @@ KINDS = {
 }
 
 
+def alternatives(names: str) -> tuple[dict[str, Any], reference.Predicate]:
+    """A step that any of these events is."""
+    return {"any_of": [{"event": name} for name in names]}, lambda e: e.event in names
+
+
 def question_of(random: Random, kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A request, and the same as arguments of ``reference.Funnel`` without the range."""
     order, may_exclude, held = KINDS[kind]
@@ -93,6 +98,8 @@ def question_of(random: Random, kind: str) -> tuple[dict[str, Any], dict[str, An
         if pool is not STEPS
         else random.choices(pool, k=random.randint(2, 4))
     )
+    if order == "any" and pool is STEPS:
+        steps = [alternatives("".join(random.sample("abcxy", 2))) for _ in range(4)]
     window_s = random.randint(1, 6)
     exclusions = []
     for _ in range(random.randint(0, 2) if may_exclude else 0):
@@ -128,7 +135,7 @@ def rows_of(random: Random) -> list[dict[str, Any]]:
     app_id = f"wx_random_{next(_apps)}"
     # Ids that share their first bytes, so that the cheap order keys cannot decide.
     prefix = random.choice(["", "", "0123456789abcdef", "é"])
-    names = random.choice(["aaabbbccxy", "abcx", "abc"])
+    names = random.choice(["aaabbbccxy", "abcxy", "abc"])
     places = random.choice([6, 16])
     rows = [
         row(

@@ -213,6 +213,16 @@ async def test_an_event_that_matches_several_steps_stands_for_one(database, data
     assert await levels(database_url, steps=[wide, narrow], order="any") == [3, 2]
 
 
+async def test_any_order_gives_way_along_several_steps(database, database_url):
+    """The second a is of no use: b must take the third step, a the first, and only c can take the second."""
+    steps = [{"any_of": [A, B]}, C, {"any_of": [B, C]}]
+    insert(database, [at(n * n, "u1", name) for n, name in enumerate("abac")])
+
+    answer = await ask(database_url, "funnel", {**DAY, "steps": steps, "order": "any"})
+
+    assert [s["median_ms_from_first"] for s in answer["result"]["steps"]] == [None, 1000, 9000]
+
+
 async def test_strict_is_broken_by_an_event_that_no_step_names(database, database_url):
     """Filters that drop foreign events before the strict check let this chain through (ClickHouse 40263)."""
     insert(
@@ -302,6 +312,36 @@ async def test_exclusion_over_several_steps_bears_only_on_chains_that_hold_both(
     wide = [{"event": "x", "from_step": 1, "to_step": 3}]
 
     assert await levels(database_url, steps=[A, B, C], exclusions=wide) == [1, 1, 0]
+
+
+async def test_an_excluded_event_that_is_itself_a_step_breaks_the_chain(database, database_url):
+    log = ["a", "b", "a", "d", "c"]
+    insert(database, [at(n, "u1", name) for n, name in enumerate(log)])
+    body = {"steps": [A, {"any_of": [B, {"event": "d"}]}, C]}
+    wide = [{"event": "b", "from_step": 1, "to_step": 3}]
+
+    free = await ask(database_url, "funnel", {**DAY, **body})
+    excluded = await ask(database_url, "funnel", {**DAY, **body, "exclusions": wide})
+
+    assert free["result"]["steps"][2]["median_ms_from_first"] == 4000
+    assert excluded["result"]["steps"][2]["median_ms_from_first"] == 2000
+
+
+async def test_times_of_a_held_chain_skip_what_another_value_broke(database, database_url):
+    log = [("a", "1"), ("x", "2"), ("b", "1"), ("a", "1"), ("b", "1")]
+    insert(
+        database,
+        [at(n * n, "u1", name, properties={"sku": sku}) for n, (name, sku) in enumerate(log)],
+    )
+    body = {
+        "steps": [A, B],
+        "hold_constant": ["properties.sku"],
+        "exclusions": [{"event": "x", "from_step": 1, "to_step": 2}],
+    }
+
+    answer = await ask(database_url, "funnel", {**DAY, **body})
+
+    assert answer["result"]["steps"][1]["median_ms_from_previous"] == 7000
 
 
 async def test_events_of_a_chain_share_the_held_property(database, database_url):
