@@ -130,12 +130,13 @@ def prepare(
 </clickhouse>
 """,
     )
+    # A query's values are form fields: a filter of 10,000 texts passes the default of 128 KiB.
     # readonly=2: a reader may choose settings, but not past these limits.
     _write_private(
         folder / "users.xml",
         f"""<clickhouse>
   <profiles>
-    <default/>
+    <default><http_max_field_value_size>16777216</http_max_field_value_size></default>
     <reader>
       <readonly>2</readonly>
       <constraints>

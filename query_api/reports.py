@@ -18,6 +18,7 @@ from query_api import (
     events,
     funnel,
     interval,
+    layers,
     lifecycle,
     ltv,
     paths,
@@ -28,6 +29,7 @@ from query_api import (
     share,
     sql_report,
     stickiness,
+    summary,
     timeline,
     users,
 )
@@ -45,6 +47,7 @@ _MODULES: tuple[Any, ...] = (
     events,
     funnel,
     interval,
+    layers,
     lifecycle,
     ltv,
     paths,
@@ -55,6 +58,7 @@ _MODULES: tuple[Any, ...] = (
     share,
     sql_report,
     stickiness,
+    summary,
     timeline,
     users,
 )

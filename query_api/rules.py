@@ -41,12 +41,13 @@ from query_api.params import (
 from query_api.periods import DAY_MS, HOUR_MS, periods_of, resolve_range, rfc3339
 from query_api.report import Ask, UserSelect
 from query_api.sql import load_sql
+from sdk_spec import limits
 
 MAX_CONDITIONS = 60
 """Of one rule or tree: each takes a bit of 64."""
 MAX_DEPTH = 8
-FIRST_DAY_MS = 946_684_800_000
-"""2000-01-01: before any event."""
+FIRST_DAY_MS = limits.MIN_OCCURRED_AT_MS - DAY_MS
+"""Before any event."""
 _UNIT_MS = {"hour": HOUR_MS, "day": DAY_MS}
 
 
@@ -197,12 +198,14 @@ class Compiler:
         bindings = Bindings(self.scope.scheme, attributes.named_in(did))
         from_ms, to_ms = self._range(did.within, path)
         is_did = selector_sql(did, path, bindings)
-        days, amount, has_amount = [from_ms], "0", "0"
+        days, amount, has_amount = [0], "0", "0"
         having = []
         if did.days is not None:
             zone = self._zone()
-            days = list(periods_of(from_ms, max(to_ms, from_ms + 1), "day", zone).starts_ms[:-1])
-            having += self._bounds("uniqExact(day_ms)", did.days, f"{path}.days", bindings)
+            starts = periods_of(from_ms, max(to_ms, from_ms + 1), "day", zone).starts_ms[:-1]
+            # In minutes: ClickHouse takes no value of more than 128 KiB unless its profile says so.
+            days = [start // 60_000 for start in starts]
+            having += self._bounds("uniqExact(day)", did.days, f"{path}.days", bindings)
         if did.sum is not None:
             read = field_sql(did.sum.field, f"{path}.sum.field", bindings)
             if read.number is None:
@@ -212,7 +215,7 @@ class Compiler:
             having += self._bounds("sumIf(amount, has_amount)", did.sum, f"{path}.sum", bindings)
         if did.times is not None:
             having += self._bounds("count()", did.times, f"{path}.times", bindings)
-        bindings.named("days", days, "Array(Int64)")
+        bindings.named("days", days, "Array(UInt32)")
         sql = load_sql(
             "rules.did",
             source=self._source(bindings, from_ms, to_ms, is_did),

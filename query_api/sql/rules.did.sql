@@ -1,6 +1,6 @@
 -- rules.did: users who did something often enough.  Caller: query_api/rules.py Compiler._did()
--- Params: days Array(Int64) (epoch ms: starts of the calendar days); fragments source (the matching events), amount,
---         has_amount (expressions over events), having (conditions over the aggregates)
+-- Params: days Array(UInt32) (starts of the calendar days in minutes since the epoch); fragments source (the matching
+--         events), amount, has_amount (expressions over events), having (conditions over the aggregates)
 -- Rows:   user UInt64, each once
 -- Source: the conditions of one `did` look at the same events.
 SELECT user
@@ -8,7 +8,7 @@ FROM
 (
     SELECT
         user,
-        roundDown(toUnixTimestamp64Milli(occurred_at), {days:Array(Int64)}) AS day_ms,
+        roundDown(toUInt32(intDiv(toUnixTimestamp64Milli(occurred_at), 60000)), {days:Array(UInt32)}) AS day,
         toFloat64({{amount}}) AS amount,
         {{has_amount}} AS has_amount
     FROM
