@@ -2,8 +2,7 @@
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from many_logs import HOUR_MS, LOGS, RANDOM, ZONES, Log, asker_of, events, store
+from many_logs import HOUR_MS, RANDOM, ZONES, Log, asker_of, choice, events, many, store
 from query_support import event, id_key, insert
 from reference.attribution import MODELS, attribution
 
@@ -157,16 +156,12 @@ def test_by_hand(database, asker):
 
 @RANDOM
 @given(
-    drawn=st.lists(
-        st.tuples(
-            events("abct", [-900 * HOUR_MS, -49 * HOUR_MS, -2 * HOUR_MS, -HOUR_MS, -1, 0, 1, HOUR_MS, 30 * HOUR_MS]),
-            st.sampled_from(list(ZONES)),
-            st.sampled_from([1, 2, 50]),
-            st.booleans(),
-            st.sampled_from(["latest", "strict"]),
-        ),
-        min_size=LOGS,
-        max_size=LOGS,
+    drawn=many(
+        events("abct", [-900 * HOUR_MS, -49 * HOUR_MS, -2 * HOUR_MS, -HOUR_MS, -1, 0, 1, HOUR_MS, 30 * HOUR_MS]),
+        choice(ZONES),
+        choice([1, 2, 50]),
+        choice([False, True]),
+        choice(["latest", "strict"]),
     )
 )  # fmt: skip
 def test_random_logs_agree_with_the_definition(database, asker, drawn):

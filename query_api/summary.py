@@ -1,0 +1,331 @@
+"""
+Summary (日报 周报 月报 季报): the numbers of each day, week, month or quarter, beside the period before and a year before.
+
+Periods are whole calendar periods of the zone: all that the time range touches; weeks begin on Monday. ``previous_period`` is
+the one directly before. ``previous_year`` is the same day (29 February: the 28th), month or quarter a year earlier; for weeks
+the week 52 weeks earlier. The request's ``filter`` bounds what counts as an event. Numbers:
+
+- ``users``: with an event of ``active`` (default: any). ``new_users``: whose first such event ever lies in the period.
+- ``sessions``: whose first event lies in the period, followed for a day beyond the range; ``average_stay_ms``,
+  ``median_stay_ms``: from the first to the last event of a session.
+- ``page_views``, ``shares`` and ``sharers``, ``orders`` and ``payers``: events of ``page_view``, ``share``, ``order``, and
+  their users. ``revenue``: the number in ``revenue`` added up over the orders. ``revenue_per_order``.
+
+``change``: (now - then) / then for every number; null where then is 0 or the period has not ended (``mature``).
+
+Days carry the Chinese holiday calendar (``day_type``, ``holiday``; holidays.py), longer periods how many days of each type they
+have. With ``interval`` ``day``, ``day_types`` adds the days up by type and holiday.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from query_api import source
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
+from query_api.holidays import DAY_TYPES, day_of
+from query_api.params import EventSelector, FieldName, Params, Query
+from query_api.periods import (
+    DAY_MS,
+    Periods,
+    a_year_before,
+    first_day,
+    later,
+    local_day,
+    periods_of,
+    start_of_day_ms,
+)
+from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.sql import load_sql
+
+MAX_SUMMARY_PERIODS = 400
+WEEKS_OF_A_YEAR = 52
+LOOK_AROUND_MS = DAY_MS
+"""How far sessions are followed beyond the periods."""
+COUNTS = ("users", "new_users", "sessions", "page_views", "shares", "sharers", "orders", "payers")
+STAYS = ("average_stay_ms", "median_stay_ms")
+NUMBERS = (*COUNTS, *STAYS, "revenue", "revenue_per_order")
+_ADDITIVE = ("new_users", "sessions", "page_views", "shares", "orders", "revenue")
+
+
+class SummaryQuery(Query, kw_only=True):
+    """The summary by ``interval``; ``active``, ``page_view``, ``share``, ``order``, ``revenue`` say what counts as what."""
+
+    interval: Literal["day", "week", "month", "quarter"] = "day"
+    active: EventSelector = msgspec.field(default_factory=EventSelector)
+    page_view: EventSelector = msgspec.field(
+        default_factory=lambda: EventSelector(event="page_view")
+    )
+    share: EventSelector = msgspec.field(default_factory=lambda: EventSelector(event="share"))
+    order: EventSelector = msgspec.field(default_factory=lambda: EventSelector(event="order_pay"))
+    revenue: FieldName | None = "properties.amount"
+
+
+class SummaryCell(Params, kw_only=True):
+    """One number of a period that counts users: ``time`` of the period, of the range or one it is compared with."""
+
+    time: Annotated[str, Meta(max_length=40)]
+    metric: Literal["users", "new_users", "sharers", "payers"] = "users"
+
+
+def _periods(ask: Ask, query: SummaryQuery) -> tuple[Periods, Periods]:
+    """Return the periods of the range with the one before them as the first, and the periods that cover a year before."""
+    day = first_day(local_day(ask.range.from_ms, ask.zone), query.interval)
+    before_ms = start_of_day_ms(later(day, query.interval, -1), ask.zone)
+    periods = periods_of(before_ms, ask.range.to_ms, query.interval, ask.zone)
+    if len(periods.labels) > MAX_SUMMARY_PERIODS + 1:
+        raise InvalidRequest(
+            "$.time_range",
+            f"more than {MAX_SUMMARY_PERIODS} periods: ask for a shorter range or a longer interval",
+        )
+    last = date.fromisoformat(periods.labels[-1])
+    year_from = start_of_day_ms(_year_before(day, query), ask.zone)
+    year_to = start_of_day_ms(later(_year_before(last, query), query.interval, 1), ask.zone)
+    return periods, periods_of(year_from, year_to, query.interval, ask.zone)
+
+
+def _year_before(day: date, query: SummaryQuery) -> date:
+    """Return the first day of the period that one is compared with a year before."""
+    if query.interval == "week":
+        return day - timedelta(weeks=WEEKS_OF_A_YEAR)
+    return a_year_before(day)
+
+
+def _conditions(query: SummaryQuery, bindings: Bindings) -> dict[str, str]:
+    return {
+        name: selector_sql(getattr(query, name), f"$.{name}", bindings)
+        for name in ("active", "page_view", "share", "order")
+    }
+
+
+def _amount(query: SummaryQuery, bindings: Bindings) -> str:
+    if query.revenue is None:
+        return "0"
+    read = field_sql(query.revenue, "$.revenue", bindings)
+    if read.number is None:
+        raise InvalidRequest("$.revenue", "this field is never a number")
+    return f"if({read.has_number}, {read.number}, 0)"
+
+
+async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str, Row]:
+    """Return the numbers of each period by its label."""
+    span = {"from_ms": periods.starts_ms[0], "to_ms": periods.starts_ms[-1]}
+    found: dict[int, Row] = {start: {} for start in periods.starts_ms[:-1]}
+
+    def begin() -> tuple[Bindings, str]:
+        bindings = ask.bindings()
+        bindings.named("starts", list(periods.starts_ms[:-1]), "Array(Int64)")
+        return bindings, filter_sql(query.filter, "$.filter", bindings)
+
+    bindings, where = begin()
+    conditions = _conditions(query, bindings)
+    counted = await ask.fetch(
+        "summary.counts",
+        bindings,
+        **conditions,
+        amount=_amount(query, bindings),
+        source=ask.source(bindings, where, **span),
+    )
+    bindings, where = begin()
+    active = selector_sql(query.active, "$.active", bindings)
+    new = await ask.fetch(
+        "summary.new_users",
+        bindings,
+        source=ask.source(bindings, f"{where} AND {active}", from_ms=0, to_ms=span["to_ms"]),
+    )
+    bindings, where = begin()
+    bindings.named("end_ms", span["to_ms"], "Int64")
+    around = {
+        "from_ms": span["from_ms"] - LOOK_AROUND_MS,
+        "to_ms": span["to_ms"] + LOOK_AROUND_MS,
+    }
+    sessions = await ask.fetch(
+        "summary.sessions",
+        bindings,
+        source=source.with_sessions(
+            bindings,
+            ask.source(bindings, where, **around),
+            ask.source(bindings, "session_id = ''", **around),
+        ),
+    )
+    for row in (*counted, *new, *sessions):
+        found[row.pop("start_ms")].update(row)
+    return {
+        label: _complete(found[start])
+        for label, start in zip(periods.labels, periods.starts_ms, strict=False)
+    }
+
+
+def _complete(row: Row) -> Row:
+    orders, revenue = row.get("orders", 0), row.get("revenue", 0.0)
+    return {
+        **{name: row.get(name, 0) for name in COUNTS},
+        **{name: row.get(name) for name in STAYS},
+        "revenue": revenue,
+        "revenue_per_order": revenue / orders if orders else None,
+    }
+
+
+async def answer(ask: Ask, query: SummaryQuery) -> Answer:
+    """Answer the summary."""
+    if query.breakdown:
+        raise InvalidRequest("$.breakdown", "the summary has none; the events report breaks down")
+    periods, year_before = _periods(ask, query)
+    numbers = await _numbers(ask, query, periods)
+    numbers_before = await _numbers(ask, query, year_before)
+    points = []
+    for i, label in enumerate(periods.labels[1:], start=1):
+        mature = periods.starts_ms[i + 1] <= ask.now_ms
+        then = _year_before(date.fromisoformat(label), query).isoformat()
+        now = numbers[label]
+        points.append(
+            {
+                "time": label,
+                **_calendar(date.fromisoformat(label), query),
+                **now,
+                "mature": mature,
+                "previous_period": _compared(
+                    periods.labels[i - 1], now, numbers[periods.labels[i - 1]], mature
+                ),
+                "previous_year": _compared(then, now, numbers_before[then], mature),
+            }
+        )
+    result: Row = {"points": points}
+    if query.interval == "day":
+        result["day_types"] = _day_types(points)
+    if any(point.get("day_type", "") is None for point in points):
+        ask.warn(
+            "holidays_unknown", "the holidays of a year are announced at the end of the year before"
+        )
+    return Answer(result=result, semantics=_semantics(query))
+
+
+def _compared(time: str, now: Row, then: Row, mature: bool) -> Row:
+    return {
+        "time": time,
+        **then,
+        "change": {
+            name: (now[name] - then[name]) / then[name]
+            if mature and then[name] and now[name] is not None
+            else None
+            for name in NUMBERS
+        },
+    }
+
+
+def _calendar(day: date, query: SummaryQuery) -> Row:
+    """Return what the holiday calendar says of a day, or of the days of a longer period."""
+    if query.interval == "day":
+        kind = day_of(day)
+        return {
+            "day_type": kind.day_type if kind else None,
+            "holiday": kind.holiday if kind else None,
+        }
+    days: dict[str, int] = dict.fromkeys(DAY_TYPES, 0)
+    end = later(day, query.interval, 1)
+    while day < end:
+        kind = day_of(day)
+        if kind is None:
+            return {"days": None}
+        days[kind.day_type] += 1
+        day += timedelta(days=1)
+    return {"days": days}
+
+
+def _day_types(points: list[Row]) -> list[Row]:
+    """Add the days up by type and holiday; users are not additive, so they stand as the mean of a day."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for point in points:
+        if point["day_type"] is not None:
+            groups.setdefault((point["day_type"], point["holiday"] or ""), []).append(point)
+    order: dict[Any, int] = {name: i for i, name in enumerate(DAY_TYPES)}
+    return [
+        {
+            "day_type": day_type,
+            "holiday": holiday or None,
+            "days": len(days),
+            "users_per_day": sum(day["users"] for day in days) / len(days),
+            **{name: sum(day[name] for day in days) for name in _ADDITIVE},
+        }
+        for (day_type, holiday), days in sorted(
+            groups.items(), key=lambda group: (order[group[0][0]], group[0][1])
+        )
+    ]
+
+
+def _semantics(query: SummaryQuery) -> Row:
+    return {
+        "interval": query.interval,
+        **{
+            name: msgspec.to_builtins(getattr(query, name))
+            for name in ("active", "page_view", "share", "order")
+        },
+        "revenue": query.revenue,
+        "calendar": "whole days, weeks from Monday, months or quarters of the timezone that the time range touches",
+        "users": "with an event of `active` in the period",
+        "new_users": "whose first event of `active` ever lies in the period",
+        "sessions": "whose first event lies in the period; followed for a day before and after the periods asked for",
+        "session": source.SESSION_DEFINITION,
+        "stay": "last minus first event of a session",
+        "revenue_is": "the number in `revenue` added up over the events of `order`",
+        "previous_period": "the period directly before",
+        "previous_year": "the same day (29 February: the 28th), month or quarter a year before; a week: 52 weeks before",
+        "change": "(now - then) / then; null where then is 0 or the period has not ended",
+        "holidays": "of mainland China as the State Council announces them; null for years not announced; weekend: "
+        "free without a holiday; adjusted_workday: a Saturday or Sunday that is worked (调休)",
+    }
+
+
+async def users(ask: Ask, query: SummaryQuery, cell: SummaryCell) -> UserSelect:
+    """Select the users of a number of a period."""
+    starts: dict[str, tuple[int, int]] = {}
+    for periods in _periods(ask, query):
+        ends = zip(periods.starts_ms, periods.starts_ms[1:], strict=False)
+        starts |= dict(zip(periods.labels, ends, strict=True))
+    if cell.time not in starts:
+        raise InvalidRequest("$.cell.time", "not the `time` of a period of this answer")
+    from_ms, to_ms = starts[cell.time]
+    bindings = ask.bindings()
+    where = filter_sql(query.filter, "$.filter", bindings)
+    conditions = _conditions(query, bindings)
+    if cell.metric == "new_users":
+        bindings.named("cell_from_ms", from_ms, "Int64")
+        events = ask.source(bindings, f"{where} AND {conditions['active']}", from_ms=0, to_ms=to_ms)
+        return UserSelect(
+            "summary.users_new", load_sql("summary.users_new", source=events), bindings
+        )
+    matches = conditions[{"users": "active", "sharers": "share", "payers": "order"}[cell.metric]]
+    events = ask.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
+    sql = load_sql("summary.users", source=events, matches=matches)
+    return UserSelect("summary.users", sql, bindings)
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: one row for each period, the compared numbers beside it."""
+    rows = []
+    for point in result["points"]:
+        row = {name: point[name] for name in point if not name.startswith("previous_")}
+        for name in ("previous_period", "previous_year"):
+            then = point[name]
+            row[f"{name}_time"] = then["time"]
+            for number in NUMBERS:
+                row[f"{name}_{number}"] = then[number]
+                row[f"{name}_{number}_change"] = then["change"][number]
+        rows.append(row)
+    return rows
+
+
+REPORT = Report(
+    name="summary",
+    summary="Day, week, month and quarter report with the previous period and year (日报 周报 月报)",
+    params=SummaryQuery,
+    answer=answer,
+    table=table,
+    cell=SummaryCell,
+    users=users,
+)
