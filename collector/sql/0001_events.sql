@@ -4,7 +4,8 @@
 -- with time. The key holds only what the client fixed when it made the event, so a retry with another envelope, another
 -- sent_at or another corrected time collapses into the first. A changed copy under the same event_id never gets here: the
 -- writer looks ids up in `event_ids` first.
--- Partitions: the client's own week, for the same reason. Queries filter on the corrected `occurred_at`; its minmax index
+-- Partitions: the client's own week, for the same reason; years before 2026 and one partition from 2032 on, so that one
+-- request with mad clocks cannot make thousands of parts (325 at most). Queries filter on the corrected `occurred_at`; its minmax index
 -- skips the rest.
 -- Absent texts are '', absent numbers 0 unless Nullable. Times are UTC.
 CREATE TABLE IF NOT EXISTS events
@@ -67,7 +68,11 @@ CREATE TABLE IF NOT EXISTS events
     INDEX actor_bloom actor TYPE bloom_filter(0.01) GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(precedence)
-PARTITION BY toMonday(client_occurred_at)
+PARTITION BY multiIf(
+    client_occurred_at < toDateTime64('2026-01-01', 3, 'UTC'), toStartOfYear(client_occurred_at),
+    client_occurred_at < toDateTime64('2032-01-01', 3, 'UTC'), toMonday(client_occurred_at),
+    toDate('2032-01-01')
+)
 ORDER BY (app_id, event, client_occurred_at, event_key)
 SETTINGS
     non_replicated_deduplication_window = 10000,
