@@ -55,7 +55,12 @@ dead_letters_app = typer.Typer(
     "A refused event is kept for 90 days with the reason and its raw text. 保留 90 天。",
     no_args_is_help=True,
 )
+privacy_app = typer.Typer(
+    help="Erase a person, or hand out all that is stored of one. 个人信息删除与导出。",
+    no_args_is_help=True,
+)
 app.add_typer(keys_app, name="keys")
+app.add_typer(privacy_app, name="privacy")
 app.add_typer(dead_letters_app, name="dead-letters")
 keys_app.add_typer(create_app, name="create")
 
@@ -500,6 +505,87 @@ def dead_letters_redrive(
         if not done:
             typer.echo("no dead letters / 无被拒事件", err=True)
     raise typer.Exit(int(any(one.error for one in done)))
+
+
+PersonId = Annotated[
+    str,
+    typer.Argument(
+        help="Any id of the person: kind:value, or kind@app_id:value for one app. 任一标识，如 openid:o123。"
+    ),
+]
+OfProject = Annotated[
+    str, typer.Option(help="Needed where there are several projects. 项目（有多个时必填）。")
+]
+
+
+@privacy_app.command("erase")
+def privacy_erase(
+    asked: PersonId,
+    project: OfProject = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. 不再确认。")] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+    clickhouse_url: WriterUrl = "",
+) -> None:
+    """
+    Remove everything of a person for good and print a receipt in JSON (彻底删除某个用户的数据).
+
+    Takes all ids that make the person, from all tables and refused events. It stays gone when old batches are sent again.
+    """
+    from collector import privacy  # noqa: PLC0415
+
+    name, app_ids = _project_of(data_dir, access_file, project)
+
+    def work(client: Client) -> privacy.Receipt:
+        person = privacy.find(client, name, asked, app_ids)
+        if not yes:
+            ids = "\n".join(f"  {kind} {value}  {app}" for kind, app, value in person.ids)
+            typer.echo(f"all data of this person goes / 将删除该用户的全部数据:\n{ids}", err=True)
+            typer.confirm("erase / 确认删除", abort=True, err=True)
+        return privacy.erase(client, data_dir / "spool", person, asked)
+
+    typer.echo(msgspec.json.encode(_private(data_dir, clickhouse_url, work)))
+
+
+@privacy_app.command("export")
+def privacy_export(
+    asked: PersonId,
+    project: OfProject = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+    clickhouse_url: WriterUrl = "",
+) -> None:
+    """Print everything of a person, one JSON object a line, the receipt last (导出某个用户的全部数据)."""
+    from collector import privacy  # noqa: PLC0415
+
+    name, app_ids = _project_of(data_dir, access_file, project)
+
+    def work(client: Client) -> None:
+        person = privacy.find(client, name, asked, app_ids)
+        for row in privacy.export(client, person, asked):
+            typer.echo(msgspec.json.encode(row))
+
+    _private(data_dir, clickhouse_url, work)
+
+
+def _private(data_dir: Path, clickhouse_url: str, work: Callable[[Client], Found]) -> Found:
+    from collector.privacy import PrivacyError  # noqa: PLC0415
+
+    try:
+        return _with_clickhouse(data_dir, clickhouse_url, work)
+    except PrivacyError as error:
+        _refuse(str(error))
+
+
+def _project_of(data_dir: Path, access_file: str, project: str) -> tuple[str, list[str]]:
+    """Return the project meant and its apps."""
+    apps = access.load(_access_path(data_dir, access_file)).apps
+    names = sorted({one.project for one in apps})
+    if not project and len(names) == 1:
+        [project] = names
+    if project not in names:
+        _refuse(f"--project is one of: {', '.join(names) or 'none yet'} / 请用 --project 指定项目")
+    return project, sorted(one.app_id for one in apps if one.project == project)
 
 
 def _with_clickhouse(data_dir: Path, clickhouse_url: str, work: Callable[[Client], Found]) -> Found:

@@ -83,6 +83,10 @@ identity_bindings_total = Counter(
 identity_conflicts_total = Counter(
     "scenetrail_identity_conflicts_total", "Bindings that would have merged two persons."
 )
+events_erased_total = Counter(
+    "scenetrail_events_erased_total",
+    "Events not stored, since their person was erased after they happened.",
+)
 dedup_filter_ratio = Gauge(
     "scenetrail_dedup_filter_ratio",
     "Share of the writer's filter in use; above 0.5 lookups cost more.",

@@ -146,6 +146,11 @@ class ClickHouseSink:
         rows = self.client.query(_sql("unbindings"), parameters={"since_ms": since_ms}).result_rows
         return [(int(left), int(right), int(at)) for left, right, at in rows]
 
+    def erased(self, since_ms: int) -> list[tuple[int, int, int]]:
+        """Ids erased since a time: (id_key, epoch ms up to which its events are gone, epoch ms when it was stored)."""
+        rows = self.client.query(_sql("erased"), parameters={"since_ms": since_ms}).result_rows
+        return [(int(key), int(until), int(at)) for key, until, at in rows]
+
     def insert_persons(self, assignments: list[Assignment], base_version: int) -> None:
         """Replace the persons of some ids where these assignments know more than the stored ones."""
         self.client.insert(

@@ -48,6 +48,7 @@ class Sink(Protocol):
     def insert_bindings(self, bindings: list[Binding], token: str) -> None: ...  # noqa: D102
     def bindings_of(self, keys: list[int]) -> list[Binding]: ...  # noqa: D102
     def unbindings(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
+    def erased(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
     def insert_persons(self, assignments: list[Assignment], base_version: int) -> None: ...  # noqa: D102
     def insert_conflicts(self, conflicts: list[Conflict], base_version: int) -> None: ...  # noqa: D102
     def close(self) -> None: ...  # noqa: D102
@@ -80,6 +81,8 @@ class Writer:
         self._unbindings: set[tuple[int, int, int]] = set()
         self._newest_unbinding_ms = 0
         self._next_unbinding_look_s = 0.0
+        self._erased: dict[int, int] = {}
+        self._newest_erasure_ms = 0
 
     def run(self, drain_s: float) -> None:
         """
@@ -169,9 +172,9 @@ class Writer:
         # (test_part_lost_after_its_token_was_logged). The token serves the driver's own repetition of a request; what
         # another attempt stores twice has the same sort key.
         token = secrets.token_hex(16)
-        kept = self.recognise_duplicates(block)
         self.unbind()
-        self.bind(block.bindings(kept), token)
+        kept = self.drop_erased(block, self.recognise_duplicates(block))
+        self.bind(self._without_erased(block.bindings(kept)), token)
         events, keys = block.table, block.keys
         if kept is not None:
             events, keys = events.filter(pa.array(kept)), keys[kept]
@@ -197,6 +200,30 @@ class Writer:
             kept &= ~np.isin(keys, self._sink.stored_keys(candidates))
         return None if kept.all() else kept
 
+    def drop_erased(self, block: Block, kept: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Unmark the events of erased persons that happened before the erasure: a queue of a client's may bring them."""
+        if not self._erased or not len(block.keys):
+            return kept
+        until = np.array([self._erased.get(ids.actor, -1) for ids in block.ids], dtype=np.int64)
+        gone = block.occurred_at <= until
+        if kept is not None:
+            gone &= kept
+        if not gone.any():
+            return kept
+        metrics.events_erased_total.inc(int(gone.sum()))
+        return ~gone if kept is None else kept & ~gone
+
+    def _without_erased(self, bindings: list[Binding]) -> list[Binding]:
+        """The bindings but those of events before an erasure of one of their ids."""
+        if not self._erased:
+            return bindings
+        return [
+            b
+            for b in bindings
+            if b.occurred_at
+            > max(self._erased.get(b.id_key, -1), self._erased.get(b.other_key, -1))
+        ]
+
     def bind(self, bindings: list[Binding], token: str) -> None:
         """Append new bindings and resolve the persons of everyone they touch."""
         new = [b for b in bindings if not self._is_known(b)]
@@ -211,10 +238,11 @@ class Writer:
             self._known_bindings.popitem(last=False)
 
     def unbind(self) -> None:
-        """Follow what people took apart: at most once a second, resolve again whom it touches."""
+        """Follow what people took apart or had erased: at most once a second, resolve again whom it touches."""
         if time.monotonic() < self._next_unbinding_look_s:
             return
         self._next_unbinding_look_s = time.monotonic() + _UNBINDING_LOOK_S
+        self._follow_erasures()
         # Rows may become visible a little after the time they carry.
         since_ms = max(0, self._newest_unbinding_ms - _UNBINDING_OVERLAP_MS)
         new = set(self._sink.unbindings(since_ms)) - self._unbindings
@@ -226,6 +254,16 @@ class Writer:
         self._unbindings |= new
         self._newest_unbinding_ms = max(at for _, _, at in self._unbindings)
         self._resolve({left for left, _, _ in new} | {right for _, right, _ in new})
+
+    def _follow_erasures(self) -> None:
+        """Learn which ids were erased; their later bindings are new and must not look known."""
+        since_ms = max(0, self._newest_erasure_ms - _UNBINDING_OVERLAP_MS)
+        for key, until_ms, at_ms in self._sink.erased(since_ms):
+            self._newest_erasure_ms = max(self._newest_erasure_ms, at_ms)
+            if self._erased.get(key, -1) < until_ms:
+                self._erased[key] = until_ms
+                for pair in [pair for pair in self._known_bindings if key in pair]:
+                    del self._known_bindings[pair]
 
     def _unbind_when_idle(self) -> None:
         """``unbind`` while no events come; a server that is away is met again soon."""

@@ -1,0 +1,352 @@
+"""
+Everything of one person: erased for good, or handed out (PIPL, GDPR). Called by ``cli`` with the writer's rights.
+
+A person is all ids that make it one (``identity_map``). Erasing, in this order, so that nothing comes back:
+
+1. Nothing waits in the spool; else refused, with what to do.
+2. Tombstones: the writer stores no event of these ids that happened until now, and follows no such binding.
+3. What the collector accepted before the tombstones is stored. Then rows are removed from every table, by mutations that
+   rewrite the parts, and counted again until there are none.
+4. A receipt without ids stays. ``event_ids`` keeps its keys, so that a batch sent again is still recognised.
+
+Rows of other persons that carry one of the ids (a shared device) stay theirs; the id is taken out of them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import Struct
+
+from collector.identity import id_key
+from collector.spool import FILE_MAGIC, segments
+from sdk_spec import limits
+from sdk_spec.ids import KINDS, KINDS_OF_AN_APP
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+SPOOL_WAIT_S = 60.0
+FOLLOW_S = 2.5
+"""The writer looks for tombstones once a second, before it stores a block."""
+MAX_ROUNDS = 3
+_SETTINGS = {"mutations_sync": 2, "max_execution_time": 0, "max_partitions_per_insert_block": 0}
+TABLES = (
+    "events",
+    "dead_letters",
+    "identity_bindings",
+    "identity_map",
+    "identity_conflicts",
+    "identity_unbindings",
+    "segment_users",
+)
+"""All tables with rows about a person; each has ``privacy.where_<table>.sql``."""
+
+
+class PrivacyError(Exception):
+    """Cannot be done now; the message says why and what to do."""
+
+
+class Person(Struct, frozen=True):
+    """All ids of a person: their keys, and (kind, app_id, id) of those whose text is known."""
+
+    project: str
+    person: int
+    keys: list[int]
+    ids: list[tuple[str, str, str]]
+
+    def values(self) -> dict[str, Any]:
+        """The parameters of ``privacy.where_<table>.sql``."""
+        quoted = {
+            text
+            for _, _, value in self.ids
+            for text in (json.dumps(value), json.dumps(value, ensure_ascii=False))
+        }
+        return {
+            "project": self.project,
+            "keys": self.keys,
+            "quoted_ids": sorted(quoted),
+            **{
+                f"{kind}s": sorted(
+                    f"{app_id}\x1f{value}" for each, app_id, value in self.ids if each == kind
+                )
+                for kind in KINDS
+            },
+        }
+
+
+class Receipt(Struct, frozen=True):
+    """What was done. ``rows``: by table; ``left``: rows found afterwards, all 0."""
+
+    receipt_id: str
+    action: str
+    project: str
+    asked: str
+    done_at_ms: int
+    ids: list[dict[str, str]]
+    rows: dict[str, int]
+    ids_taken_out_of_events_of_others: int
+    left: dict[str, int]
+    spool: str
+    stays: str
+
+
+def find(client: Client, project: str, asked: str, app_ids: list[str]) -> Person:
+    """
+    Return the person of ``kind:value``. Errors: PrivacyError when nobody or several persons have it.
+
+    An openid or anonymous_id is looked for in each app of the project; ``kind@app_id:value`` means one app.
+    """
+    kind, colon, value = asked.partition(":")
+    kind, _, app_id = kind.partition("@")
+    if not colon or kind not in KINDS or not value:
+        raise PrivacyError(
+            f"give the id as kind:value, such as openid:o123; kinds: {', '.join(KINDS)} / 请写成 kind:value"
+        )
+    apps = ([app_id] if app_id else app_ids) if kind in KINDS_OF_AN_APP else [""]
+    by_key = {id_key(project, kind, each, value): (kind, each, value) for each in apps}
+    rows = client.query(
+        _sql("persons"), parameters={"keys": list(by_key), "project": project}
+    ).result_rows
+    persons = {int(row[0]) for row in rows}
+    if not persons:
+        raise PrivacyError("nobody with this id is stored in this project / 未找到该标识对应的用户")
+    if len(persons) > 1:
+        raise PrivacyError(
+            f"several persons have this id, one in each app; give kind@app_id:value, apps: {', '.join(apps)} "
+            "/ 多个应用中都有该标识，请用 kind@app_id:value 指定应用"
+        )
+    [person] = persons
+    members = client.query(_sql("members"), parameters={"person": person}).result_rows
+    keys = sorted({person, *(int(row[0]) for row in members)})
+    ids = {(str(row[1]), str(row[2]), str(row[3])) for row in members if row[1]}
+    ids |= {one for key, one in by_key.items() if key in keys}
+    return Person(project, person, keys, sorted(ids))
+
+
+def erase(
+    client: Client, spool_dir: Path, person: Person, asked: str, wait_s: float = SPOOL_WAIT_S
+) -> Receipt:
+    """
+    Remove a person. Repeating it is safe, also after it broke off.
+
+    Errors: PrivacyError when events wait in the spool and nobody stores them.
+    """
+    _wait_for_spool(spool_dir, wait_s)
+    receipt_id = uuid.uuid4().hex
+    now_ms = time.time_ns() // 1_000_000
+    # A clock that goes ahead a little is believed, so events of now may carry a later time.
+    until_ms = now_ms + limits.MAX_CLOCK_SKEW_MS
+    client.command(
+        _sql("bury"),
+        parameters={"keys": person.keys, "erased_ms": until_ms, "receipt_id": receipt_id},
+    )
+    time.sleep(FOLLOW_S)
+    _wait_for_spool(spool_dir, wait_s)
+    rows = dict.fromkeys(TABLES, 0)
+    taken_out = 0
+    left: dict[str, int] = {}
+    for _ in range(MAX_ROUNDS):
+        found = _count(client, person, until_ms)
+        for table, number in found.items():
+            rows[table] = max(rows[table], number)
+            if number:
+                _command(client, f"delete_{table}", person, until_ms)
+        others = _others(client, person, until_ms)
+        taken_out = max(taken_out, others)
+        if others:
+            _command(client, "take_out", person, until_ms)
+        left = _count(client, person, until_ms)
+        left["events_of_others"] = _others(client, person, until_ms)
+        if not any(left.values()):
+            break
+    else:
+        raise PrivacyError(
+            f"rows still come in for this person: {left}; is another collector storing old events? Repeat the command "
+            "/ 仍有该用户的数据写入，请稍后重试"
+        )
+    receipt = Receipt(
+        receipt_id=receipt_id,
+        action="erase",
+        project=person.project,
+        asked=asked,
+        done_at_ms=now_ms,
+        ids=_named(person),
+        rows=rows,
+        ids_taken_out_of_events_of_others=taken_out,
+        left=left,
+        spool="drained before; files of stored events are deleted within a minute",
+        stays="keys of events (event_ids) and of ids (erased_ids), 64-bit hashes, so that nothing comes back",
+    )
+    _keep(client, receipt)
+    return receipt
+
+
+def export(client: Client, person: Person, asked: str) -> Iterator[dict[str, Any]]:
+    """
+    Give everything of a person: one object for each row with its ``table``, then the receipt.
+
+    What waits in the spool is not stored yet and so is not in it.
+    """
+    now_ms = 2**42
+    rows = {}
+    for table in TABLES:
+        result = client.query(
+            f"{_sql('select')}\nFROM {table}{_final(table)}\nWHERE {_sql(f'where_{table}')}",
+            parameters={**person.values(), "until_ms": now_ms},
+        )
+        rows[table] = len(result.result_rows)
+        for row in result.named_results():
+            yield {"table": table, **{name: _plain(value) for name, value in row.items()}}
+    receipt = Receipt(
+        receipt_id=uuid.uuid4().hex,
+        action="export",
+        project=person.project,
+        asked=asked,
+        done_at_ms=time.time_ns() // 1_000_000,
+        ids=_named(person),
+        rows=rows,
+        ids_taken_out_of_events_of_others=0,
+        left={},
+        spool="what waits there is not in the export",
+        stays="everything",
+    )
+    _keep(client, receipt)
+    yield {"table": "receipt", **msgspec.to_builtins(receipt)}
+
+
+def waiting_bytes(spool_dir: Path, ends: dict[str, int] | None = None) -> int:
+    """
+    Bytes of the spool that are not stored yet, looked at from outside; ``ends``: only up to these.
+
+    A segment that is gone was stored.
+    """
+    stored = _stored(spool_dir)
+    wanted = spool_ends(spool_dir) if ends is None else ends
+    existing = spool_ends(spool_dir)
+    return sum(
+        max(0, end - max(stored.get(name, 0), len(FILE_MAGIC)))
+        for name, end in wanted.items()
+        if name in existing
+    )
+
+
+def spool_ends(spool_dir: Path) -> dict[str, int]:
+    """Return the size of each segment by ``<worker>/<file>``."""
+    if not spool_dir.is_dir():
+        return {}
+    found = {}
+    for folder in spool_dir.iterdir():
+        if folder.is_dir():
+            for path in segments(folder):
+                try:
+                    found[f"{folder.name}/{path.name}"] = path.stat().st_size
+                except FileNotFoundError:
+                    continue  # stored and deleted meanwhile
+    return found
+
+
+class _State(Struct):
+    stored: dict[str, int] = {}
+
+
+class _Checkpoint(Struct):
+    state: _State
+
+
+def _stored(spool_dir: Path) -> dict[str, int]:
+    try:
+        content = (spool_dir / "checkpoint.json").read_bytes()
+        return msgspec.json.decode(content, type=_Checkpoint).state.stored
+    except FileNotFoundError:
+        return {}
+    except msgspec.DecodeError as error:
+        raise PrivacyError(
+            "the spool's checkpoint cannot be read; start scenetrail, which mends it, then repeat "
+            "/ 缓冲检查点无法读取，请先启动 scenetrail"
+        ) from error
+
+
+def _wait_for_spool(spool_dir: Path, wait_s: float) -> None:
+    """Return once all that lies in the spool now is stored. Errors: PrivacyError."""
+    ends = spool_ends(spool_dir)
+    deadline = time.monotonic() + wait_s
+    while waiting := waiting_bytes(spool_dir, ends):
+        if time.monotonic() > deadline:
+            raise PrivacyError(
+                f"{waiting} bytes of events wait in the spool {spool_dir} and may be this person's; nothing was removed. "
+                "Start scenetrail so that they are stored, then repeat / 缓冲中还有未入库的事件，请先启动 scenetrail 入库后重试"
+            )
+        time.sleep(0.2)
+
+
+def _count(client: Client, person: Person, until_ms: int) -> dict[str, int]:
+    return {
+        table: int(
+            client.query(
+                f"SELECT count() FROM {table}{_final(table)} WHERE {_sql(f'where_{table}')}",  # noqa: S608 (TABLES)
+                parameters={**person.values(), "until_ms": until_ms},
+            ).result_rows[0][0]
+        )
+        for table in TABLES
+    }
+
+
+def _final(table: str) -> str:
+    """Count rows that copies make one only once; all of them are removed."""
+    return " FINAL" if table == "events" else ""
+
+
+def _others(client: Client, person: Person, until_ms: int) -> int:
+    rows = client.query(
+        _sql("others"), parameters={**person.values(), "until_ms": until_ms}
+    ).result_rows
+    return int(rows[0][0])
+
+
+def _command(client: Client, name: str, person: Person, until_ms: int) -> None:
+    table = name.removeprefix("delete_")
+    sql = (
+        _sql(name)
+        if table == name
+        else f"ALTER TABLE {table} DELETE WHERE {_sql(f'where_{table}')}"
+    )
+    client.command(sql, parameters={**person.values(), "until_ms": until_ms}, settings=_SETTINGS)
+
+
+def _keep(client: Client, receipt: Receipt) -> None:
+    client.command(
+        _sql("keep"),
+        parameters={
+            "receipt_id": receipt.receipt_id,
+            "action": receipt.action,
+            "project": receipt.project,
+            "done_ms": receipt.done_at_ms,
+            "ids": len(receipt.ids),
+            "tables": list(receipt.rows),
+            "numbers": list(receipt.rows.values()),
+        },
+    )
+
+
+def _named(person: Person) -> list[dict[str, str]]:
+    return [dict(zip(("kind", "app_id", "id"), one, strict=True)) for one in person.ids]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (a column's value)
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+@cache
+def _sql(name: str) -> str:
+    """Text of ``sql/privacy.<name>.sql`` without its comments."""
+    text = resources.files("collector.sql").joinpath(f"privacy.{name}.sql").read_text("utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()

@@ -1,0 +1,15 @@
+-- privacy.others: events of other persons that carry an id of a person.  Caller: collector/privacy.py
+-- Params: those of privacy.take_out
+-- Rows:   count UInt64
+-- Source: a device or openid that two used: it stayed with the first, the events of the second carry it.
+SELECT count()
+FROM events
+WHERE project = {project:String}
+    AND actor NOT IN {keys:Array(UInt64)}
+    AND occurred_at <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
+    AND (
+        concat(app_id, '\x1f', anonymous_id) IN {anonymous_ids:Array(String)}
+        OR concat(app_id, '\x1f', openid) IN {openids:Array(String)}
+        OR concat('\x1f', unionid) IN {unionids:Array(String)}
+        OR concat('\x1f', user_id) IN {user_ids:Array(String)}
+    )

@@ -1,0 +1,126 @@
+"""The writer and tombstones: what happened before an erasure does not come back, what happens later is new."""
+
+import threading
+
+import numpy as np
+import pytest
+from query_support import APP, PROJECT, event, id_key, insert
+
+from collector import privacy
+from collector.filter import KeyFilter
+from collector.identity import Binding
+from collector.migrate import connect
+from collector.rows import build_block
+from collector.sinks import ClickHouseSink
+from collector.spool import SpoolReader, SpoolRecord
+from collector.writer import Writer
+
+T = 1_790_000_000_000
+LATER = 4_000_000_000_000
+
+
+@pytest.fixture
+def writer(database_url, tmp_path):
+    return Writer(
+        SpoolReader(tmp_path / "spool"),
+        ClickHouseSink(database_url, 30),
+        KeyFilter(1_000),
+        block_rows=10,
+        flush_interval_ms=1,
+        stopping=threading.Event(),
+    )
+
+
+def bind(at, event_id):
+    return Binding(
+        project=PROJECT,
+        id_key=id_key("user_id", "u1"),
+        kind="user_id",
+        app_id="",
+        id="u1",
+        other_key=id_key("openid", "o1"),
+        other_kind="openid",
+        other_app_id=APP,
+        other_id="o1",
+        occurred_at=at,
+        event_id=event_id,
+        event_app_id=APP,
+        received_at=at,
+    )
+
+
+def record(event_id, at, ids):
+    body = (
+        f'{{"app_id":"{APP}","platform":"wechat",{ids},"events":'
+        f'[{{"event_id":"{event_id}","event":"page_view","occurred_at":{at}}}]}}'
+    )
+    return SpoolRecord(1, at, f"r-{event_id}", PROJECT, APP, 300_000, [], [], body.encode())
+
+
+USER = '"user_id":"u1","openid":"o1"'
+
+
+def erase(database_url, tmp_path, asked):
+    client = connect(database_url)
+    try:
+        person = privacy.find(client, PROJECT, asked, [APP])
+        return privacy.erase(client, tmp_path / "nothing", person, asked, wait_s=0)
+    finally:
+        client.close()
+
+
+def ids_of(database):
+    rows = database.query("SELECT event_id FROM events FINAL ORDER BY event_id").result_rows
+    return [row[0] for row in rows]
+
+
+def test_what_was_before_stays_away_and_what_comes_later_is_new(
+    writer, database, database_url, tmp_path
+):
+    writer.store(build_block([record("e1", T, USER)]), [])
+    receipt = erase(database_url, tmp_path, "openid:o1")
+    assert (receipt.rows["events"], len(receipt.ids)) == (1, 2)
+    assert ids_of(database) == []
+
+    restarted = Writer(
+        writer._reader,
+        writer._sink,
+        KeyFilter(1_000),
+        block_rows=10,
+        flush_interval_ms=1,
+        stopping=threading.Event(),
+    )
+    block = build_block(
+        [
+            record("e2", T + 1, USER),
+            record("e3", T + 2, '"openid":"o1"'),
+            record("e4", T + 3, '"user_id":"u2","openid":"o1"'),
+        ]
+    )
+    restarted.store(block, [])
+    assert ids_of(database) == ["e4"]
+    assert database.query("SELECT count() FROM identity_bindings").result_rows == [(0,)]
+
+    restarted.bind(restarted._without_erased([bind(T, "e5"), bind(LATER, "e6")]), "t")
+    rows = database.query("SELECT DISTINCT event_id FROM identity_bindings").result_rows
+    assert rows == [("e6",)]
+    assert restarted.drop_erased(block, np.array([False, False, False])) is not None
+
+
+def test_an_id_in_several_apps_must_name_the_app(database, database_url, tmp_path):
+    insert(
+        database,
+        [event("openid:o1", "a", T), event("openid:o1", "a", T, app_id="wx0002")],
+    )
+    client = connect(database_url)
+    with pytest.raises(privacy.PrivacyError, match="kind@app_id:value"):
+        privacy.find(client, PROJECT, "openid:o1", [APP, "wx0002"])
+    person = privacy.find(client, PROJECT, "openid@wx0002:o1", [APP, "wx0002"])
+    client.close()
+    assert person.ids == [("openid", "wx0002", "o1")]
+    receipt = erase(database_url, tmp_path, "openid:o1")
+    assert receipt.ids == [{"kind": "openid", "app_id": APP, "id": "o1"}]
+    rows = database.query("SELECT app_id FROM events").result_rows
+    assert rows == [("wx0002",)]
+    kept = database.query("SELECT action, ids, rows['events'] FROM privacy_receipts").result_rows
+    assert kept == [("erase", 1, 1)]
