@@ -58,6 +58,7 @@ def cards(ask: Ask, asked: Asked, bindings: Bindings) -> str:
     """Return the SELECT of all cards."""
     return load_sql(
         "share.cards",
+        order=source.order(),
         matches=filter_sql(asked.query.filter, "$.filter", bindings),
         key=breakdowns.key_sql(asked.query.breakdown, bindings),
         source=source_of_cards(ask, bindings),
@@ -95,6 +96,7 @@ def _conversions(ask: Ask, asked: Asked, bindings: Bindings) -> str:
     )
     return load_sql(
         "share.conversions",
+        order=source.order(),
         value=value,
         events=_with_sessions(ask, bindings, f"{condition} AND {in_range}"),
     )
@@ -130,7 +132,7 @@ def statement(
     return load_sql(
         "share.with",
         cards=cards(ask, asked, bindings),
-        openings=load_sql("share.openings", entries=_entries(ask, bindings)),
+        openings=load_sql("share.openings", order=source.order(), entries=_entries(ask, bindings)),
         opens=load_sql("share.opens"),
         conversions=_conversions(ask, asked, bindings),
         facts=load_sql("share.facts"),

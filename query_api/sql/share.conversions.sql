@@ -1,5 +1,5 @@
 -- share.conversions: conversion events with the card that they are due to.  Caller: query_api/share_sql.py
--- Params: fragments value (a number), events (source.sessions over the conversion events of the range)
+-- Params: fragments order (source.order), value (a number), events (source.sessions over the conversion events of the range)
 -- Rows:   user UInt64, at_ms Int64, value Float64, due: tuple of card, group_id, opened, session, sharer, depth, page, channel, key,
 --         matches as in share.opens
 -- Source: an event that carries a known card: that card, if the user opened it before; else the card that its session opened last
@@ -13,18 +13,19 @@ FROM
 (
     SELECT
         converted.user AS user,
-        converted.at.1 AS at_ms,
+        converted.at_ms AS at_ms,
         converted.value AS value,
         arrayLast(
-            open -> open.3 <= converted.at AND if(converted.known, open.1 = converted.carried, open.4 = converted.session),
+            open -> open.3 <= converted.event_order AND if(converted.known, open.1 = converted.carried, open.4 = converted.session),
             opened.opens
         ) AS due
     FROM
     (
         SELECT
             user,
-            (toUnixTimestamp64Milli(occurred_at), seq, event_id) AS at,
-            (toString(app_id), session_id, silent_session_ms) AS session,
+            {{order}} AS event_order,
+            toUnixTimestamp64Milli(occurred_at) AS at_ms,
+            sipHash64(toString(app_id), session_id, silent_session_ms) AS session,
             sipHash64(toString(app_id), share_id) AS carried,
             share_id != '' AND carried IN (SELECT card FROM given) AS known,
             toFloat64({{value}}) AS value

@@ -1,7 +1,7 @@
 -- share.earliest: the earliest card of each cycle.  Caller: query_api/share_forest.py load()
 -- Params: those of share.cards; table cycles (card, cycle UInt64); fragment cards (share.cards)
 -- Rows:   card UInt64
-SELECT argMin(card, (shared_ms, seq, event_id, app_id)) AS card
+SELECT argMin(card, (shared, app_id)) AS card
 FROM
 (
     {{cards}}

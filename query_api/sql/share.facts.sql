@@ -31,12 +31,12 @@ SELECT
     channel,
     group_id,
     key,
-    opened.1 AS at_ms,
+    opened_ms AS at_ms,
     toBool(is_new) AS is_new,
     toFloat64(0) AS amount
 FROM opens
 WHERE (matches OR state = 2)
-    AND opened.1 >= {range_from_ms:Int64}
+    AND opened_ms >= {range_from_ms:Int64}
 UNION ALL
 SELECT
     toUInt8(3) AS kind,

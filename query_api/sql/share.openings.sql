@@ -1,50 +1,37 @@
--- share.openings: sessions that carry a share_id in an app_launch or app_show, and the first entry ever of every user.
---         Caller: query_api/share_sql.py
--- Params: favourite_scenes, relaunch_scenes Array(String) ("platform scene"); fragment entries (source.sessions over all
---         app_launch and app_show up to the end of the range)
--- Rows:   user, card UInt64 (0: entries without a card, and favourites), session (app_id, session_id, silent_session_ms),
---         first_any, first_fresh (at_ms, seq, event_id: of any entry, of one that is no relaunch; at_ms 2^62: none),
---         group_id String, first_entry (of the user, ever), last_any_ms Int64
--- Source: one pass over all entries, since new means the first entry ever. Only the silent sessions of the range are cut.
+-- share.openings: each user's sessions that carry a share_id in an app_launch or app_show.  Caller: query_api/share_sql.py
+-- Params: favourite_scenes, relaunch_scenes Array(String) ("platform scene"); fragments order (source.order), entries
+--         (source.sessions over all app_launch and app_show up to the end of the range)
+-- Rows:   user UInt64, visits Array of (card UInt64, session UInt64, first_any, first_fresh String: the first entry, and the first
+--         that is no relaunch, '' without one, as source.order; group_id String), first_entry String (of all, ever), last_ms Int64
+-- Source: one pass over all entries, since new means the first entry ever. Favourites are no visits. Only the silent sessions of
+--         the range are cut. A session is known by siphash of its app, session_id and start.
 SELECT
     user,
-    card,
-    session,
-    first_any,
-    first_fresh,
-    group_id,
-    min(first_any_entry) OVER (PARTITION BY user) AS first_entry,
-    last_any_ms
+    groupArrayIf((card, session, first_any, first_fresh, group_id), card != 0) AS visits,
+    min(first_any) AS first_entry,
+    max(last_ms) AS last_ms
 FROM
 (
     SELECT
         user,
-        opened.1 AS card,
-        opened.2 AS session,
-        minIf(at, opened.3 != 1) AS first_any,
-        if(countIf(opened.3 = 0) = 0, (toInt64(4611686018427387904), toUInt32(0), ''), minIf(at, opened.3 = 0)) AS first_fresh,
-        argMinIf(group_id, at, group_id != '') AS group_id,
-        min(at) AS first_any_entry,
-        max(at.1) AS last_any_ms
+        card,
+        session,
+        min(event_order) AS first_any,
+        minIf(event_order, NOT is_relaunch) AS first_fresh,
+        argMinIf(group, event_order, group != '') AS group_id,
+        max(at_ms) AS last_ms
     FROM
     (
         SELECT
             user,
-            toString(group_id) AS group_id,
-            (toUnixTimestamp64Milli(occurred_at), seq, event_id) AS at,
+            {{order}} AS event_order,
+            toUnixTimestamp64Milli(occurred_at) AS at_ms,
+            toString(group_id) AS group,
             concat(toString(platform), ' ', toString(scene)) AS place,
-            multiIf(
-                has({favourite_scenes:Array(String)}, place),
-                toUInt8(1),
-                has({relaunch_scenes:Array(String)}, place),
-                toUInt8(2),
-                toUInt8(0)
-            ) AS kind,
-            if(
-                share_id = '' OR kind = 1,
-                (toUInt64(0), ('', '', toInt64(0)), toUInt8(1)),
-                (sipHash64(toString(app_id), share_id), (toString(app_id), session_id, silent_session_ms), kind)
-            ) AS opened
+            has({relaunch_scenes:Array(String)}, place) AS is_relaunch,
+            share_id != '' AND NOT has({favourite_scenes:Array(String)}, place) AS is_visit,
+            if(is_visit, sipHash64(toString(app_id), share_id), toUInt64(0)) AS card,
+            if(is_visit, sipHash64(toString(app_id), session_id, silent_session_ms), toUInt64(0)) AS session
         FROM
         (
             {{entries}}
@@ -52,6 +39,7 @@ FROM
     )
     GROUP BY
         user,
-        opened.1,
-        opened.2
+        card,
+        session
 )
+GROUP BY user

@@ -1,16 +1,18 @@
 -- share.opens: opens: a card opened in a session.  Caller: query_api/share_sql.py
 -- Params: none
--- Rows:   user, card UInt64, session, opened (at_ms, seq, event_id: the opening entry), group_id String, is_new Bool (the user's
---         first entry ever), state UInt8 (0 counts, 1 the sharer's own, 2 no such card), and of the card: sharer UInt64, depth
---         UInt32, page, channel String, matches Bool, key Array(String)
--- Source: an entry by a relaunch scene opens a card only if it is the user's first one with that card.
+-- Rows:   user, card, session UInt64, opened String (the opening entry as source.order), opened_ms Int64, group_id String, is_new
+--         Bool (the user's first entry ever), state UInt8 (0 counts, 1 the sharer's own, 2 no such card), and of the card: sharer
+--         UInt64, depth UInt32, page, channel String, matches Bool, key Array(String)
+-- Source: an entry by a relaunch scene opens a card only if it is the user's first one with that card. The time is the first
+--         eight bytes of source.order.
 SELECT
     found.user AS user,
-    found.card AS card,
-    found.session AS session,
+    found.visit.1 AS card,
+    found.visit.2 AS session,
     found.opened AS opened,
-    found.group_id AS group_id,
-    found.opened = found.first_entry AS is_new,
+    toInt64(byteSwap(reinterpretAsUInt64(substring(opened, 1, 8)))) AS opened_ms,
+    found.visit.5 AS group_id,
+    opened = found.first_entry AS is_new,
     multiIf(forest.card = 0, toUInt8(2), forest.sharer = found.user, toUInt8(1), toUInt8(0)) AS state,
     forest.sharer AS sharer,
     forest.depth AS depth,
@@ -22,13 +24,32 @@ FROM
 (
     SELECT
         user,
-        card,
-        session,
-        group_id,
         first_entry,
-        if(first_any = min(first_any) OVER (PARTITION BY user, card), first_any, first_fresh) AS opened
-    FROM openings
-    WHERE card != 0
+        visit_and_opened.1 AS visit,
+        visit_and_opened.2 AS opened,
+        visit.1 AS card
+    FROM
+    (
+        SELECT
+            user,
+            first_entry,
+            arrayJoin(
+                arrayZip(
+                    visits,
+                    arrayMap(
+                        visit -> if(
+                            visit.3 = visit.4
+                                OR arrayExists(other -> other.1 = visit.1 AND other.3 < visit.3, visits),
+                            visit.4,
+                            visit.3
+                        ),
+                        visits
+                    )
+                )
+            ) AS visit_and_opened
+        FROM openings
+        WHERE notEmpty(visits)
+    )
+    WHERE opened != ''
 ) AS found
 LEFT JOIN forest ON found.card = forest.card
-WHERE found.opened.1 < 4611686018427387904

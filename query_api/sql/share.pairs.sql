@@ -18,7 +18,7 @@ FROM
         FROM opens
         WHERE state = 0
             AND matches
-            AND opened.1 >= {range_from_ms:Int64}
+            AND opened_ms >= {range_from_ms:Int64}
     ) AS opened
     INNER JOIN paths AS above ON opened.card = above.card
 )
