@@ -197,3 +197,35 @@ async def test_wrong_rules_are_refused_when_they_are_stored(client):
     document = await (await client.get("/openapi.json")).json()
     assert {"get", "post"} <= set(document["paths"]["/v1/segments"])
     assert "Rule" in document["components"]["schemas"]
+
+
+async def test_segments_are_compared_with_one_another_and_with_everyone(client):
+    payers = await make(client, "payers", {"did": PAY})
+    late = await make(client, "late", {"did": {**PAY, "within": {"last": 15}}})
+    body = {**RANGE, "segments": [payers, late], "breakdown": ["user.city"]}
+    body["filter"] = {"field": "event", "op": "eq", "values": ["open"]}
+
+    result = await call(client, "POST", "/v1/query/segments", body)
+    assert result["everyone"] == 3
+    assert [one["users"] for one in result["segments"]] == [2, 1]
+    [overlap] = result["overlaps"]
+    assert (overlap["users"], overlap["either"], overlap["similarity"]) == (1, 2, 0.5)
+    assert [row["everyone"] for row in result["rows"]] == [3]
+
+    by_app = await call(
+        client,
+        "POST",
+        "/v1/query/segments",
+        {**RANGE, "segments": [payers], "breakdown": ["event_id"]},
+    )
+    for row in by_app["rows"]:
+        [part] = row["segments"]
+        assert part["index"] == (150 if part["users"] else 0)
+    cell = {"within": [payers], "outside": [late]}
+    result = await call(client, "POST", "/v1/query/segments/users", {**body, "cell": cell})
+    assert [int(row["user"]) for row in result["users"]] == [U1]
+    cell = {"within": ["seg_x"]}
+    answer = await call(
+        client, "POST", "/v1/query/segments/users", {**body, "cell": cell}, status=400
+    )
+    assert answer["path"] == "$.cell.within[0]"
