@@ -53,7 +53,7 @@ MAX_SHARERS = 10_000
 MAX_CASCADE = 10_000
 MAX_ROWS = 1_000
 """Pages, channels or groups shown."""
-LEAST_CANDIDATES = 1_000
+LEAST_CANDIDATES = 200
 
 ShareId = Annotated[str, Meta(min_length=1, max_length=1_024)]
 
@@ -129,7 +129,7 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
     top = await _top(ask, query)
     bindings = ask.bindings()
     select = load_sql("share.counts", dimensions=share_sql.dimensions(ask, asked, top, bindings))
-    sql = share_sql.statement(ask, asked, bindings, forest, select)
+    sql = share_sql.statement(ask, asked, bindings, forest, select, described=True)
     tables: dict[str, dict[Key, Row]] = {name: {} for name in asked.dimensions}
     for row in await ask.fetch_sql("share.counts", sql, bindings):
         tables[row["dimension"]][tuple(row["value"])] = row
@@ -213,10 +213,10 @@ async def _sharers(
     """Return the sharers with the most descendant openers, and how many sharers there are."""
     if query.sharer_limit == 0:
         return [], 0
-    pairs = load_sql("share.pairs")
+    pairs = load_sql("share.pairs", among="sharer IN (SELECT sharer FROM candidates)")
     more = {
         "paths": load_sql("share.paths"),
-        "bounds": load_sql("share.bounds", pairs=pairs),
+        "bounds": load_sql("share.bounds"),
         "candidates": load_sql("share.candidates"),
     }
     select = load_sql("share.sharers", pairs=pairs)
@@ -293,7 +293,8 @@ async def _cascade(ask: Ask, query: ShareQuery, asked: Asked, forest: Forest) ->
     bindings.named("root", query.root, "String")
     bindings.named("cascade_limit", MAX_CASCADE, "UInt32")
     more = {"below": load_sql("share.below")}
-    sql = share_sql.statement(ask, asked, bindings, forest, load_sql("share.cascade"), more)
+    select = load_sql("share.cascade")
+    sql = share_sql.statement(ask, asked, bindings, forest, select, more, described=True)
     rows = await ask.fetch_sql("share.cascade", sql, bindings)
     if not rows:
         raise InvalidRequest("$.root", "no card of these apps has this share_id")
@@ -367,7 +368,8 @@ async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
             raise InvalidRequest(
                 "$.cell.sharer", "descendant_openers are those of one sharer, over all rows"
             )
-        select = load_sql("share.descendants", pairs=load_sql("share.pairs"))
+        pairs = load_sql("share.pairs", among="sharer = {cell_sharer:UInt64}")
+        select = load_sql("share.descendants", pairs=pairs)
         more = {"paths": load_sql("share.paths")}
         sql = share_sql.statement(ask, asked, bindings, forest, select, more)
         return UserSelect("share.descendants", sql, bindings)
@@ -378,7 +380,7 @@ async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
     bindings.named("cell_kind", _KINDS[cell.metric], "UInt8")
     bindings.named("cell_new", cell.metric == "new_users", "Bool")
     select = load_sql("share.users", dimensions=share_sql.dimensions(ask, asked, top, bindings))
-    sql = share_sql.statement(ask, asked, bindings, forest, select)
+    sql = share_sql.statement(ask, asked, bindings, forest, select, described=True)
     return UserSelect("share.users", sql, bindings)
 
 

@@ -54,13 +54,16 @@ def source_of_cards(ask: Ask, bindings: Bindings) -> str:
     return ask.source(bindings, where, from_ms=0, to_ms=EVER_MS)
 
 
-def cards(ask: Ask, asked: Asked, bindings: Bindings) -> str:
-    """Return the SELECT of all cards."""
+def cards(ask: Ask, asked: Asked, bindings: Bindings, *, described: bool = False) -> str:
+    """Return the SELECT of all cards; ``described``: with page, channel and breakdown, which else are empty."""
+    key = breakdowns.key_sql(asked.query.breakdown if described else [], bindings)
     return load_sql(
         "share.cards",
         order=source.order(),
         matches=filter_sql(asked.query.filter, "$.filter", bindings),
-        key=breakdowns.key_sql(asked.query.breakdown, bindings),
+        page="toString(page)" if described else "''",
+        channel="properties_text['share_channel']" if described else "''",
+        key=key,
         source=source_of_cards(ask, bindings),
     )
 
@@ -117,11 +120,14 @@ def statement(
     forest: Forest,
     select: str,
     more: dict[str, str] | None = None,
+    *,
+    described: bool = False,
 ) -> str:
     """
     Return one statement over forest, openings, opens, conversions and facts.
 
-    ``select``: what is asked of them. ``more``: further CTEs by name.
+    ``select``: what is asked of them. ``more``: further CTEs by name. ``described``: as ``cards``
+    has it.
     """
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
@@ -131,7 +137,7 @@ def statement(
     forest.bind(bindings)
     return load_sql(
         "share.with",
-        cards=cards(ask, asked, bindings),
+        cards=cards(ask, asked, bindings, described=described),
         openings=load_sql("share.openings", order=source.order(), entries=_entries(ask, bindings)),
         opens=load_sql("share.opens"),
         conversions=_conversions(ask, asked, bindings),

@@ -6,4 +6,3 @@ FROM
 (
     {{pairs}}
 )
-WHERE sharer = {cell_sharer:UInt64}

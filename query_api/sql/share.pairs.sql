@@ -1,5 +1,5 @@
--- share.pairs: who opened a card of a sharer, or one below such a card.  Caller: query_api/share_sql.py
--- Params: range_from_ms Int64; CTE paths (share.paths)
+-- share.pairs: who opened a card of certain sharers, or one below such a card.  Caller: query_api/share.py
+-- Params: range_from_ms Int64; CTEs opens, paths (share.paths); fragment among (a condition on `sharer`)
 -- Rows:   user, sharer UInt64; a pair may stand several times
 -- Source: the sharer is none of the own descendants.
 SELECT
@@ -9,17 +9,18 @@ FROM
 (
     SELECT
         opened.user AS user,
-        arrayJoin(above.path) AS sharer
-    FROM
+        arrayJoin(above.chosen) AS sharer
+    FROM opens AS opened
+    INNER JOIN
     (
-        SELECT DISTINCT
-            user,
-            card
-        FROM opens
-        WHERE state = 0
-            AND matches
-            AND opened_ms >= {range_from_ms:Int64}
-    ) AS opened
-    INNER JOIN paths AS above ON opened.card = above.card
+        SELECT
+            card,
+            arrayFilter(sharer -> {{among}}, path) AS chosen
+        FROM paths
+        WHERE notEmpty(chosen)
+    ) AS above ON opened.card = above.card
+    WHERE opened.state = 0
+        AND opened.matches
+        AND opened.opened_ms >= {range_from_ms:Int64}
 )
 WHERE sharer != user

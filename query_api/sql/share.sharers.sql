@@ -2,7 +2,8 @@
 -- Params: those of share.with; candidates, sharer_limit UInt32; fragment pairs (share.pairs)
 -- Rows:   sharer UInt64, shares, direct_opens, direct_openers, new_users, conversions UInt64, revenue Float64,
 --         descendant_openers UInt64, sharers UInt64 (all there are), beyond UInt64 (no sharer that is not a candidate has more)
--- Source: distinct openers are counted only for the sharers with the most pairs, since pairs bound them from above.
+-- Source: distinct openers are counted only for the sharers with the most pairs, since share.bounds bounds them from
+--         above.
 SELECT
     sharer,
     sum(shares) AS shares,
@@ -42,7 +43,6 @@ FROM
     (
         {{pairs}}
     )
-    WHERE sharer IN (SELECT sharer FROM candidates)
     GROUP BY sharer
     UNION ALL
     SELECT
