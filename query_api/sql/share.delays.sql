@@ -12,11 +12,13 @@ SELECT
 FROM
 (
     SELECT
-        reshared.shared_ms AS shared_ms,
-        arrayLast(open -> open.1 <= reshared.shared, opened.times).2 AS opened_ms
+        reshared.card AS card,
+        any(reshared.shared_ms) AS shared_ms,
+        maxIf(opened.opened_ms, opened.state = 0 AND opened.opened <= reshared.shared) AS opened_ms
     FROM
     (
         SELECT
+            card,
             up,
             sharer,
             shared_ms,
@@ -27,16 +29,6 @@ FROM
             AND shared_ms >= {range_from_ms:Int64}
             AND shared_ms < {range_to_ms:Int64}
     ) AS reshared
-    LEFT JOIN
-    (
-        SELECT
-            user,
-            card,
-            arraySort(groupArray((opened, opened_ms))) AS times
-        FROM opens
-        WHERE state = 0
-        GROUP BY
-            user,
-            card
-    ) AS opened ON reshared.sharer = opened.user AND reshared.up = opened.card
+    LEFT JOIN opens AS opened ON reshared.sharer = opened.user AND reshared.up = opened.card
+    GROUP BY card
 )
