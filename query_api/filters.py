@@ -243,6 +243,7 @@ def _user_property(name: str, path: str, bindings: Bindings) -> FieldSql:
         text=f"{column}_text",
         has_text=has["text"],
         list_=f"{column}_list",
+        has_list=has["list"],
         number=f"{column}_number",
         number_text=f"{column}_number_text",
         has_number=has["number"],

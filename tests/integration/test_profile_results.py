@@ -132,6 +132,10 @@ def test_attributes_filter_and_break_down_any_report(asker):
         (9, None): 1,
         (None, None): 1,
     }
+    lists = asker(
+        "events", {**DAY, "measures": [{"aggregate": "users"}], "breakdown": ["user.tags"]}
+    )
+    assert [s["breakdown"]["user.tags"] for s in lists["series"]] == [None, ["a", "b"]]
     assert having("user.city", "eq", "上海") == 1
     assert having("user.city", "ne", "上海") == 2
     assert having("user.level", "gte", 3.5) == 2
