@@ -36,6 +36,7 @@ _KNOWN_BINDINGS = 100_000
 _UNBINDING_LOOK_S = 1.0
 _UNBINDING_OVERLAP_MS = 10_000
 _MAX_BACKOFF_S = 5.0
+_DRAIN_RETRY_S = 0.1
 
 
 class Sink(Protocol):
@@ -149,7 +150,10 @@ class Writer:
                 self._sink.close()
                 if self._stopping.is_set() and (stop_by is None or time.monotonic() > stop_by):
                     return False
-                self._stopping.wait(backoff_s) if not self._stopping.is_set() else time.sleep(0.1)
+                if self._stopping.is_set():  # a set event would not wait
+                    time.sleep(_DRAIN_RETRY_S)
+                else:
+                    self._stopping.wait(backoff_s)
                 backoff_s = min(_MAX_BACKOFF_S, backoff_s * 2)
             else:
                 return True

@@ -59,13 +59,82 @@ class Fetched(Struct, frozen=True):
     """Name and ClickHouse type of each."""
 
 
+class Connection:
+    """
+    Pooled connections to one address with its user's rights, made on first use.
+
+    ``extra``: ClickHouse settings beside those that reading and writing share.
+    """
+
+    def __init__(self, url: str, settings: Settings, extra: dict[str, Any]) -> None:
+        self._url = url
+        self._settings = settings
+        self._extra = extra
+        self._client: Any = None
+        self._connecting = asyncio.Lock()
+
+    async def client(self) -> Any:  # noqa: ANN401 (the library is not typed for us)
+        """Return the client. Errors: the driver's, see ``translated``."""
+        if self._client is None:
+            async with self._connecting:
+                if self._client is None:
+                    self._client = await self._connect()
+        return self._client
+
+    async def close(self) -> None:
+        """Close the connections; the next use makes new ones."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def _connect(self) -> Any:  # noqa: ANN401
+        settings = self._settings
+        address = urlsplit(self._url)
+        return await clickhouse_connect.create_async_client(
+            interface=address.scheme,
+            host=address.hostname,
+            port=address.port,
+            username=address.username,
+            password=address.password or "",
+            database=address.path.strip("/"),
+            autogenerate_session_id=False,
+            form_encode_query_params=True,  # filter values may be longer than an address can be
+            query_retries=0,
+            connect_timeout=settings.connect_timeout_s,
+            # The server's own limit answers first.
+            send_receive_timeout=settings.max_execution_time_s + 10,
+            connector_limit_per_host=settings.max_concurrent_queries + 1,
+            settings={
+                "max_execution_time": settings.max_execution_time_s,
+                "max_memory_usage": settings.max_memory_bytes,
+                "max_bytes_before_external_group_by": settings.max_memory_bytes // 2,
+                "do_not_merge_across_partitions_select_final": 1,
+                "wait_end_of_query": 1,
+                "join_use_nulls": 0,
+                "session_timezone": "UTC",
+                **self._extra,
+            },
+        )
+
+
 class Database:
     """A pool of connections to one ClickHouse database with a reader's rights. Connects on first use."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._client: Any = None
-        self._connecting = asyncio.Lock()
+        self._connection = Connection(
+            settings.clickhouse_reader_url,
+            settings,
+            {
+                "readonly": 2,
+                "max_bytes_before_external_sort": settings.max_memory_bytes // 2,
+                "max_result_rows": settings.max_result_rows,
+                "result_overflow_mode": "throw",
+                "timeout_overflow_mode": "throw",
+                "cancel_http_readonly_queries_on_client_close": 1,
+                "aggregate_functions_null_for_empty": 0,
+            },
+        )
         self._slots = asyncio.Semaphore(settings.max_concurrent_queries)
 
     async def fetch(
@@ -94,7 +163,7 @@ class Database:
         async with self._slots:
             began = loop.time()
             try:
-                client = await self._connected()
+                client = await self._connection.client()
                 result = await client.query(
                     sql,
                     parameters=parameters,
@@ -120,7 +189,7 @@ class Database:
         """Return the lines of an EXPLAIN AST, which nothing of the statement is carried out for. Errors: as ``fetch``."""
         async with self._slots:
             try:
-                client = await self._connected()
+                client = await self._connection.client()
                 # As text: FORMAT at the end would belong to the statement that is explained.
                 text = await client.raw_query(
                     sql, settings={"query_id": query_id, "log_comment": f"{name}.sql"}
@@ -136,51 +205,7 @@ class Database:
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
-
-    async def _connected(self) -> Any:  # noqa: ANN401 (the library is not typed for us)
-        if self._client is None:
-            async with self._connecting:
-                if self._client is None:
-                    self._client = await self._connect()
-        return self._client
-
-    async def _connect(self) -> Any:  # noqa: ANN401
-        settings = self._settings
-        address = urlsplit(settings.clickhouse_reader_url)
-        return await clickhouse_connect.create_async_client(
-            interface=address.scheme,
-            host=address.hostname,
-            port=address.port,
-            username=address.username,
-            password=address.password or "",
-            database=address.path.strip("/"),
-            autogenerate_session_id=False,
-            form_encode_query_params=True,  # filter values may be longer than an address can be
-            query_retries=0,
-            connect_timeout=settings.connect_timeout_s,
-            # The server's own limit answers first.
-            send_receive_timeout=settings.max_execution_time_s + 10,
-            connector_limit_per_host=settings.max_concurrent_queries + 1,
-            settings={
-                "readonly": 2,
-                "max_execution_time": settings.max_execution_time_s,
-                "max_memory_usage": settings.max_memory_bytes,
-                "max_bytes_before_external_group_by": settings.max_memory_bytes // 2,
-                "max_bytes_before_external_sort": settings.max_memory_bytes // 2,
-                "max_result_rows": settings.max_result_rows,
-                "result_overflow_mode": "throw",
-                "timeout_overflow_mode": "throw",
-                "do_not_merge_across_partitions_select_final": 1,
-                "cancel_http_readonly_queries_on_client_close": 1,
-                "wait_end_of_query": 1,
-                "join_use_nulls": 0,
-                "aggregate_functions_null_for_empty": 0,
-                "session_timezone": "UTC",
-            },
-        )
+        await self._connection.close()
 
 
 def _external(tables: dict[str, dict[str, Any]]) -> ExternalData:

@@ -169,17 +169,9 @@ def _values(
     )
 
 
-async def _top(ask: Ask, query: DistributionQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
-    bindings = ask.bindings()
-    values = _values(ask, query, bindings, ask.range, None)
-    return await per_user.most_frequent(ask, query, values, bindings)
-
-
 async def answer(ask: Ask, query: DistributionQuery) -> Answer:
     """Answer the distribution report."""
-    top = await _top(ask, query)
+    top = await per_user.top_of(ask, query, _values)
 
     async def result_of(range_: Range) -> Row:
         return {"series": await _series(ask, query, range_, top)}
@@ -325,7 +317,7 @@ async def users(ask: Ask, query: DistributionQuery, cell: DistributionCell) -> U
     first = 0 if _has_lowest(query, edges) else 1
     if cell.bucket is not None and not first <= cell.bucket <= len(edges):
         raise InvalidRequest("$.cell.bucket", f"a bucket of this request: {first} to {len(edges)}")
-    top = await _top(ask, query) if cell.other else None
+    top = await per_user.top_of(ask, query, _values) if cell.other else None
     bindings = ask.bindings()
     values = _values(ask, query, bindings, ask.range, top)
     in_key = per_user.in_key(cell, query, bindings)

@@ -134,17 +134,9 @@ def _pairs(
     )
 
 
-async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
-    bindings = ask.bindings()
-    pairs = _pairs(ask, query, bindings, ask.range, None)
-    return await per_user.most_frequent(ask, query, pairs, bindings)
-
-
 async def answer(ask: Ask, query: IntervalQuery) -> Answer:
     """Answer the interval report."""
-    top = await _top(ask, query)
+    top = await per_user.top_of(ask, query, _pairs)
 
     async def result_of(range_: Range) -> Row:
         return {"series": await _series(ask, query, range_, top)}
@@ -262,7 +254,7 @@ async def users(ask: Ask, query: IntervalQuery, cell: IntervalCell) -> UserSelec
     edges = [*_edges(query), 2**62]
     if cell.bucket is not None and cell.bucket >= len(edges) - 1:
         raise InvalidRequest("$.cell.bucket", f"the last bucket of this request: {len(edges) - 2}")
-    top = await _top(ask, query) if cell.other else None
+    top = await per_user.top_of(ask, query, _pairs) if cell.other else None
     bindings = ask.bindings()
     pairs = _pairs(ask, query, bindings, ask.range, top)
     in_key = per_user.in_key(cell, query, bindings)

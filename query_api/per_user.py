@@ -8,17 +8,21 @@ lifecycle, stickiness, distribution; what is first, and of which events, each sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 from query_api import breakdowns, source
 from query_api.breakdowns import OTHER, Key
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings
-from query_api.params import Params, Query
+from query_api.params import Params, Query, QueryType
+from query_api.periods import Range
 from query_api.report import Ask, Row
 
 NO_KEY = "''"
+
+RowsOf: TypeAlias = Callable[[Ask, QueryType, Bindings, Range, list[Key] | None], str]
+"""What makes the SELECT of a report's rows, with a packed ``key``, for a range and the keys shown by themselves."""
 
 
 class BreakdownCell(Params, kw_only=True):
@@ -70,6 +74,14 @@ async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -
     found = await ask.fetch("breakdowns.top", bindings, source=rows, key="key")
     keys = [breakdowns.unpack(row["key"]) for row in found]
     return None if len(keys) <= query.breakdown_limit else keys[: query.breakdown_limit]
+
+
+async def top_of(ask: Ask, query: QueryType, rows_of: RowsOf[QueryType]) -> list[Key] | None:
+    """Return the keys that a report shows by themselves over the whole range; None without a breakdown or an "other"."""
+    if not query.breakdown:
+        return None
+    bindings = ask.bindings()
+    return await most_frequent(ask, query, rows_of(ask, query, bindings, ask.range, None), bindings)
 
 
 def check_other(cell: BreakdownCell, top: list[Key] | None) -> None:

@@ -155,17 +155,9 @@ def _visits(
     )
 
 
-async def _top(ask: Ask, query: SessionsQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
-    bindings = ask.bindings()
-    visits = _visits(ask, query, bindings, ask.range, None)
-    return await per_user.most_frequent(ask, query, visits, bindings)
-
-
 async def answer(ask: Ask, query: SessionsQuery) -> Answer:
     """Answer the sessions report."""
-    top = await _top(ask, query)
+    top = await per_user.top_of(ask, query, _visits)
 
     async def result_of(range_: Range) -> Row:
         return {
@@ -373,7 +365,7 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
         last = len(_edges(edges, f"$.{name}")) - 1
         if number is not None and number > last:
             raise InvalidRequest(f"$.cell.{name}", f"the last bucket of this request: {last}")
-    top = await _top(ask, query) if cell.other else None
+    top = await per_user.top_of(ask, query, _visits) if cell.other else None
     bindings = ask.bindings()
     named = (cell.entry_page, cell.exit_page, cell.viewed_page)
     with_pages = any(page is not None for page in named)

@@ -126,17 +126,9 @@ def _rolling(ask: Ask, query: StickinessQuery, bindings: Bindings, days: Periods
     )
 
 
-async def _top(ask: Ask, query: StickinessQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
-    bindings = ask.bindings()
-    active = _active(ask, query, bindings, ask.range, None)
-    return await per_user.most_frequent(ask, query, active, bindings)
-
-
 async def answer(ask: Ask, query: StickinessQuery) -> Answer:
     """Answer the stickiness report."""
-    top = await _top(ask, query)
+    top = await per_user.top_of(ask, query, _active)
 
     async def result_of(range_: Range) -> Row:
         return {
@@ -258,7 +250,7 @@ async def users(ask: Ask, query: StickinessQuery, cell: StickinessCell) -> UserS
         )
     if cell.at_least and cell.units is None:
         raise InvalidRequest("$.cell.at_least", "needs units")
-    top = await _top(ask, query) if cell.other else None
+    top = await per_user.top_of(ask, query, _active) if cell.other else None
     active = _active(ask, query, bindings, ask.range, top)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
