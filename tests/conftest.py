@@ -4,6 +4,7 @@ What every test may use: one real ClickHouse for the run, a database of its own 
 
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -19,6 +20,11 @@ from collector.local_clickhouse import LocalServer, prepare
 from collector.migrate import connect, migrate
 
 _database_numbers = itertools.count(1)
+
+# TRICKY: a shell starts background jobs with Ctrl-C ignored, children inherit that, and tests that press Ctrl-C on a
+# child would wait for ever. A handler here gives the children the default again.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def free_port() -> int:
