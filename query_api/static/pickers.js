@@ -36,6 +36,7 @@ export function combobox(label, face, items, onChoose, { free = false, class: na
       let shown = [];
       let active = 0;
       let known = null;
+      let isChosenEarly = false; // Enter was pressed while the list was being read
 
       function choose(item) {
         close();
@@ -86,15 +87,19 @@ export function combobox(label, face, items, onChoose, { free = false, class: na
         if (event.key === "ArrowDown" || event.key === "ArrowUp") {
           event.preventDefault();
           mark(active + (event.key === "ArrowDown" ? 1 : -1));
-        } else if (event.key === "Enter" && shown[active]) {
+        } else if (event.key === "Enter") {
           event.preventDefault();
-          choose(shown[active]);
+          if (known === null) isChosenEarly = true;
+          else if (shown[active]) choose(shown[active]);
+        } else {
+          isChosenEarly = false;
         }
       });
       Promise.resolve(items()).then(
         (loaded) => {
           known = loaded.map((item) => ({ ...item, search: `${item.value} ${item.title} ${initials(item.title)} ${item.hint ?? ""}`.toLowerCase() }));
           show();
+          if (isChosenEarly && shown.length && input.checkVisibility()) choose(shown[0]);
         },
         (error) => put(list, h("li", { class: "options-note", role: "alert" }, error.message || t("读取失败|Could not be read"))),
       );

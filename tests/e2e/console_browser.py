@@ -210,6 +210,13 @@ def settle(page: Page) -> None:
     until(lambda: page.evaluate(ANSWERED), f"answers of {page.url}")
 
 
+def choose_by_typing(page: Page, text: str) -> None:
+    """In the list that is open: type, wait for what matches, press Enter."""
+    page.keyboard.type(text)
+    page.locator("[role=option]:visible").first.wait_for()
+    page.keyboard.press("Enter")
+
+
 def open_page(page: Page, demo: Demo, address: str) -> None:
     """Go to a page of the console and wait until every part of it has its answer."""
     page.goto(f"{demo.url}/#/{address}")

@@ -13,11 +13,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.e2e.console_browser import (
     HOSTILE,
     Demo,
+    choose_by_typing,
     launch,
     new_context,
     open_page,
@@ -214,13 +215,10 @@ def test_funnel_is_built_by_hand_and_shows_the_numbers_of_the_api(page: Page, de
     open_page(page, demo, "funnel?steps=~" + json.dumps([{"event": "page_view"}, {"event": ""}]))
     expect(page.locator(".panel")).to_contain_text("至少选择两个步骤")
     page.get_by_role("button", name=re.compile("^步骤 2 的事件")).click()
-    page.keyboard.type("zfdd")  # initials of 支付订单
-    expect(page.get_by_role("option").first).to_contain_text("order_pay")
-    page.keyboard.press("Enter")
+    choose_by_typing(page, "zfdd")  # initials of 支付订单
     settle(page)
     page.get_by_role("button", name=re.compile("^分组字段")).click()
-    page.keyboard.type("platform")
-    page.keyboard.press("Enter")
+    choose_by_typing(page, "platform")
     expect(page.locator("table")).to_be_visible()
     settle(page)
     body = {
@@ -289,12 +287,10 @@ def test_retention_shows_every_cell_of_the_api(page: Page, demo: Demo) -> None:
 def test_events_are_explored_and_taken_away_as_csv_png_and_request(page: Page, demo: Demo) -> None:
     open_page(page, demo, "events")
     page.get_by_role("button", name=re.compile("^指标 A 的事件")).click()
-    page.keyboard.type("order_pay")
-    page.keyboard.press("Enter")
+    choose_by_typing(page, "order_pay")
     page.get_by_label("指标 A 的算法").select_option("sum")
     page.get_by_role("button", name=re.compile("^数值字段")).click()
-    page.keyboard.type("amount")
-    page.keyboard.press("Enter")
+    choose_by_typing(page, "amount")
     settle(page)
     measure = {"event": "order_pay", "aggregate": "sum", "field": "properties.amount", "as": "A"}
     body = {**past_days(), "measures": [measure], "interval": "day"}
@@ -323,8 +319,7 @@ def test_a_filter_is_built_from_the_values_that_were_seen(page: Page, demo: Demo
     filters = page.get_by_role("group", name="全局筛选")
     filters.get_by_role("button", name="添加条件").click()
     filters.get_by_role("button", name=re.compile("^字段")).click()
-    page.keyboard.type("platform")
-    page.keyboard.press("Enter")
+    choose_by_typing(page, "platform")
     filters.get_by_role("button", name=re.compile("^值")).click()
     page.get_by_role("option", name=re.compile("支付宝")).click()
     settle(page)
@@ -337,6 +332,22 @@ def test_a_filter_is_built_from_the_values_that_were_seen(page: Page, demo: Demo
 
     expected = demo.ask("events", body)["result"]["series"][0]["total"]["A"]
     expect(page.locator("table tbody td").first).to_have_text(f"{expected:,}")
+
+
+def test_enter_while_the_list_is_still_being_read_chooses_when_it_is_there(
+    page: Page, demo: Demo
+) -> None:
+    held: list[Route] = []
+    page.route("**/v1/events/schema", held.append)
+    open_page(page, demo, "events")
+    page.get_by_role("button", name=re.compile("^指标 A 的事件")).click()
+    page.keyboard.type("zfdd")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("正在读取…")).to_be_visible()
+    for route in held:
+        route.continue_()
+
+    expect(page.get_by_role("button", name=re.compile("^指标 A 的事件.*order_pay"))).to_be_visible()
 
 
 def test_scenes_by_group_by_another_scheme_and_down_to_the_code(page: Page, demo: Demo) -> None:
