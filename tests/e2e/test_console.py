@@ -338,7 +338,11 @@ def test_enter_while_the_list_is_still_being_read_chooses_when_it_is_there(
     page: Page, demo: Demo
 ) -> None:
     held: list[Route] = []
-    page.route("**/v1/events/schema", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/v1/events/schema", hold)
     open_page(page, demo, "events")
     page.get_by_role("button", name=re.compile("^指标 A 的事件")).click()
     page.keyboard.type("zfdd")
