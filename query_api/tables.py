@@ -20,6 +20,8 @@ JSON = "application/json"
 CSV = "text/csv"
 ARROW = "application/vnd.apache.arrow.stream"
 _FORMS = (JSON, CSV, ARROW)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+"""A spreadsheet takes a text that begins so for a formula; the full-width forms too, under East Asian settings."""
 
 
 def form_of(accept: str | None) -> str:
@@ -50,13 +52,18 @@ def form_of(accept: str | None) -> str:
 
 
 def encode(form: str, rows: list[Row], answer: Row) -> bytes:
-    """Write flat rows as CSV (UTF-8, header line, empty for null) or as an Arrow stream."""
+    """
+    Write flat rows as CSV (UTF-8, header line, empty for null) or as an Arrow stream.
+
+    In CSV a text that a spreadsheet would run as a formula has an apostrophe before it (``'=1+1``), names of columns too:
+    event names and property values come from outside. Numbers are no texts: -5 stays -5. Arrow has the texts as they are.
+    """
     names = list(dict.fromkeys(name for row in rows for name in row))
     if form == CSV:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
         if names:
-            writer.writerow(names)
+            writer.writerow([_cell(name) for name in names])
         writer.writerows([[_cell(row.get(name)) for name in names] for row in rows])
         return text.getvalue().encode()
     table = pa.Table.from_arrays(
@@ -81,7 +88,11 @@ def headers(answer: Row) -> dict[str, str]:
 
 
 def _cell(value: object) -> object:
-    return ("true" if value else "false") if isinstance(value, bool) else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return f"'{value}"
+    return value
 
 
 def _column(values: list[object]) -> pa.Array:

@@ -1,5 +1,6 @@
 """Which form an Accept header asks for, and what does not fit a table easily."""
 
+import csv
 import io
 
 import pyarrow as pa
@@ -51,3 +52,22 @@ def test_a_column_of_several_types_becomes_texts_in_arrow():
     assert table.column("v").to_pylist() == ["1", "a", None, "true"]
     assert table.column("n").to_pylist() == [1.0, 2.5, None, 3.0]
     assert pa.ipc.open_stream(io.BytesIO(encode(ARROW, [], ANSWER))).read_all().num_rows == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "=cmd|' /C calc'!A0"]
+)
+def test_a_spreadsheet_runs_no_text_of_a_csv_cell_or_column_name(text):
+    [names, cells] = csv.reader(
+        io.StringIO(encode(CSV, [{text: text}], ANSWER).decode(), newline="")
+    )
+
+    assert names == cells == [f"'{text}"]
+
+
+def test_numbers_of_a_csv_stay_numbers_and_arrow_keeps_texts():
+    assert encode(CSV, [{"a": -5, "b": -0.5, "c": "5-4"}], ANSWER).decode() == (
+        "a,b,c\r\n-5,-0.5,5-4\r\n"
+    )
+    table = pa.ipc.open_stream(encode(ARROW, [{"a": "=1"}], ANSWER)).read_all()
+    assert table.to_pylist() == [{"a": "=1"}]
