@@ -28,7 +28,15 @@ import msgspec
 from collector.processes import die_with_parent, die_with_supervisor
 
 DATABASE = "scenetrail"
-EDITABLE = ("identity_unbindings", "segments", "segment_users", "segment_snapshots")
+EDITABLE = (
+    "identity_unbindings",
+    "segments",
+    "segment_users",
+    "segment_snapshots",
+    "qr_codes",
+    "costs",
+    "messages",
+)
 """Tables that people change through the query API; the grants of the user ``editor``."""
 _PASSWORD_BYTES = 24
 # A server that was killed needs a moment to be gone; two on one folder would damage its tables.

@@ -47,6 +47,7 @@ TABLES = (
     "identity_conflicts",
     "identity_unbindings",
     "segment_users",
+    "messages",
 )
 """All tables with rows about a person; each has ``privacy.where_<table>.sql``."""
 
