@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from collector.decode import BodyError, Rejection, decode_batch, has_own_ids, raw_event
 from collector.enrich import CLOCK_VERDICTS, clock_offset_ms, correct_times
-from collector.identity import Binding, Ids
+from collector.identity import Ids
 from collector.ingest import refuse_old_events
 from collector.spool import SpoolRecord
 from sdk_spec.events import Device, Envelope, Event, EventBatch, Sdk, Utm
+from sdk_spec.persons import Binding
 
 PRECEDENCE_BASE = 2**63
 """``precedence`` is this minus ``received_at``: the first copy received has the highest and wins."""

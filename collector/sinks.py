@@ -19,8 +19,8 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.external import ExternalData
 
-from collector.identity import Assignment, Binding, Conflict
 from collector.rows import DeadLetter
+from sdk_spec.persons import Assignment, Binding, Conflict
 
 TRANSIENT = (ClickHouseError, OSError)
 """A server that is down, slow, read-only, full, or not migrated yet: all are waited for."""

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from collector import metrics
 from collector.filter import KeyFilter
-from collector.identity import Assignment, Binding, Conflict, resolve
 from collector.rows import Block, DeadLetter, build_block
 from collector.sinks import TRANSIENT
 from collector.spool import Position, SpoolReader
 from sdk_spec.ids import KINDS
+from sdk_spec.persons import Assignment, Binding, Conflict, resolve
 
 log = structlog.get_logger()
 

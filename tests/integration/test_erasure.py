@@ -8,12 +8,12 @@ from query_support import APP, PROJECT, event, id_key, insert
 
 from collector import privacy
 from collector.filter import KeyFilter
-from collector.identity import Binding
 from collector.migrate import connect
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool import SpoolReader, SpoolRecord
 from collector.writer import Writer
+from sdk_spec.persons import Binding
 
 T = 1_790_000_000_000
 LATER = 4_000_000_000_000

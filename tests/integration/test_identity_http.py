@@ -8,7 +8,6 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from collector import identity as collected
 from collector.filter import KeyFilter
-from collector.identity import KINDS, Binding
 from collector.local_clickhouse import EDITABLE
 from collector.migrate import connect, migrate
 from collector.sinks import ClickHouseSink
@@ -19,6 +18,8 @@ from query_api.errors import QueryError
 from query_api.identity import candidates, id_key
 from query_api.settings import Settings
 from sdk_spec.access import AccessFile, App, ReadToken, digest, save
+from sdk_spec.ids import KINDS
+from sdk_spec.persons import Binding
 
 PROJECT, APP, OTHER_APP = "brand", "wx0001", "wx0002"
 T = 1_790_000_000_000

@@ -8,10 +8,11 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from collector.filter import KeyFilter
-from collector.identity import Binding, id_key
+from collector.identity import id_key
 from collector.sinks import ClickHouseSink
 from collector.spool import SpoolReader
 from collector.writer import Writer
+from sdk_spec.persons import Binding
 
 PROJECT, APP = "p", "wx1"
 SCOPES = {"user_id": "", "unionid": "", "openid": APP, "anonymous_id": APP}

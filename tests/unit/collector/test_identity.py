@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.identity import STRENGTH, Id, Seen, ids_of, meaning
 
-from collector.identity import Binding, Ids, id_key, resolve
+from collector.identity import Ids, id_key
+from sdk_spec.persons import Binding, resolve
 
 PROJECT = "brand"
 # Few of each, so that they meet: two apps, three persons who share devices.

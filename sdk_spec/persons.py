@@ -1,0 +1,208 @@
+"""
+The rule that turns bindings into persons. Pure.
+
+Shared by the collector, which stores who is who now, and the query API, which asks who was who at an instant.
+
+Two user_ids, two unionids of a project, or two openids of one app never become one person: the id that would join them stays
+with the first, and the later binding is a conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from msgspec import Struct, structs
+
+from sdk_spec.ids import KINDS
+
+
+class Binding(Struct, frozen=True):
+    """
+    Two ids of one event, the stronger first; times in epoch ms.
+
+    ``occurred_at``, ``seq`` and ``event_id`` are those of the earliest event seen with both: the evidence.
+    """
+
+    project: str
+    id_key: int
+    kind: str
+    app_id: str
+    id: str
+    other_key: int
+    other_kind: str
+    other_app_id: str
+    other_id: str
+    occurred_at: int = 0
+    seq: int = 0
+    event_id: str = ""
+    event_app_id: str = ""
+    received_at: int = 0
+
+    @property
+    def order(self) -> tuple[int, int, str]:
+        """The order of events: corrected time, then seq, then event_id."""
+        return self.occurred_at, self.seq, self.event_id
+
+    def reversed(self) -> Binding:
+        """The same binding seen from the other id."""
+        return structs.replace(
+            self,
+            id_key=self.other_key,
+            kind=self.other_kind,
+            app_id=self.other_app_id,
+            id=self.other_id,
+            other_key=self.id_key,
+            other_kind=self.kind,
+            other_app_id=self.app_id,
+            other_id=self.id,
+        )
+
+
+class Assignment(Struct, frozen=True):
+    """
+    The person of one id.
+
+    ``person`` is the key of the person's strongest id; ``history`` says for the strict mode from which epoch ms on the id
+    belonged to which person, oldest first; before that it was a person by itself. ``evidence`` is the number of bindings
+    it follows from: of two assignments of an id, the one with more knows more.
+    """
+
+    id_key: int
+    person: int
+    history: tuple[tuple[int, int], ...]
+    evidence: int = 0
+
+
+class Conflict(Struct, frozen=True):
+    """A binding that was not followed, the kind of id that both sides already had, and ``evidence`` as above."""
+
+    binding: Binding
+    reason: str
+    evidence: int = 0
+
+
+class _Person:
+    """Ids bound so far, while bindings are replayed in order."""
+
+    def __init__(self, key: int, kind: str, app_id: str) -> None:
+        self.members: list[int] = [key]
+        # What there may be only one of: (kind, app_id) → key. anonymous_ids are unlimited.
+        self.unique: dict[tuple[str, str], int] = (
+            {} if kind == "anonymous_id" else {(kind, app_id): key}
+        )
+        self.label_rank = KINDS.index(kind)
+        self.label = key
+
+    def clash(self, other: _Person) -> str | None:
+        """The kind of which the two have different ids."""
+        for scope, key in self.unique.items():
+            theirs = other.unique.get(scope)
+            if theirs is not None and theirs != key:
+                return scope[0]
+        return None
+
+
+def resolve(bindings: Iterable[Binding]) -> tuple[list[Assignment], list[Conflict]]:
+    """
+    Turn all bindings of some ids into persons. Give whole components: every binding of every id that occurs.
+
+    Complexity: n log n over the bindings.
+    """
+    assignments: list[Assignment] = []
+    conflicts: list[Conflict] = []
+    for component in components(bindings):
+        persons, refused = _resolve_component(component)
+        assignments += persons
+        conflicts += refused
+    return assignments, conflicts
+
+
+def components(bindings: Iterable[Binding]) -> list[list[Binding]]:
+    """Group bindings whose ids hang together, whether they may be merged or not."""
+    groups: dict[int, list[Binding]] = {}
+    members: dict[int, list[int]] = {}
+    group_of: dict[int, int] = {}
+    for binding in bindings:
+        left, right = (group_of.setdefault(key, key) for key in (binding.id_key, binding.other_key))
+        for key in (left, right):
+            groups.setdefault(key, [])
+            members.setdefault(key, [key])
+        if left != right:
+            if len(members[left]) < len(members[right]):
+                left, right = right, left
+            for key in members[right]:
+                group_of[key] = left
+            members[left] += members.pop(right)
+            groups[left] += groups.pop(right)
+        groups[left].append(binding)
+    return list(groups.values())
+
+
+def _resolve_component(bindings: list[Binding]) -> tuple[list[Assignment], list[Conflict]]:
+    """
+    Turn the bindings of one component into persons.
+
+    Replays the bindings in the order of their events; of one event the pair of the strongest ids comes first. The answer
+    depends only on the set of bindings, not on when they arrived.
+
+    Complexity: n log n over the bindings, and n log n relabelling (the smaller person joins the larger).
+    """
+    ordered = sorted(
+        bindings,
+        key=lambda b: (
+            b.order,
+            KINDS.index(b.kind),
+            KINDS.index(b.other_kind),
+            b.id_key,
+            b.other_key,
+        ),
+    )
+    persons: dict[int, _Person] = {}
+    history: dict[int, list[tuple[int, int]]] = {}
+    conflicts: list[Conflict] = []
+    for binding in ordered:
+        left = persons.get(binding.id_key)
+        if left is None:
+            left = persons[binding.id_key] = _Person(binding.id_key, binding.kind, binding.app_id)
+        right = persons.get(binding.other_key)
+        if right is None:
+            right = persons[binding.other_key] = _Person(
+                binding.other_key, binding.other_kind, binding.other_app_id
+            )
+        if left is right:
+            continue
+        reason = left.clash(right)
+        if reason is not None:
+            conflicts.append(Conflict(binding, reason, len(ordered)))
+            continue
+        _merge(left, right, persons, history, binding.occurred_at)
+    assignments = [
+        Assignment(key, person.label, tuple(history.get(key, ())), len(ordered))
+        for key, person in persons.items()
+    ]
+    return assignments, conflicts
+
+
+def _merge(
+    left: _Person,
+    right: _Person,
+    persons: dict[int, _Person],
+    history: dict[int, list[tuple[int, int]]],
+    occurred_at: int,
+) -> None:
+    """Join two persons at a moment; the strongest id names the result, of equals the one bound in first."""
+    label_rank, label = (
+        (left.label_rank, left.label)
+        if left.label_rank <= right.label_rank
+        else (right.label_rank, right.label)
+    )
+    for side in (left, right):
+        if side.label != label:
+            for key in side.members:
+                history.setdefault(key, []).append((occurred_at, label))
+    large, small = (left, right) if len(left.members) >= len(right.members) else (right, left)
+    large.members.extend(small.members)
+    large.unique.update(small.unique)
+    large.label_rank, large.label = label_rank, label
+    for key in small.members:
+        persons[key] = large
