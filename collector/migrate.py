@@ -2,7 +2,8 @@
 Apply ``collector/sql/NNNN_*.sql`` in order, each file once, and load the scene dictionary.
 
 Every statement can be repeated (``IF NOT EXISTS``), so a run that died half-way is simply run again. Synchronous: runs
-before anything serves.
+before anything serves. On a cluster every node is brought to the same state (``cluster.py`` says which); how, in which
+order and why a half-done run does no harm: DESIGN-cluster.md, "Migrations".
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import clickhouse_connect
 
+from collector import nodes as node_states
+from collector.cluster import Cluster, on_node, tables_over
+from collector.nodes import SETTLE_MS, ClusterError
 from sdk_spec import scenes
 
 if TYPE_CHECKING:
@@ -58,44 +62,110 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def addresses(url: str) -> list[str]:
+    """Addresses of several nodes, written with commas between them."""
+    return re.split(r",(?=https?://)", url)
+
+
 def connect(url: str, **settings: Any) -> Client:  # noqa: ANN401 (ClickHouse settings of any kind)
     """Client for an address with credentials and database: ``http://user:password@host:port/database``."""
-    return clickhouse_connect.get_client(dsn=url, autogenerate_session_id=False, settings=settings)
+    return clickhouse_connect.get_client(
+        dsn=addresses(url)[0], autogenerate_session_id=False, settings=settings
+    )
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, cluster: str = "", settle_ms: int = SETTLE_MS) -> list[str]:
     """
     Bring the database of ``url`` up to date and return the names of the files applied now.
 
-    Creates the database if it is missing. Errors: MigrationChangedError; ClickHouse's own.
+    Creates the database if it is missing.
+
+    Args:
+        url: with credentials and database; on a cluster without Keeper those of all nodes, by comma.
+        cluster: its name in ``remote_servers``; empty: that of the last time, or one server.
+        settle_ms: after which a shard that was added takes rows, by their own time.
+
+    Errors: MigrationChangedError; ClusterError; ClickHouse's own.
     """
-    server_url, _, database = url.rpartition("/")
-    if not re.fullmatch(r"\w+", database):
-        raise ValueError(f"the ClickHouse address must end with a database name: {database!r}")
-    server = connect(server_url)
+    urls = addresses(url)
+    database = _create_database(urls)
+    nodes = [connect(each) for each in urls]
     try:
-        server.command(f"CREATE DATABASE IF NOT EXISTS {database}")
-    finally:
-        server.close()
-    client = connect(url)
-    try:
-        client.command(_RECORD)
-        done = dict(client.query("SELECT name, sha256 FROM migrations FINAL").result_rows)
-        applied = []
-        for name, text in files():
-            digest = sha256(text)
-            if name in done:
-                if done[name] != digest:
-                    raise MigrationChangedError(name)
-                continue
-            for statement in statements(text):
-                client.command(statement)
-            client.insert("migrations", [[name, digest]], column_names=["name", "sha256"])
-            applied.append(name)
-        load_scenes(client)
+        cluster = cluster or node_states.recorded_cluster(nodes)
+        if cluster:
+            return _migrate_cluster(nodes, database, cluster, settle_ms)
+        if len(nodes) > 1:
+            raise ClusterError(
+                "several addresses need the cluster's name: SCENETRAIL_CLICKHOUSE_CLUSTER "
+                "/ 给出多个地址时必须同时给出集群名"
+            )
+        applied = _apply(nodes[0], None)
+        load_scenes(nodes[0])
         return applied
     finally:
-        client.close()
+        for node in nodes:
+            node.close()
+
+
+def _create_database(urls: list[str]) -> str:
+    """Create the database on every node; return its name."""
+    names = {each.rpartition("/")[2] for each in urls}
+    database = min(names)
+    if len(names) > 1 or not re.fullmatch(r"\w+", database):
+        raise ValueError(
+            f"every ClickHouse address must end with the same database name: {sorted(names)}"
+        )
+    for each in urls:
+        server = connect(each.rpartition("/")[0])
+        try:
+            server.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+        finally:
+            server.close()
+    return database
+
+
+def _apply(node: Client, cluster: Cluster | None) -> list[str]:
+    """Run the files that the node has not recorded yet."""
+
+    def run(statement: str) -> None:
+        node.command(statement if cluster is None else on_node(statement, cluster))
+
+    run(_RECORD.strip())
+    done = dict(node.query("SELECT name, sha256 FROM migrations FINAL").result_rows)
+    applied = []
+    for name, text in files():
+        digest = sha256(text)
+        if name in done:
+            if done[name] != digest:
+                raise MigrationChangedError(name)
+            continue
+        for statement in statements(text):
+            run(statement)
+        node.insert("migrations", [[name, digest]], column_names=["name", "sha256"])
+        applied.append(name)
+    return applied
+
+
+def _migrate_cluster(given: list[Client], database: str, name: str, settle_ms: int) -> list[str]:
+    """Bring every node to the same state; with Keeper, one is told for all."""
+    cluster, nodes = node_states.look_at(given, name)
+    if cluster.has_keeper:
+        nodes = nodes[:1]
+    applied: list[str] = []
+    for node in nodes:
+        node_states.rename_single(node)
+        applied += [one for one in _apply(node, cluster) if one not in applied]
+        node_states.create_missing_views(node, cluster, [statements(text) for _, text in files()])
+        node.command(on_node(node_states.LAYOUTS, cluster))
+    layouts = node_states.layouts(nodes, cluster, settle_ms)
+    for node in nodes:
+        held = node_states.columns(node)
+        node_states.spread(node, tables_over(cluster, database, layouts, held))
+    load_scenes(nodes[0])
+    if not cluster.has_keeper:
+        for node in nodes:
+            node_states.fill(node, cluster)
+    return applied
 
 
 def load_scenes(client: Client) -> None:
