@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import clickhouse_connect
 
 from collector import nodes as node_states
-from collector.cluster import Cluster, on_node, tables_over
+from collector.cluster import COPIES, Cluster, on_node, tables_over
 from collector.nodes import SETTLE_MS, ClusterError
 from sdk_spec import scenes
 
@@ -72,6 +72,14 @@ def connect(url: str, **settings: Any) -> Client:  # noqa: ANN401 (ClickHouse se
     return clickhouse_connect.get_client(
         dsn=addresses(url)[0], autogenerate_session_id=False, settings=settings
     )
+
+
+def tables_to_all_nodes(client: Any) -> set[str]:  # noqa: ANN401 (clickhouse_connect's clients)
+    """Return the tables of the database whose rows go to every node of a cluster; none on one server."""
+    rows = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'Distributed'"
+    ).result_rows
+    return {name for (name,) in rows if name.endswith(COPIES)}
 
 
 def migrate(url: str, cluster: str = "", settle_ms: int = SETTLE_MS) -> list[str]:

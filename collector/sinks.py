@@ -19,6 +19,8 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.external import ExternalData
 
+from collector.cluster import COPIES
+from collector.migrate import addresses, tables_to_all_nodes
 from collector.rows import DeadLetter
 from sdk_spec.persons import Assignment, Binding, Conflict
 
@@ -30,6 +32,8 @@ _INSERT_SETTINGS = {
     "async_insert": 0,
     # A client with a mad clock may spread a block over hundreds of weeks.
     "max_partitions_per_insert_block": 0,
+    # On a cluster an insert returns when every shard has its part, not when the first node has queued it.
+    "distributed_foreground_insert": 1,
 }
 _MAX_BINDINGS_OF_AN_ID = 200
 """Followed per id when persons are resolved: a bot or a shared device cannot make the work grow without bound."""
@@ -53,27 +57,39 @@ _BINDING_COLUMNS = (
 
 
 class ClickHouseSink:
-    """Connects on first use; ``url`` carries credentials and database."""
+    """
+    Connects on first use; ``url`` carries credentials and database.
+
+    Of several addresses, with commas between them, one that answers is used; after an error the next one.
+    """
 
     def __init__(self, url: str, timeout_s: float) -> None:
-        self._url = url
+        self._urls = addresses(url)
         self._timeout_s = timeout_s
         self._client: Any = None
+        self._copies: set[str] = set()
 
     @property
     def client(self) -> Any:  # noqa: ANN401 (clickhouse_connect.driver.client.Client)
         """The connection, made when needed. Errors: TRANSIENT."""
         if self._client is None:
-            self._client = clickhouse_connect.get_client(
-                dsn=self._url,
+            client = clickhouse_connect.get_client(
+                dsn=self._urls[0],
                 autogenerate_session_id=False,
                 connect_timeout=5,
                 send_receive_timeout=self._timeout_s,
             )
+            self._copies = tables_to_all_nodes(client)
+            self._client = client
         return self._client
 
+    def _everywhere(self, table: str) -> str:
+        """Name under which rows of a table reach every node that holds it whole. Only once connected."""
+        return table + COPIES if table + COPIES in self._copies else table
+
     def close(self) -> None:
-        """Drop the connection; the next call connects again."""
+        """Drop the connection; the next call connects again, to another node if there are several."""
+        self._urls = [*self._urls[1:], self._urls[0]]
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -128,8 +144,9 @@ class ClickHouseSink:
         }
         for name in ("occurred_at", "received_at"):
             arrays[name] = arrays[name].cast(pa.timestamp("ms", tz="UTC"))
-        self.client.insert_arrow(
-            "identity_bindings", pa.table(arrays), settings=self._settings(token)
+        client = self.client
+        client.insert_arrow(
+            self._everywhere("identity_bindings"), pa.table(arrays), settings=self._settings(token)
         )
 
     def bindings_of(self, keys: list[int]) -> list[Binding]:
@@ -153,8 +170,9 @@ class ClickHouseSink:
 
     def insert_persons(self, assignments: list[Assignment], base_version: int) -> None:
         """Replace the persons of some ids where these assignments know more than the stored ones."""
-        self.client.insert(
-            "identity_map",
+        client = self.client
+        client.insert(
+            self._everywhere("identity_map"),
             [
                 [
                     a.id_key,
@@ -171,8 +189,9 @@ class ClickHouseSink:
 
     def insert_conflicts(self, conflicts: list[Conflict], base_version: int) -> None:
         """List bindings that were not followed."""
-        self.client.insert(
-            "identity_conflicts",
+        client = self.client
+        client.insert(
+            self._everywhere("identity_conflicts"),
             [
                 [
                     c.binding.project,
