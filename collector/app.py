@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -14,12 +15,14 @@ import structlog
 from aiohttp import web
 
 from collector import handlers, metrics
+from collector.addresses import parse_networks
 from collector.arriving import Arriving
 from collector.decode import BodyError
 from collector.errors import RequestError
 from collector.ingest import Ingest
 from collector.rate import RateLimit
 from collector.recent import RecentIds
+from collector.refused_keys import RefusedKeys
 from collector.settings import Settings
 from collector.spool import Spool, SpoolBrokenError, SpoolFullError
 from sdk_spec import limits
@@ -44,7 +47,9 @@ class State:
         self.arriving = Arriving(settings.arriving_max_bytes)
         self.is_stopping = False
         self.allowed_origins = {o.strip() for o in settings.cors_origins.split(",") if o.strip()}
-        self._rate = RateLimit(settings.rate_limit_events) if settings.rate_limit_events else None
+        self.trusted_proxies = parse_networks(settings.trusted_proxies)
+        self.refused_keys = RefusedKeys(settings.bad_keys_per_minute)
+        self._rate = RateLimit()
 
     @staticmethod
     def now_ms() -> int:
@@ -52,23 +57,30 @@ class State:
         return time.time_ns() // 1_000_000
 
     def limit_rate(self, app: App) -> None:
-        """Errors: RequestError 429 when the app used up its rate."""
-        if self._rate is not None:
-            wait_s = self._rate.wait_s(app.app_id, time.monotonic())
-            if wait_s:
-                raise RequestError(
-                    "too_many_requests",
-                    f"app {app.app_id} sends more than {self.settings.rate_limit_events} events/s",
-                    retry_after_s=wait_s,
-                )
+        """Errors: RequestError 429 when the app used up its rate, which is its own or that of all."""
+        events_per_s = app.max_events_per_s or self.settings.rate_limit_events
+        if not events_per_s:
+            return
+        wait_s = self._rate.wait_s(app.app_id, events_per_s, time.monotonic())
+        if wait_s:
+            raise RequestError(
+                "too_many_requests",
+                f"app {app.app_id} sends more than {events_per_s} events/s",
+                retry_after_s=wait_s,
+            )
 
     def charge_rate(self, app: App, events: int) -> None:
         """Count what was accepted."""
-        if self._rate is not None:
-            self._rate.charge(app.app_id, events)
+        self._rate.charge(app.app_id, events)
+
+    def tell_refused_keys(self, now_s: float = math.inf) -> None:
+        """Log which networks sent wrong keys, when a minute of them is over or at the end."""
+        networks = self.refused_keys.summary(now_s)
+        if networks:
+            log.warning("keys_refused", networks=networks)
 
     async def tend(self) -> None:
-        """Twice a second: look at the disk and at the access file."""
+        """Twice a second: look at the disk and at the access file; once a minute tell whose keys were refused."""
         while True:
             try:
                 self.ingest.spool.measure()
@@ -76,6 +88,7 @@ class State:
             except (OSError, ValueError) as error:
                 log.error("tend_failed", error=str(error), effect="the last good state is kept")
             metrics.spool_bytes.set(self.ingest.spool.stored_bytes)
+            self.tell_refused_keys(time.monotonic())
             await asyncio.sleep(_TEND_INTERVAL_S)
 
 
@@ -97,6 +110,7 @@ def create_app(settings: Settings) -> web.Application:
         tending.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await tending
+        state.tell_refused_keys()
         await asyncio.to_thread(spool.close)
 
     app.cleanup_ctx.append(spool)
@@ -121,13 +135,17 @@ async def answer_errors(request: web.Request, handler: _Handler) -> web.StreamRe
     try:
         response = await handler(request)
     except RequestError as error:
-        response = _error(error.code, error.message, request_id, retry_after_s=error.retry_after_s)
+        response = error_response(
+            error.code, error.message, request_id, retry_after_s=error.retry_after_s
+        )
     except BodyError as error:
-        response = _error(error.code, error.message, request_id, path=error.path)
+        response = error_response(error.code, error.message, request_id, path=error.path)
     except SpoolFullError as error:
-        response = _error("spool_full", str(error), request_id, retry_after_s=_SPOOL_RETRY_AFTER_S)
+        response = error_response(
+            "spool_full", str(error), request_id, retry_after_s=_SPOOL_RETRY_AFTER_S
+        )
     except SpoolBrokenError as error:
-        response = _error(
+        response = error_response(
             "spool_unavailable", str(error), request_id, retry_after_s=_SPOOL_RETRY_AFTER_S
         )
     except web.HTTPException as error:
@@ -135,10 +153,12 @@ async def answer_errors(request: web.Request, handler: _Handler) -> web.StreamRe
     except (ConnectionError, asyncio.CancelledError):
         raise  # nobody is there to answer
     except web.RequestPayloadError as error:
-        response = _error("not_json", f"the body is broken: {error}", request_id, path="$")
+        response = error_response("not_json", f"the body is broken: {error}", request_id, path="$")
     except Exception:
         log.exception("request_failed", request_id=request_id, path=request.path)
-        response = _error("internal", "a fault of ours; please report", request_id, retry_after_s=5)
+        response = error_response(
+            "internal", "a fault of ours; please report", request_id, retry_after_s=5
+        )
     if response.status >= 400 and not request.content.at_eof():
         # The body is unread: do not let the connection be used again with it.
         response.force_close()
@@ -149,7 +169,7 @@ async def answer_errors(request: web.Request, handler: _Handler) -> web.StreamRe
     return response
 
 
-def _error(
+def error_response(
     code: str,
     message: str,
     request_id: str,
@@ -157,6 +177,7 @@ def _error(
     path: str | None = None,
     retry_after_s: int | None = None,
 ) -> web.Response:
+    """An answer in the one shape of errors, counted by its code."""
     metrics.request_errors_total.labels(code).inc()
     body = ErrorResponse(code, message, request_id, path if path is not None else msgspec.UNSET)
     headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
@@ -176,7 +197,7 @@ def _http_error(error: web.HTTPException, request_id: str) -> web.Response:
         413: "body_too_large",
         408: "request_timeout",
     }
-    response = _error(codes.get(error.status, "invalid_request"), error.reason, request_id)
+    response = error_response(codes.get(error.status, "invalid_request"), error.reason, request_id)
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
@@ -191,6 +212,7 @@ def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Access-Control-Allow-Origin"] = origin
     response.headers["Vary"] = "Origin"
     response.headers["Access-Control-Allow-Methods"] = "POST"
+    # Not those of signatures: a page in a browser can hold no secret.
     response.headers["Access-Control-Allow-Headers"] = "Content-Type, Content-Encoding, X-Write-Key"
     response.headers["Access-Control-Expose-Headers"] = "Retry-After"
     response.headers["Access-Control-Max-Age"] = "86400"

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from datetime import UTC, datetime
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
@@ -245,7 +246,10 @@ def keys_list(
         typer.echo(msgspec.json.encode(shown))
         return
     for one in file.apps:
-        typer.echo(f"app         {one.app_id}  project {one.project}  {one.platform}  {one.name}")
+        limits = "".join(f"  {name} {value}" for name, value in _own_rules(one).items())
+        typer.echo(
+            f"app         {one.app_id}  project {one.project}  {one.platform}  {one.name}{limits}"
+        )
     for key in file.write_keys:
         typer.echo(f"write key   {key.key_id}  app {key.app_id}  {_life(key)}")
     for token in file.read_tokens:
@@ -363,6 +367,49 @@ def revoke(
     except keys.KeysError as error:
         _refuse(str(error))
     typer.echo(f"revoked {identifier} / 已吊销")
+
+
+@keys_app.command("set")
+def set_app(
+    app_id: Annotated[str, typer.Argument(help="The app to change. 应用编号。")],
+    signatures: Annotated[
+        str | None,
+        typer.Option(
+            help="off, optional or required: signed requests of servers (sdk_spec/README.md). 请求签名。"
+        ),
+    ] = None,
+    max_events_per_s: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Of one collector worker; 0: the collector's limit. 每秒事件上限。"
+        ),
+    ] = None,
+    max_body_bytes: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Of one request, also decompressed; 0: 8 MiB as for all. 单请求字节上限。"
+        ),
+    ] = None,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+) -> None:
+    """Change an app's limits, or whether its requests must be signed (设置应用的限额与签名要求)."""
+    from collector import keys  # noqa: PLC0415
+
+    try:
+        keys.change_only(
+            _access_path(data_dir, access_file),
+            lambda file: keys.set_app(
+                file,
+                app_id,
+                signatures=signatures,
+                max_events_per_s=max_events_per_s,
+                max_body_bytes=max_body_bytes,
+            ),
+        )
+    except keys.KeysError as error:
+        _refuse(str(error))
+    typer.echo(f"changed {app_id} / 已修改")
 
 
 LetterApp = Annotated[str, typer.Option(help="Only of this app. 仅此应用。")]
@@ -667,6 +714,16 @@ def _life(issued: WriteKey | ReadToken) -> str:
     return f"made {made}, revoked {ended}"
 
 
+def _own_rules(app: access.App) -> dict[str, object]:
+    """What was set for an app other than for all."""
+    rules = {
+        "signatures": app.signatures if app.signatures != "off" else "",
+        "max_events_per_s": app.max_events_per_s,
+        "max_body_bytes": app.max_body_bytes,
+    }
+    return {name: value for name, value in rules.items() if value}
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -684,7 +741,9 @@ def _fail(message: str) -> NoReturn:
 
 
 def main() -> None:
-    """Entry point of the ``scenetrail`` command."""
+    """Entry point of the ``scenetrail`` command. Commands of other packages are found by their entry points."""
+    for command in entry_points(group="scenetrail.commands"):
+        app.command(command.name)(command.load())
     try:
         app()
     except (OSError, msgspec.DecodeError) as error:

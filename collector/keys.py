@@ -67,6 +67,36 @@ def add_app(
     return replace(file, apps=(*file.apps, App(app_id, project, platform, name)))
 
 
+def set_app(
+    file: AccessFile,
+    app_id: str,
+    *,
+    signatures: str | None = None,
+    max_events_per_s: int | None = None,
+    max_body_bytes: int | None = None,
+) -> AccessFile:
+    """
+    Change what an app must and may do; None leaves a value as it is, 0 takes a limit away.
+
+    Errors: KeysError for an unknown app or value.
+    """
+    app = _app(file, app_id)
+    given = {
+        "signatures": signatures,
+        "max_events_per_s": max_events_per_s,
+        "max_body_bytes": max_body_bytes,
+    }
+    try:
+        changed = msgspec.convert(
+            msgspec.structs.asdict(app) | {n: v for n, v in given.items() if v is not None}, App
+        )
+    except msgspec.ValidationError:
+        raise KeysError(f"signatures is one of: {' '.join(get_args(access.Signatures))}") from None
+    if min(changed.max_events_per_s, changed.max_body_bytes) < 0:
+        raise KeysError("a limit is a number from 0 on; 0 takes it away")
+    return replace(file, apps=tuple(changed if one is app else one for one in file.apps))
+
+
 def add_write_key(file: AccessFile, app_id: str, now_ms: int) -> tuple[AccessFile, Issued]:
     """Add a write key beside the app's others. Errors: KeysError for an unknown app."""
     app = _app(file, app_id)

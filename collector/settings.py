@@ -14,6 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from collector.addresses import parse_networks
 from sdk_spec import limits
 
 PREFIX = "SCENETRAIL_"
@@ -81,6 +82,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_events: Annotated[
         int, Meta(ge=0, description="Events a second of one app and worker; 0: no limit; else 429.")
     ] = 0
+    signature_window_ms: Annotated[
+        int, Meta(ge=1_000, description="ms that the time of a signature may differ from ours.")
+    ] = 300_000
+    trusted_proxies: Annotated[
+        str,
+        Meta(description="Networks whose X-Forwarded-For is believed, by comma; empty: nobody's."),
+    ] = ""
+    bad_keys_per_minute: Annotated[
+        int,
+        Meta(
+            ge=0, description="Refused keys of a network (/24, /48) and worker; more: 429. 0: any."
+        ),
+    ] = 0
     cors_origins: Annotated[
         str, Meta(description="Origins that may send from a browser, by comma; * for any.")
     ] = ""
@@ -110,12 +124,17 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
         if source.get(PREFIX + field.name.upper())
     }
     try:
-        return msgspec.convert(given, Settings, strict=False)
+        settings = msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:
         text = str(error)
         for name in given:
             text = text.replace(f"`$.{name}`", PREFIX + name.upper())
         raise ValueError(f"wrong setting: {text}") from error
+    try:
+        parse_networks(settings.trusted_proxies)
+    except ValueError as error:
+        raise ValueError(f"wrong setting: {error} - at {PREFIX}TRUSTED_PROXIES") from error
+    return settings
 
 
 def help_text() -> str:

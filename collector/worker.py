@@ -15,6 +15,7 @@ from aiohttp import web
 from collector import handlers, logs, settings
 from collector.app import create_app
 from collector.processes import die_with_supervisor
+from collector.server import Runner
 from collector.spool import SpoolInUseError
 
 log = structlog.get_logger()
@@ -30,7 +31,7 @@ async def serve(config: settings.Settings) -> None:
     """Serve until SIGTERM or Ctrl-C; then answer what has arrived, commit the spool and return."""
     app = create_app(config)
     # auto_decompress off: bodies are decompressed within our own limits.
-    runner = web.AppRunner(
+    runner = Runner(
         app,
         access_log=None,
         keepalive_timeout=config.keepalive_timeout_s,

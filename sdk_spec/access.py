@@ -12,18 +12,29 @@ import hashlib
 import os
 import secrets
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
 
+Signatures = Literal["off", "optional", "required"]
+
 
 class App(Struct, frozen=True):
-    """A mini-program on one platform, or a brand's server, web or native app."""
+    """
+    A mini-program on one platform, or a brand's server, web or native app.
+
+    ``signatures``: whether requests may or must be signed. ``max_events_per_s`` of one collector worker and
+    ``max_body_bytes`` (as sent and decompressed) bound what is taken from it; 0: as the collector's own limits.
+    """
 
     app_id: str
     project: str
     platform: str = ""
     name: str = ""
+    signatures: Signatures = "off"
+    max_events_per_s: int = 0
+    max_body_bytes: int = 0
 
 
 class WriteKey(Struct, frozen=True):
@@ -97,6 +108,7 @@ class Access:
         self._stamp: tuple[int, int, int] | None = None
         self.apps: dict[str, App] = {}
         self._write_keys: dict[str, WriteKey] = {}
+        self._write_keys_by_id: dict[str, WriteKey] = {}
         self._read_tokens: dict[str, ReadToken] = {}
         self.refresh()
 
@@ -113,12 +125,21 @@ class Access:
         self._stamp = stamp
         self.apps = {app.app_id: app for app in access.apps}
         self._write_keys = {key.sha256: key for key in access.write_keys if not key.revoked_at}
+        self._write_keys_by_id = {key.key_id: key for key in self._write_keys.values()}
         self._read_tokens = {t.sha256: t for t in access.read_tokens if not t.revoked_at}
 
     def app_of_key(self, write_key: str) -> App | None:
         """Return the app of a valid write key. A lookup by digest takes the same time for any wrong key."""
-        key = self._write_keys.get(digest(write_key))
+        key = self.write_key(write_key)
         return None if key is None else self.apps.get(key.app_id)
+
+    def write_key(self, write_key: str) -> WriteKey | None:
+        """Return the entry of a valid write key."""
+        return self._write_keys.get(digest(write_key))
+
+    def write_key_of_id(self, key_id: str) -> WriteKey | None:
+        """Return a valid write key by its id, which is no secret: the caller has proof of its own."""
+        return self._write_keys_by_id.get(key_id)
 
     def token(self, read_token: str) -> ReadToken | None:
         """Return a valid read token's rights."""

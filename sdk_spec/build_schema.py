@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from sdk_spec import limits
+from sdk_spec import limits, signing
 from sdk_spec.errors import EVENT_ERRORS, REQUEST_ERRORS
 from sdk_spec.events import EventBatch
 from sdk_spec.outcomes import BatchResponse, ErrorResponse
@@ -31,6 +31,9 @@ COLLECTOR_ERRORS = (
     "invalid_encoding",
     "invalid_request",
     "unauthorized",
+    "signature_required",
+    "signature_invalid",
+    "signature_expired",
     "forbidden",
     "not_found",
     "method_not_allowed",
@@ -155,7 +158,7 @@ def collector_openapi() -> Json:
                 "post": {
                     "operationId": "sendEvents",
                     "summary": "Send a batch of events of one app.",
-                    "security": [{"write_key": []}],
+                    "security": [{"write_key": []}, {"write_key_id": [], "signature": []}],
                     "parameters": [
                         {
                             "name": "Content-Encoding",
@@ -219,7 +222,19 @@ def collector_openapi() -> Json:
                     "in": "header",
                     "name": "X-Write-Key",
                     "description": "Belongs to one app: it says who sends.",
-                }
+                },
+                "write_key_id": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": signing.KEY_ID_HEADER,
+                    "description": "Of a signed request: the key's id instead of the key.",
+                },
+                "signature": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": signing.SIGNATURE_HEADER,
+                    "description": "`t=<epoch ms>,v1=<hex>`; README, Signed requests.",
+                },
             },
             "schemas": _components(
                 [EventBatch, BatchResponse, ErrorResponse], "#/components/schemas/{name}"

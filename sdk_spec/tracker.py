@@ -9,6 +9,7 @@ once. ``close`` (also called at exit) sends what is left.
 from __future__ import annotations
 
 import atexit
+import email.utils
 import gzip
 import http.client
 import logging
@@ -24,6 +25,7 @@ from typing import Any
 
 import msgspec
 
+from sdk_spec import signing
 from sdk_spec.events import Event, EventBatch, Platform, Sdk
 from sdk_spec.outcomes import BatchResponse
 
@@ -34,6 +36,8 @@ _GZIP_FROM_BYTES = 1_000
 _KEEP_STATUSES = (408, 429)
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 60.0
+_CLOCK_STEP_MS = 60_000
+"""Below it the collector's clock says nothing new."""
 
 Rejected = Callable[[Event, str, str], None]
 """Called with a refused event, the error code and the message."""
@@ -47,6 +51,7 @@ class Tracker:
         collector_url: such as ``https://track.example.com``.
         write_key: of the app.
         app_id: the app.
+        key_id: of the write key; when given, requests are signed and the key itself is not sent.
         platform: ``server`` for a backend.
         batch_events: events in one request, at most.
         flush_interval_s: longest wait before a smaller batch goes.
@@ -63,6 +68,7 @@ class Tracker:
         write_key: str,
         app_id: str,
         *,
+        key_id: str = "",
         platform: Platform = "server",
         batch_events: int = 200,
         flush_interval_s: float = 1.0,
@@ -75,6 +81,8 @@ class Tracker:
         self._url = collector_url.rstrip("/") + "/v1/events"
         self._write_key = write_key
         self._app_id = app_id
+        self._key_id = key_id
+        self._clock_offset_ms = 0
         self._platform = platform
         self._batch_events = batch_events
         self._flush_interval_s = flush_interval_s
@@ -211,10 +219,11 @@ class Tracker:
                 events=batch,
             )
         )
-        headers = {"Content-Type": "application/json", "X-Write-Key": self._write_key}
+        headers = {"Content-Type": "application/json"}
         if len(body) >= _GZIP_FROM_BYTES:
             body = gzip.compress(body, compresslevel=5)
             headers["Content-Encoding"] = "gzip"
+        headers |= self._credentials(headers.get("Content-Encoding", ""), body)
         request = urllib.request.Request(self._url, body, headers, method="POST")  # noqa: S310 (http, https)
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:  # noqa: S310
@@ -225,6 +234,13 @@ class Tracker:
             log.warning("no answer from the collector, %d events wait: %s", len(batch), error)
             return 0.0
 
+    def _credentials(self, encoding: str, body: bytes) -> dict[str, str]:
+        """The key, or a signature made with it."""
+        if not self._key_id:
+            return {"X-Write-Key": self._write_key}
+        at_ms = time.time_ns() // 1_000_000 + self._clock_offset_ms
+        return signing.headers(self._write_key, self._key_id, at_ms, encoding, body)
+
     def _refused(self, batch: list[Event], error: urllib.error.HTTPError) -> float | None:
         """What to do with a batch that was not taken whole, by the contract's rules for each status."""
         text = error.read()
@@ -234,6 +250,8 @@ class Tracker:
             return float(after) if after.isdigit() else 0.0
         if error.code == 422:
             return self._settle(batch, text)
+        if error.code == 401 and b'"signature_expired"' in text and self._learn_clock(error):
+            return 0.0
         if error.code == 413 and len(batch) > 1:
             half = len(batch) // 2
             waits = [self._send(batch[:half]), self._send(batch[half:])]
@@ -243,6 +261,22 @@ class Tracker:
         for event in batch:
             self._on_rejected(event, str(error.code), text.decode("utf-8", "replace")[:500])
         return None
+
+    def _learn_clock(self, error: urllib.error.HTTPError) -> bool:
+        """
+        Sign by the collector's clock from now on; False when it says nothing new.
+
+        Only signatures: events keep this machine's clock, which the collector corrects by ``sent_at``.
+        """
+        try:
+            theirs = email.utils.parsedate_to_datetime(error.headers["Date"])
+        except (TypeError, ValueError):
+            return False
+        offset_ms = round(theirs.timestamp() * 1000) - time.time_ns() // 1_000_000
+        is_new = abs(offset_ms - self._clock_offset_ms) > _CLOCK_STEP_MS
+        self._clock_offset_ms = offset_ms
+        log.warning("this machine's clock differs by %d ms from the collector's", offset_ms)
+        return is_new
 
     def _settle(self, batch: list[Event], text: bytes) -> float | None:
         """Count the fates of an answer; one that is not ours (a proxy's page) is no answer."""

@@ -35,6 +35,11 @@ SPARE_APPS = 200
 PROJECT = "contract"
 OTHER_APP = "wx-other"
 OTHER_KEY = "wk_other"
+SIGNING = {"optional": "wx-may-sign", "required": "wx-must-sign"}
+"""Apps by their rule; their keys are wk_<rule> with the ids key_<rule>."""
+BOUNDED_APP, BOUNDED_KEY = "wx-bounded", "wk_bounded"
+BOUNDED_BYTES = 2_000
+"""An app with a limit of its own."""
 
 
 class RunningCollector(Struct):
@@ -155,6 +160,12 @@ def running_collector(
     migrate(url)
     apps = [access.App(OTHER_APP, PROJECT, "wechat")]
     keys = [access.WriteKey("other", OTHER_APP, access.digest(OTHER_KEY))]
+    for rule, app_id in SIGNING.items():
+        apps.append(access.App(app_id, PROJECT, "server", signatures=rule))
+        keys.append(access.WriteKey(f"key_{rule}", app_id, access.digest(f"wk_{rule}")))
+        keys.append(access.WriteKey(f"old_{rule}", app_id, access.digest(f"wo_{rule}"), 1, 2))
+    apps.append(access.App(BOUNDED_APP, PROJECT, "web", max_body_bytes=BOUNDED_BYTES))
+    keys.append(access.WriteKey("bounded", BOUNDED_APP, access.digest(BOUNDED_KEY)))
     variables = []
     for number in range(len(load()) + SPARE_APPS):
         app = access.App(f"wx{number:014x}", PROJECT, "wechat")

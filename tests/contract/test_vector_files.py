@@ -24,6 +24,9 @@ CASES = load()
 VARIABLES = Variables("app", "wk", "revoked", "other", "other_wk", 1_795_300_912_000)
 NO_VECTOR_CAN_CAUSE = {
     "invalid_request",
+    "signature_required",
+    "signature_invalid",
+    "signature_expired",
     "request_timeout",
     "length_required",
     "too_many_requests",
@@ -35,7 +38,7 @@ NO_VECTOR_CAN_CAUSE = {
     "query_limit",
     "storage_unavailable",
 }
-"""These need a socket, a full disk or another server: see test_sockets and tests/faults."""
+"""These need a signing app, a socket, a full disk or another server: test_signatures, test_sockets, tests/faults."""
 
 
 def steps() -> list[tuple[Case, Step]]:

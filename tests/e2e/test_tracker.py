@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from sdk_spec.tracker import Tracker
-from tests.faults.collector_process import APP_ID, WRITE_KEY, System
+from tests.faults.collector_process import APP_ID, WRITE_KEY, WRITE_KEY_ID, System
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,42 @@ def test_a_wrong_key_drops_and_says_so(system: System) -> None:
     assert client.close()
 
     assert told == ["401"]
+
+
+@pytest.mark.parametrize("clock_error_ms", [0, 3_600_000, -3_600_000])
+def test_signed_batches_are_accepted_by_whatever_clock(
+    system: System, clock_error_ms: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A clock that is wrong is told by the first refusal; nothing is lost by it."""
+    before = len(system.event_ids())
+    told: list[str] = []
+    client = tracker(system, key_id=WRITE_KEY_ID, on_rejected=lambda _, code, __: told.append(code))
+    client._clock_offset_ms = clock_error_ms
+    for number in range(30):  # more than is sent without compression
+        client.track("x", user_id="u1", event_id=f"signed-{clock_error_ms}-{number}")
+
+    assert client.close(60)
+
+    assert told == []
+    assert client.accepted == 30
+    assert ("differs" in caplog.text) == bool(clock_error_ms)
+    system.wait_stored(before + 30)
+
+
+def test_a_wrong_signature_drops_and_says_so(system: System) -> None:
+    told: list[str] = []
+    client = Tracker(
+        system.collector.url,
+        "wk_wrong",
+        APP_ID,
+        key_id=WRITE_KEY_ID,
+        on_rejected=lambda _, __, message: told.append(message),
+    )
+    client.track("x", user_id="u1")
+
+    assert client.close()
+
+    assert "signature_invalid" in told[0]
 
 
 def test_an_event_that_breaks_the_schema_is_refused_where_it_is_made(system: System) -> None:

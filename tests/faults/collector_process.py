@@ -29,6 +29,7 @@ from sdk_spec import access
 
 APP_ID = "wx-faults"
 WRITE_KEY = "wk_faults"
+WRITE_KEY_ID = "k1"
 OTHER_APP_ID = "wx-other"
 OTHER_KEY = "wk_other"
 PROJECT = "faults"
@@ -128,16 +129,16 @@ class Collector:
         self.save_access()
 
     def save_access(self) -> None:
-        """One app with a key, and another app of the same project."""
+        """One app with a key, which may sign, and another app of the same project."""
         access.save(
             self.folder / "access.json",
             access.AccessFile(
                 apps=(
-                    access.App(APP_ID, PROJECT, "wechat"),
+                    access.App(APP_ID, PROJECT, "wechat", signatures="optional"),
                     access.App(OTHER_APP_ID, PROJECT, "alipay"),
                 ),
                 write_keys=(
-                    access.WriteKey("k1", APP_ID, access.digest(WRITE_KEY)),
+                    access.WriteKey(WRITE_KEY_ID, APP_ID, access.digest(WRITE_KEY)),
                     access.WriteKey("k2", OTHER_APP_ID, access.digest(OTHER_KEY)),
                 ),
             ),

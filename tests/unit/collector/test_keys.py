@@ -212,3 +212,23 @@ def test_first_credentials_leave_other_apps_alone(tmp_path: Path, file: AccessFi
     keys.first_credentials(tmp_path, path, NOW_MS)
 
     assert Access(path).app_of_key(issued.secret) is not None
+
+
+def test_rules_of_an_app_are_changed_one_by_one() -> None:
+    file = keys.add_app(AccessFile(), "wx1", "brand", "wechat", "Shop")
+
+    file = keys.set_app(file, "wx1", signatures="required", max_body_bytes=5_000)
+    file = keys.set_app(file, "wx1", max_events_per_s=7)
+
+    assert file.apps == (access.App("wx1", "brand", "wechat", "Shop", "required", 7, 5_000),)
+    assert keys.set_app(file, "wx1", max_body_bytes=0).apps[0].max_body_bytes == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"signatures": "always"}, {"max_events_per_s": -1}, {"max_body_bytes": -1}]
+)
+def test_wrong_rules_of_an_app_are_refused(wrong: dict[str, object]) -> None:
+    file = keys.add_app(AccessFile(), "wx1", "brand")
+
+    with pytest.raises(keys.KeysError):
+        keys.set_app(file, "wx1", **wrong)  # type: ignore[arg-type]

@@ -127,10 +127,10 @@ def test_filter_calls_few_new_keys_known() -> None:
 
 
 def test_rate_limit_lets_through_what_it_says() -> None:
-    limit = RateLimit(100)
+    limit = RateLimit()
     taken = 0
     for tenth in range(600):  # one minute
-        if limit.wait_s("app", tenth / 10) == 0:
+        if limit.wait_s("app", 100, tenth / 10) == 0:
             limit.charge("app", 30)
             taken += 30
 
@@ -138,15 +138,15 @@ def test_rate_limit_lets_through_what_it_says() -> None:
 
 
 def test_rate_limit_says_when_to_come_back() -> None:
-    limit = RateLimit(100)
-    assert limit.wait_s("app", 0.0) == 0
+    limit = RateLimit()
+    assert limit.wait_s("app", 100, 0.0) == 0
     limit.charge("app", 1_000)
 
-    wait_s = limit.wait_s("app", 0.0)
+    wait_s = limit.wait_s("app", 100, 0.0)
 
     assert wait_s == 8
-    assert limit.wait_s("app", 8.1) == 0
-    assert limit.wait_s("other", 0.0) == 0
+    assert limit.wait_s("app", 100, 8.1) == 0
+    assert limit.wait_s("other", 100, 0.0) == 0
 
 
 steps = st.lists(
