@@ -20,11 +20,13 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
 import msgspec
 
+from collector.cluster import COPIES, KEEPS_COPIES
 from collector.processes import die_with_parent, die_with_supervisor
 
 DATABASE = "scenetrail"
@@ -87,8 +89,29 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _remote_servers(clusters: Mapping[str, Sequence[int]], secret: str) -> str:
+    """Each cluster with one server a shard, and beside it the same servers as copies of one another."""
+    found = ""
+    # With a secret a query reaches the other servers with the rights of the user who asked.
+    head = f"<secret>{secret}</secret>"
+    for name, ports in clusters.items():
+        replicas = [
+            f"<replica><host>127.0.0.1</host><port>{port}</port></replica>" for port in ports
+        ]
+        shards = "".join(f"<shard>{replica}</shard>" for replica in replicas)
+        copies = (
+            f"<shard><internal_replication>false</internal_replication>{''.join(replicas)}</shard>"
+        )
+        found += f"<{name}>{head}{shards}</{name}>"
+        found += f"<{name}{KEEPS_COPIES}>{head}{copies}</{name}{KEEPS_COPIES}>"
+    return f"<remote_servers>{found}</remote_servers>" if found else ""
+
+
 def prepare(
-    folder: Path, http_port: int, tcp_port: int, shard_tcp_ports: tuple[int, ...] = ()
+    folder: Path,
+    http_port: int,
+    tcp_port: int,
+    clusters: Mapping[str, Sequence[int]] | None = None,
 ) -> LocalServer:
     """
     Write ``config.xml`` and ``users.xml`` into ``folder`` and return how to reach the server.
@@ -97,9 +120,8 @@ def prepare(
         folder: kept between runs; holds the tables. One server at a time.
         http_port: HTTP port on 127.0.0.1.
         tcp_port: native port on 127.0.0.1.
-        shard_tcp_ports: native ports of all servers of a local cluster, which is then known as
-            ``scenetrail``; empty for a single server. The folders of one cluster are neighbours,
-            so that its servers share their passwords.
+        clusters: name → native ports of its servers, one a shard; none for a server that stands alone.
+            The folders of one cluster are neighbours, so that its servers share their passwords.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     server = LocalServer(
@@ -110,15 +132,13 @@ def prepare(
         reader_password=_secret(folder.parent, "clickhouse-reader.secret"),
         editor_password=_secret(folder.parent, "clickhouse-editor.secret"),
     )
-    shards = "".join(
-        f"<shard><replica><host>127.0.0.1</host><port>{port}</port><user>writer</user>"
-        f"<password>{server.writer_password}</password></replica></shard>"
-        for port in shard_tcp_ports
+    cluster_secret = _secret(folder.parent, "clickhouse-cluster.secret") if clusters else ""
+    remote_servers = _remote_servers(clusters or {}, cluster_secret)
+    inserts = "".join(
+        f"<query>GRANT INSERT ON {DATABASE}.{table}{suffix}</query>"
+        for table in EDITABLE
+        for suffix in ("", COPIES)
     )
-    cluster = (
-        f"<remote_servers><scenetrail>{shards}</scenetrail></remote_servers>" if shards else ""
-    )
-    inserts = "".join(f"<query>GRANT INSERT ON {DATABASE}.{table}</query>" for table in EDITABLE)
     store, temporary = (escape(str(folder / name)) for name in ("store", "tmp"))
     _write_private(
         folder / "config.xml",
@@ -134,7 +154,7 @@ def prepare(
   <logger><level>warning</level><console>1</console></logger>
   <mark_cache_size>268435456</mark_cache_size>
   <keep_alive_timeout>60</keep_alive_timeout>
-  {cluster}
+  {remote_servers}
 </clickhouse>
 """,
     )

@@ -42,18 +42,26 @@ def test_single_server_has_no_cluster(tmp_path: Path) -> None:
     assert config(tmp_path / "clickhouse").find("remote_servers") is None
 
 
-def test_servers_of_a_cluster_know_all_shards_and_share_the_password(tmp_path: Path) -> None:
+def test_servers_of_a_cluster_know_all_shards_and_share_passwords_and_secret(
+    tmp_path: Path,
+) -> None:
     servers = [
-        prepare(tmp_path / f"clickhouse-{index}", 10 + index, 20 + index, (20, 21))
+        prepare(tmp_path / f"clickhouse-{index}", 10 + index, 20 + index, {"two": (20, 21)})
         for index in range(2)
     ]
 
+    secrets = set()
     for index in range(2):
-        replicas = config(tmp_path / f"clickhouse-{index}").findall(
-            "remote_servers/scenetrail/shard/replica"
-        )
-        assert [replica.findtext("port") for replica in replicas] == ["20", "21"]
-        assert {replica.findtext("password") for replica in replicas} == {
-            servers[0].writer_password
-        }
+        clusters = config(tmp_path / f"clickhouse-{index}").find("remote_servers")
+        assert clusters is not None
+        shards = clusters.findall("two/shard")
+        copies = clusters.findall("two_copies/shard")
+        secrets |= {clusters.findtext("two/secret"), clusters.findtext("two_copies/secret")}
+        assert [shard.findtext("replica/port") for shard in shards] == ["20", "21"]
+        assert [[port.text for port in shard.findall("replica/port")] for shard in copies] == [
+            ["20", "21"]
+        ]
+        assert copies[0].findtext("internal_replication") == "false"
+    assert len(secrets) == 1
     assert servers[0].writer_password == servers[1].writer_password
+    assert secrets.isdisjoint({None, "", servers[0].writer_password})
