@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.metadata import version
-from typing import Any
 
 import msgspec
 
 from query_api.identity import Unbind
 from query_api.report import Report, Row
 from query_api.reports import REPORTS
+from query_api.results import RESULTS, UsersResult
 from query_api.segments import NewSegment, NewSnapshot
 from query_api.tables import ARROW, CSV
 from sdk_spec.errors import REQUEST_ERRORS
@@ -41,14 +41,17 @@ def document() -> Row:
         params[report.name] = report.params
         if report.users is not None:
             params[f"{report.name}/users"] = report.users_params()
+    results = {**RESULTS, "/users": UsersResult}
     schemas, components = msgspec.json.schema_components(
-        [*params.values(), *bodies.values()], ref_template="#/components/schemas/{name}"
+        [*params.values(), *bodies.values(), *results.values()],
+        ref_template="#/components/schemas/{name}",
     )
-    body_schemas = dict(zip(bodies, schemas[len(params) :], strict=True))
+    body_schemas = dict(zip(bodies, schemas[len(params) : -len(results)], strict=True))
+    result_schemas = dict(zip(results, schemas[-len(results) :], strict=True))
     paths: Row = {}
     for (name, _), schema in zip(params.items(), schemas[: len(params)], strict=True):
         report = REPORTS[name.partition("/")[0]]
-        paths[f"/v1/query/{name}"] = {"post": _operation(report, name, schema)}
+        paths[f"/v1/query/{name}"] = {"post": _operation(report, name, schema, result_schemas)}
     paths["/v1/events/schema"] = {
         "get": {
             "summary": "Event names and properties seen (元数据)",
@@ -79,14 +82,15 @@ def document() -> Row:
     }
 
 
-def _operation(report: Report, name: str, schema: dict[str, Any]) -> Row:
+def _operation(report: Report, name: str, schema: Row, results: dict[str, Row]) -> Row:
     is_users = name.endswith("/users")
+    result = results.get("/users" if is_users else name)
     return {
         "summary": f"Users of one cell: {report.summary}" if is_users else report.summary,
         "description": (report.params.__doc__ or "").strip(),
         "operationId": name.replace("/", "_"),
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": _responses(),
+        "responses": _responses(result),
     }
 
 
@@ -161,12 +165,16 @@ _APP_IDS: Row = {
 }
 
 
-def _responses() -> Row:
+def _responses(result: Row | None = None) -> Row:
+    """All answers of an operation; ``result``: the schema of the result where its names are fixed."""
+    answer: Row = {"$ref": "#/components/schemas/Answer"}
+    if result is not None:
+        answer = {"allOf": [answer, {"type": "object", "properties": {"result": result}}]}
     answers: Row = {
         "200": {
             "description": "The answer; CSV and Arrow hold the main list as flat rows.",
             "content": {
-                "application/json": {"schema": {"$ref": "#/components/schemas/Answer"}},
+                "application/json": {"schema": answer},
                 CSV: {"schema": {"type": "string"}},
                 ARROW: {"schema": {"type": "string", "format": "binary"}},
             },
