@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from query_api import handlers, identity_handlers, metrics, segment_handlers
+from query_api import dead_letter_handlers, handlers, identity_handlers, import_handlers, metrics, segment_handlers
 from query_api.clickhouse import Database
 from query_api.console import handlers as console
 from query_api.editor import Editor
@@ -112,6 +112,8 @@ def create_app(settings: Settings) -> web.Application:
     app.router.add_get("/v1/events/schema", handlers.schema)
     identity_handlers.add_to(app)
     segment_handlers.add_to(app)
+    dead_letter_handlers.add_to(app)
+    import_handlers.add_to(app)
     app.router.add_get("/healthz", handlers.healthz)
     app.router.add_get("/readyz", handlers.readyz)
     app.router.add_get("/metrics", handlers.metrics)

@@ -101,6 +101,16 @@ def resolve_range(time_range: TimeRange, zone: ZoneInfo, path: str = "$.time_ran
     return Range(from_ms, to_ms, from_day, to_day)
 
 
+def instant_ms(text: str, zone: ZoneInfo, path: str, *, is_end: bool = False) -> int:
+    """
+    Turn a day or an instant into epoch milliseconds; ``is_end``: a day means its end, excluded.
+
+    Errors: ``invalid_request`` as ``resolve_range``.
+    """
+    day, at_ms = _resolve(text, zone, path)
+    return start_of_day_ms(day + timedelta(days=1), zone) if day is not None and is_end else at_ms
+
+
 def _resolve(text: str, zone: ZoneInfo, path: str) -> tuple[date | None, int]:
     message = (
         "neither a day such as 2026-10-01 nor an RFC 3339 instant such as 2026-10-01T00:00:00+08:00"

@@ -97,6 +97,8 @@ class Ask:
         # Restricts every source; set where the request names a segment.
         self.segment: UserSelect | None = None
         self.load_segment: Callable[..., Awaitable[UserSelect]] = _no_segments
+        # That of the token: whose imported codes, costs and messages the question may read. '' has none.
+        self.project = ""
         self.database = database
         self._queries = 0
 

@@ -129,6 +129,7 @@ async def answer_query(
     ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
     report = REPORTS[report_name]
     if project is not None:
+        ask.project = project
         ask.load_segment = Segments(database, project, readable).users
     if query.segment is not None:
         scope = scope_of(ask, FIRST_DAY_MS, ask.range.to_ms)

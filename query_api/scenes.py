@@ -1,8 +1,10 @@
 """
-Entry scenes (场景值): through which entry of which platform users come, and what becomes of them.
+Entries (场景值, 渠道): through which entry users come, and what becomes of them.
 
-An entry event is an ``app_launch`` (cold start) or an ``app_show``; its scene is (platform, scene). The request's filter and
-breakdown look at entry events. Metrics of a row:
+An entry event is an ``app_launch`` (cold start) or an ``app_show``. ``by`` says what it is counted under: its scene, which is
+(platform, scene), or the scene's group in the ``scheme``; a ``utm`` field; the referring app; its page, on which the user
+lands; the QR code it carries, or that code's store, city or placement in the registry (qr_codes.py). Each is in exactly one
+row, so launches and entries add up. The request's filter and breakdown look at entry events. Metrics of a row:
 
 - ``launches``: app_launch events. ``entries``: app_show events. A cold start usually sends both.
 - ``users``: distinct users with an entry event of the row. A user of two scenes is in two rows, and once in the total.
@@ -10,13 +12,19 @@ breakdown look at entry events. Metrics of a row:
   new user is in one row.
 - ``sessions``: sessions whose first event lies in the range, in the row of their first entry event; sessions without an entry
   event are in none. Sessions are followed for a day before and after the range.
-- ``bounce_rate``: ``bounces`` (sessions with at most one page_view) over ``sessions``.
-- ``median_stay_ms``: median time from the first to the last event of those sessions, interpolated.
+- ``bounce_rate``: ``bounces`` (sessions with at most one page_view) over ``sessions``. ``page_views`` of those sessions, and
+  ``page_views_per_session``.
+- ``median_stay_ms``, ``mean_stay_ms``: time from the first to the last event of those sessions; the median interpolated.
 - ``next_day_retention``: ``next_day_returned`` over ``next_day_eligible``. Eligible: users of the row whose next calendar day
   after their first entry of the row has ended by now. Returned: those with any entry event, of whatever scene, on that day.
+- ``conversions``: events of ``conversion`` in the range, in the row of the user's last entry event of the range at or before
+  them; each is in one row, those before any entry in none. ``converters``: users with one. ``conversion_rate``: converters over
+  users. ``conversion_value``: sum of ``value`` over the conversions. All null without ``conversion`` in the request.
+- ``cost`` and what follows from it: imported costs (costs.py).
 
 Unknown scenes are rows like others: named by their code, group "unknown". An entry without a scene has the scene "" and the
-group "". ``by`` ``group``: one row for each group of the scheme. ``total``: all rows together, users once.
+group "", one without a page, campaign, … null. Channels that cost something and brought nobody are rows with zeros.
+``total``: all rows together, users once.
 """
 
 from __future__ import annotations
@@ -25,48 +33,76 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from query_api import breakdowns, source
+from query_api import breakdowns, costs, qr_codes, source
+from query_api.costs import Spent
 from query_api.errors import InvalidRequest
-from query_api.filters import SCENE_GROUP_UNKNOWN, Bindings, field_sql, filter_sql
-from query_api.params import Params, Query
+from query_api.filters import (
+    SCENE_GROUP_UNKNOWN,
+    Bindings,
+    event_names_sql,
+    field_sql,
+    filter_sql,
+    selector_sql,
+)
+from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS, Periods, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.scene_rows import (
+    BY_CODE,
+    By,
+    Key,
+    cost_fields,
+    described,
+    key_of_cell,
+    key_sql,
+    names_of,
+    with_costs,
+)
 from query_api.sql import load_sql
 
 ENTRY_EVENTS = "event IN ('app_launch', 'app_show')"
 LOOK_AROUND_MS = DAY_MS
 """How far sessions are followed beyond the range."""
 NO_DAY = 65_535
-USER_METRICS = ("users", "new_users", "next_day_eligible", "next_day_returned")
 
 
 class ScenesQuery(Query, kw_only=True):
-    """Entry scenes ``by`` scene or group of the ``scheme``; the ``limit`` rows with the most entry events."""
+    """
+    Entries ``by`` scene, group of the ``scheme``, utm field, referring app, page, QR code or its place.
 
-    by: Literal["scene", "group"] = "scene"
+    The ``limit`` rows with the most entry events. ``conversion``: which events convert; ``value``: their number, added up.
+    """
+
+    by: By = "scene"
     limit: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    conversion: EventSelector | None = None
+    value: FieldName | None = None
 
 
 class ScenesCell(Params, kw_only=True):
     """
     One number that counts users: ``metric`` of a row, or of the total when no row is named.
 
-    The row: ``platform`` and ``scene``, or ``scene_group`` with ``by`` group; and ``breakdown`` as in it.
+    The row: ``platform`` and ``scene``, or ``scene_group`` with ``by`` group, or ``row`` with the fields that name it, as the
+    answer shows them; and ``breakdown`` as in it.
     """
 
-    metric: Literal["users", "new_users", "next_day_eligible", "next_day_returned"] = "users"
+    metric: Literal[
+        "users", "new_users", "next_day_eligible", "next_day_returned", "converters"
+    ] = "users"
     platform: str | None = None
     scene: str | None = None
     scene_group: str | None = None
+    row: dict[str, Any] | None = None
     breakdown: dict[str, Any] | None = None
 
 
-def _key_sql(query: ScenesQuery, bindings: Bindings) -> str:
-    """Return the expression of a row's key: platform and scene, or the group; then the breakdown's elements."""
-    row = ["toString(platform)", "toString(scene)"]
-    if query.by == "group":
-        row = [str(field_sql("scene_group", "$.by", bindings).text)]
-    return breakdowns.pack_elements_sql([*row, *breakdowns.elements_sql(query.breakdown, bindings)])
+def _source(
+    ask: Ask, query: ScenesQuery, bindings: Bindings, where: str, from_ms: int, to_ms: int
+) -> str:
+    """Return the SELECT of events, with the code of each where rows are named by codes."""
+    events = ask.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
+    return qr_codes.joined(ask, bindings, events) if query.by in BY_CODE else events
 
 
 def _days(ask: Ask) -> tuple[Periods, int]:
@@ -87,10 +123,10 @@ def _user_metrics(ask: Ask, query: ScenesQuery, bindings: Bindings) -> str:
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
     return load_sql(
         "scenes.user_metrics",
-        key=_key_sql(query, bindings),
+        key=key_sql(query.by, query.breakdown, bindings),
         matches=filter_sql(query.filter, "$.filter", bindings),
         order=source.order(),
-        source=ask.source(bindings, ENTRY_EVENTS, from_ms=0, to_ms=days.starts_ms[-1]),
+        source=_source(ask, query, bindings, ENTRY_EVENTS, 0, days.starts_ms[-1]),
     )
 
 
@@ -102,35 +138,74 @@ async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
     return await ask.fetch(
         "scenes.sessions",
         bindings,
-        key=_key_sql(query, bindings),
+        key=key_sql(query.by, query.breakdown, bindings),
         matches=filter_sql(query.filter, "$.filter", bindings),
         order=source.order(),
-        source=ask.source(
+        source=_source(
+            ask,
+            query,
             bindings,
-            from_ms=ask.range.from_ms - LOOK_AROUND_MS,
-            to_ms=ask.range.to_ms + LOOK_AROUND_MS,
+            "1",
+            ask.range.from_ms - LOOK_AROUND_MS,
+            ask.range.to_ms + LOOK_AROUND_MS,
         ),
+    )
+
+
+def _conversions(
+    ask: Ask, query: ScenesQuery, conversion: EventSelector, bindings: Bindings
+) -> str:
+    """Return the SELECT of (user, key, conversions, amount) that both the numbers and their users come from."""
+    condition = selector_sql(conversion, "$.conversion", bindings)
+    amount = "0"
+    if query.value is not None:
+        read = field_sql(query.value, "$.value", bindings)
+        if read.number is None:
+            raise InvalidRequest("$.value", "this field is never a number")
+        amount = f"if({read.has_number}, {read.number}, 0)"
+    names = event_names_sql([conversion], bindings)
+    where = "1" if names == "1" else f"({ENTRY_EVENTS} OR {names})"
+    return load_sql(
+        "scenes.conversions",
+        key=key_sql(query.by, query.breakdown, bindings),
+        matches=filter_sql(query.filter, "$.filter", bindings),
+        conversion=condition,
+        amount=amount,
+        order=source.order(),
+        source=_source(ask, query, bindings, where, ask.range.from_ms, ask.range.to_ms),
     )
 
 
 async def answer(ask: Ask, query: ScenesQuery) -> Answer:
     """Answer the scenes report."""
-    if "scene_group" in query.breakdown and query.by == "group":
-        raise InvalidRequest("$.breakdown", "`by` group already gives the scene_group")
+    _check(query)
+    numbers: dict[Key, Row] = {}
     bindings = ask.bindings()
     user_metrics = _user_metrics(ask, query, bindings)
-    numbers: dict[tuple[str, ...], Row] = {}
     for row in await ask.fetch("scenes.counts", bindings, user_metrics=user_metrics):
         numbers.setdefault(_key(row), {})[row["metric"]] = row["n"]
     for row in await _sessions(ask, query):
         numbers.setdefault(_key(row), {}).update(row)
+    if query.conversion is not None:
+        bindings = ask.bindings()
+        conversions = _conversions(ask, query, query.conversion, bindings)
+        for row in await ask.fetch("scenes.conversion_counts", bindings, conversions=conversions):
+            numbers.setdefault(_key(row), {}).update(row)
     dictionary_bindings = ask.bindings()
     dictionary_bindings.scheme()
     dictionary = await ask.fetch("scenes.dictionary", dictionary_bindings)
-    known = {(row["platform"], row["scene"]): row for row in dictionary}
-    total = _metrics(numbers.pop((), {}))
+    scenes = {(row["platform"], row["scene"]): row for row in dictionary}
+    codes = await qr_codes.registry(ask) if query.by in BY_CODE else {}
+    spent, all_spent = await _spent(ask, query, scenes, codes)
+    for key in spent:
+        # What cost something and brought nobody.
+        numbers.setdefault(key, {"launches": 0})
+    total = _metrics(numbers.pop((), {}), query, all_spent)
     rows = [
-        {**_described(key, query, known), **_metrics(found)}
+        {
+            **described(key, query.by, query.breakdown, scenes, codes),
+            **_metrics(found, query, spent.get(key)),
+        }
         for key, found in sorted(
             numbers.items(),
             key=lambda item: (-item[1].get("launches", 0) - item[1].get("entries", 0), item[0]),
@@ -145,58 +220,67 @@ async def answer(ask: Ask, query: ScenesQuery) -> Answer:
     )
 
 
-def _key(row: Row) -> tuple[str, ...]:
-    """Return the key of a row of SQL: names of the scene or group and elements of the breakdown; empty for the total."""
+def _check(query: ScenesQuery) -> None:
+    if "scene_group" in query.breakdown and query.by == "group":
+        raise InvalidRequest("$.breakdown", "`by` group already gives the scene_group")
+    if query.value is not None and query.conversion is None:
+        raise InvalidRequest("$.value", "is the number of the `conversion`: give that too")
+
+
+async def _spent(
+    ask: Ask, query: ScenesQuery, scenes: dict[Any, Row], codes: dict[Any, Row]
+) -> tuple[dict[Key, Spent], Spent | None]:
+    """Return the costs of each row, and of all together."""
+    if set(cost_fields(query.by)) & set(query.breakdown):
+        return {}, None
+    found = await costs.spent(ask, [*cost_fields(query.by), *query.breakdown])
+    total = Spent()
+    for one in found.values():
+        total.add(one)
+    costs.warn(ask, total)
+    rows = with_costs(found, query.by, scenes, codes)
+    return rows, total if found else None
+
+
+def _key(row: Row) -> Key:
+    """Return the key of a row of SQL: texts of the naming fields and elements of the breakdown; empty for the total."""
     return breakdowns.unpack(row["key"])
 
 
-def _described(key: tuple[str, ...], query: ScenesQuery, known: dict[tuple[str, str], Row]) -> Row:
-    """Return the fields that name a row."""
-    if query.by == "group":
-        named: Row = {"platform": None, "scene": None, "scene_name": None, "scene_group": key[0]}
-        elements = key[1:]
-    else:
-        platform, scene = key[:2]
-        found = known.get((platform, scene))
-        named = {
-            "platform": platform,
-            "scene": scene,
-            "scene_name": (found["scene_name"] if found else "") or scene,
-            "scene_group": found["scene_group"]
-            if found
-            else (SCENE_GROUP_UNKNOWN if scene else ""),
-        }
-        elements = key[2:]
-    if query.breakdown:
-        named["breakdown"] = {
-            field: breakdowns.decode_element(element)
-            for field, element in zip(query.breakdown, elements, strict=True)
-        }
-    return named
-
-
-def _metrics(found: Row) -> Row:
+def _metrics(found: Row, query: ScenesQuery, spent: Spent | None) -> Row:
     sessions, bounces = found.get("sessions", 0), found.get("bounces", 0)
+    page_views = found.get("page_views", 0)
     eligible, returned = found.get("next_day_eligible", 0), found.get("next_day_returned", 0)
-    return {
+    converts, users = query.conversion is not None, found.get("users", 0)
+    converters = found.get("converters", 0) if converts else None
+    row: Row = {
         "launches": found.get("launches", 0),
         "entries": found.get("entries", 0),
-        "users": found.get("users", 0),
+        "users": users,
         "new_users": found.get("new_users", 0),
         "sessions": sessions,
         "bounces": bounces,
         "bounce_rate": bounces / sessions if sessions else None,
+        "page_views": page_views,
+        "page_views_per_session": page_views / sessions if sessions else None,
         "median_stay_ms": found["median_stay_ms"] if sessions else None,
+        "mean_stay_ms": found["mean_stay_ms"] if sessions else None,
         "next_day_eligible": eligible,
         "next_day_returned": returned,
         "next_day_retention": returned / eligible if eligible else None,
+        "conversions": found.get("conversions", 0) if converts else None,
+        "converters": converters,
+        "conversion_rate": converters / users if converters is not None and users else None,
+        "conversion_value": found.get("conversion_value", 0.0) if query.value else None,
     }
+    return {**row, **costs.shown(spent, row)}
 
 
 def _semantics(query: ScenesQuery, dictionary: list[Row]) -> Row:
     versions = sorted({row["scheme_version"] for row in dictionary})
     return {
         "by": query.by,
+        "row": f"named by {', '.join(names_of(query.by))}; each entry event is in exactly one",
         "limit": query.limit,
         "scheme": query.scheme,
         "scheme_version": versions[-1] if versions else None,
@@ -209,37 +293,58 @@ def _semantics(query: ScenesQuery, dictionary: list[Row]) -> Row:
         "before and after the range",
         "session": source.SESSION_DEFINITION,
         "bounce_rate": "bounces (sessions with at most one page_view) over sessions",
+        "page_views_per_session": "page_view events of those sessions over sessions",
         "median_stay_ms": "median of last minus first event of those sessions",
+        "mean_stay_ms": "mean of last minus first event of those sessions",
         "next_day_retention": "next_day_returned (any entry event on the calendar day after the user's first entry of the row) "
         "over next_day_eligible (users for whom that day has ended by now)",
         "unknown_scenes": f"rows like others, named by their code, group {SCENE_GROUP_UNKNOWN!r}; without a scene: both empty",
+        "conversion": query.conversion,
+        "value": query.value,
+        "conversions": "events of `conversion` in the range, in the row of the user's last entry event of the range at or "
+        "before them; null without `conversion`",
+        "converters": "users of the row with such a conversion; conversion_rate: over users",
+        "conversion_value": "sum of `value` over the conversions",
+        **costs.semantics(),
+        **(qr_codes.semantics() if query.by in BY_CODE else {}),
         "order": "by launches plus entries, most first",
     }
 
 
 async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
     """Select the users of a metric that counts users."""
-    key: list[str] = []
-    names_row = cell.scene_group is not None if query.by == "group" else cell.scene is not None
-    if query.by == "group" and (cell.scene is not None or cell.platform is not None):
-        raise InvalidRequest("$.cell.scene", "with `by` group a row is named by its scene_group")
-    if query.by == "scene" and cell.scene_group is not None:
+    _check(query)
+    key = key_of_cell(query.by, _row_of(query, cell), query.breakdown, cell.breakdown)
+    bindings = ask.bindings()
+    bindings.named("cell_key", breakdowns.pack(key), "String")
+    if cell.metric == "converters":
+        if query.conversion is None:
+            raise InvalidRequest("$.conversion", "is required: which events convert")
+        conversions = _conversions(ask, query, query.conversion, bindings)
+        sql = load_sql("scenes.converters", conversions=conversions)
+        return UserSelect("scenes.converters", sql, bindings)
+    user_metrics = _user_metrics(ask, query, bindings)
+    bindings.named("cell_metric", cell.metric, "String")
+    return UserSelect("scenes.users", load_sql("scenes.users", user_metrics=user_metrics), bindings)
+
+
+def _row_of(query: ScenesQuery, cell: ScenesCell) -> dict[str, Any] | None:
+    """Return the naming fields of a cell's row; None for the total."""
+    if query.by != "scene" and (cell.scene is not None or cell.platform is not None):
+        names = ", ".join(names_of(query.by))
+        raise InvalidRequest("$.cell.scene", f"with `by` {query.by} a row is named by its {names}")
+    if query.by != "group" and cell.scene_group is not None:
+        names = " and ".join(names_of(query.by))
         raise InvalidRequest(
-            "$.cell.scene_group", "with `by` scene a row is named by platform and scene"
+            "$.cell.scene_group", f"with `by` {query.by} a row is named by {names}"
         )
     if (cell.platform is None) != (cell.scene is None):
         raise InvalidRequest("$.cell.platform", "a row is named by platform and scene together")
-    if names_row:
-        named = [cell.scene_group] if query.by == "group" else [cell.platform, cell.scene]
-        elements = breakdowns.key_of_cell(cell.breakdown or {}, False, query.breakdown)
-        key = [*(str(part) for part in named), *(elements or ())]
-    elif cell.breakdown is not None:
-        raise InvalidRequest("$.cell.breakdown", "name the row too")
-    bindings = ask.bindings()
-    user_metrics = _user_metrics(ask, query, bindings)
-    bindings.named("cell_key", breakdowns.pack(key), "String")
-    bindings.named("cell_metric", cell.metric, "String")
-    return UserSelect("scenes.users", load_sql("scenes.users", user_metrics=user_metrics), bindings)
+    if cell.scene is not None:
+        return {"platform": cell.platform, "scene": cell.scene}
+    if cell.scene_group is not None:
+        return {"scene_group": cell.scene_group}
+    return cell.row
 
 
 def table(result: Row) -> list[Row]:

@@ -1,7 +1,8 @@
 -- scenes.sessions: sessions by the row of their first entry.  Caller: query_api/scenes.py answer()
 -- Params: range_from_ms, range_to_ms Int64 (epoch ms, end exclusive), session_gap_ms Int64; fragments key (packed), matches,
 --         order (source.order), source (events of the range and a day before and after it)
--- Rows:   key String (packed; empty: the total), sessions UInt64, bounces UInt64, median_stay_ms Float64
+-- Rows:   key String (packed; empty: the total), sessions UInt64, bounces, page_views UInt64, median_stay_ms,
+--         mean_stay_ms Float64
 -- Source: a session counts where its first event lies in the range and its first app_launch or app_show matches the filter.
 --         Its key is '' otherwise. One pass: events without session_id come as one group for each user and app and are cut
 --         at the gaps afterwards.
@@ -9,7 +10,9 @@ SELECT
     session.4 AS key,
     count() AS sessions,
     countIf(session.3 <= 1) AS bounces,
-    quantileExactInclusive(0.5)(session.2 - session.1) AS median_stay_ms
+    sum(session.3) AS page_views,
+    quantileExactInclusive(0.5)(session.2 - session.1) AS median_stay_ms,
+    avg(session.2 - session.1) AS mean_stay_ms
 FROM
 (
     SELECT

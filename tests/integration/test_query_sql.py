@@ -57,7 +57,9 @@ QUESTIONS = [
     ],
     ("scenes", {"breakdown": ["platform"]}),
     ("scenes", {"by": "group", "scheme": "domain"}),
+    ("scenes", {"by": "qr_code", "conversion": PAY, "value": "properties.price"}),
     ("scenes/users", {"cell": {}}),
+    ("scenes/users", {"by": "store", "conversion": PAY, "cell": {"metric": "converters"}}),
 ]
 OWNERS = {
     "breakdowns",

@@ -1,0 +1,25 @@
+-- messages.campaigns: a page of the campaigns that have messages.  Caller: query_api/messages.py campaigns()
+-- Params: project String; app_ids Array(String); limit, offset UInt64
+-- Rows:   app_id, campaign String; treated, hold_out UInt64 (rows); first_ms, last_ms Int64 (epoch ms); total UInt64 (of all pages)
+-- Source: the newest version of each row counts; a deleted one is gone.
+SELECT
+    app_id,
+    campaign,
+    countIf(arm = 'treated') AS treated,
+    countIf(arm = 'hold_out') AS hold_out,
+    toUnixTimestamp64Milli(min(sent_at)) AS first_ms,
+    toUnixTimestamp64Milli(max(sent_at)) AS last_ms,
+    count() OVER () AS total
+FROM messages FINAL
+WHERE project = {project:String}
+    AND app_id IN {app_ids:Array(String)}
+    AND is_deleted = 0
+GROUP BY
+    app_id,
+    campaign
+ORDER BY
+    last_ms DESC,
+    app_id,
+    campaign
+LIMIT {limit:UInt64}
+OFFSET {offset:UInt64}
