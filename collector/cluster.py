@@ -15,6 +15,9 @@ from itertools import pairwise
 
 from msgspec import Struct
 
+ADDRESS_END = re.compile(r",(?=https?://)")
+"""Between the addresses of several nodes in a setting."""
+
 
 class Sharded(Struct, frozen=True):
     """
@@ -143,6 +146,10 @@ def tables_over(
         if (held := columns.get(table + LOCAL)) is not None:
             engine = f"Distributed('{cluster.name}', '{database}', '{table}{LOCAL}', {shard_of(placement, layouts)})"
             wanted[table] = (table + LOCAL, engine, held)
+    if "migrations" in columns:
+        # Has rows on every node: who answers a question over it is there.
+        engine = f"Distributed('{cluster.name}', '{database}', 'migrations')"
+        wanted["shards"] = ("migrations", engine, columns["migrations"])
     if not cluster.has_keeper:
         for table in sorted(copied(columns)):
             engine = f"Distributed('{cluster.name}{KEEPS_COPIES}', '{database}', '{table}')"

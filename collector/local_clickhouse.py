@@ -26,7 +26,7 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
-from collector.cluster import COPIES, KEEPS_COPIES
+from collector.cluster import COPIES, KEEPS_COPIES, LOCAL
 from collector.processes import die_with_parent, die_with_supervisor
 
 DATABASE = "scenetrail"
@@ -38,6 +38,7 @@ EDITABLE = (
     "qr_codes",
     "costs",
     "messages",
+    "dead_letters",
 )
 """Tables that people change through the query API; the grants of the user ``editor``."""
 _PASSWORD_BYTES = 24
@@ -137,7 +138,7 @@ def prepare(
     inserts = "".join(
         f"<query>GRANT INSERT ON {DATABASE}.{table}{suffix}</query>"
         for table in EDITABLE
-        for suffix in ("", COPIES)
+        for suffix in ("", COPIES, LOCAL)
     )
     store, temporary = (escape(str(folder / name)) for name in ("store", "tmp"))
     _write_private(

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import clickhouse_connect
 
 from collector import nodes as node_states
-from collector.cluster import COPIES, Cluster, on_node, tables_over
+from collector.cluster import ADDRESS_END, COPIES, Cluster, on_node, tables_over
 from collector.nodes import SETTLE_MS, ClusterError
 from sdk_spec import scenes
 
@@ -64,7 +64,7 @@ def sha256(text: str) -> str:
 
 def addresses(url: str) -> list[str]:
     """Addresses of several nodes, written with commas between them."""
-    return re.split(r",(?=https?://)", url)
+    return ADDRESS_END.split(url)
 
 
 def connect(url: str, **settings: Any) -> Client:  # noqa: ANN401 (ClickHouse settings of any kind)

@@ -29,8 +29,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(ge=1, le=64, description="Worker processes on the port.")] = 1
     worker_index: Annotated[int, Meta(description="Which worker this is; set by the parent.")] = 0
     clickhouse_url: Annotated[
-        str, Meta(description="ClickHouse with the writer's credentials and the database.")
+        str,
+        Meta(
+            description="ClickHouse with the writer's credentials and the database; several nodes by comma."
+        ),
     ] = "http://default:@127.0.0.1:8123/scenetrail"
+    clickhouse_cluster: Annotated[
+        str,
+        Meta(description="Cluster over which scenetrail migrate spreads the tables; empty: none."),
+    ] = ""
     access_file: Annotated[
         str,
         Meta(description="File of apps, keys and tokens; empty: access.json in the data folder."),

@@ -22,6 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 from urllib.parse import urlsplit
@@ -30,6 +31,7 @@ import structlog
 from msgspec import Struct
 
 from collector import keys, logs, settings
+from collector.cluster import ADDRESS_END
 from collector.keys import Credentials
 from collector.local_clickhouse import DATABASE, LocalServer, prepare
 from collector.ports import PortError, PortWish, http_url, pick_ports
@@ -39,7 +41,7 @@ DEFAULT_COLLECTOR_PORT = 8710
 DEFAULT_QUERY_PORT = 8720
 DEFAULT_CLICKHOUSE_PORT = 8730
 READY_FILE = "ready.json"
-CLICKHOUSE_LOG = "clickhouse.log"
+LOCAL_CLUSTER = "scenetrail"
 
 MIGRATION_WAIT_S = 60.0
 HTTP_TIMEOUT_S = 5.0
@@ -76,13 +78,15 @@ class Ready(Struct, frozen=True):
     """
     The object of the READY line, also in ``ready.json`` of the data folder while it runs.
 
-    ``clickhouse_url`` has the writer's credentials, ``clickhouse_reader_url`` the reader's.
+    ``clickhouse_url`` has the writer's credentials, ``clickhouse_reader_url`` the reader's; of a cluster they are the first
+    node's, and ``clickhouse_urls`` has the addresses of all nodes, with commas between them.
     """
 
     collector_url: str
     query_url: str
     clickhouse_url: str
     clickhouse_reader_url: str
+    clickhouse_urls: str
     write_key: str
     read_token: str
     app_id: str
@@ -101,13 +105,18 @@ def up(options: Options) -> int:
         logs.configure(settings.from_env().log_level, "up")
     except ValueError as error:
         raise StartError(str(error)) from error
-    if options.shards != 1:
+    if options.shards != 1 and options.clickhouse_url:
         raise StartError(
-            "--shards: the tables of this version live on one ClickHouse server; use --shards 1\n"
-            "--shards：本版本的表只支持单个 ClickHouse 节点，请使用 --shards 1"
+            "--shards starts local servers; your own cluster is named by SCENETRAIL_CLICKHOUSE_CLUSTER\n"
+            "--shards 只用于本机服务；自有集群请设置 SCENETRAIL_CLICKHOUSE_CLUSTER"
         )
     data_dir = options.data_dir.expanduser().resolve()
     with _folder(data_dir):
+        if (there := _shards_in(data_dir)) > options.shards:
+            raise StartError(
+                f"the data folder {data_dir} holds {there} shards; use --shards {there}\n"
+                f"数据目录 {data_dir} 中有 {there} 个分片，请使用 --shards {there}"
+            )
         _raise_open_files()
         credentials = keys.first_credentials(
             data_dir, data_dir / keys.ACCESS_FILE, time.time_ns() // 1_000_000
@@ -128,8 +137,10 @@ class Plan(Struct, frozen=True):
     reader_url: str
     # Empty: what people change through the query API is refused there.
     editor_url: str
-    # None: ClickHouse is somebody else's.
-    local: LocalServer | None
+    # Empty: ClickHouse is somebody else's. Several: the shards of one cluster.
+    local: tuple[LocalServer, ...]
+    # Name of the cluster in the servers' configuration; empty for one server.
+    cluster: str
 
 
 def _plan(options: Options, data_dir: Path) -> Plan:
@@ -149,15 +160,39 @@ def _plan(options: Options, data_dir: Path) -> Plan:
             )
         editor_url = options.clickhouse_editor_url and with_database(options.clickhouse_editor_url)
         collector_port, query_port = pick_ports(wishes)
-        return Plan(collector_port, query_port, writer_url, reader_url, editor_url, None)
-    wishes += [
-        PortWish("ClickHouse", "--clickhouse-port", "127.0.0.1", options.clickhouse_port),
-        PortWish("ClickHouse (native)", "--clickhouse-port", "127.0.0.1", 0),
-    ]
-    collector_port, query_port, http_port, tcp_port = pick_ports(wishes)
-    server = prepare(data_dir / "clickhouse", http_port, tcp_port)
-    writer_url, reader_url, editor_url = map(server.url, ("writer", "reader", "editor"))
-    return Plan(collector_port, query_port, writer_url, reader_url, editor_url, server)
+        cluster = settings.from_env().clickhouse_cluster
+        return Plan(collector_port, query_port, writer_url, reader_url, editor_url, (), cluster)
+    for shard in range(options.shards):
+        port = options.clickhouse_port if shard == 0 else 0
+        wishes += [
+            PortWish("ClickHouse", "--clickhouse-port", "127.0.0.1", port),
+            PortWish("ClickHouse (native)", "--clickhouse-port", "127.0.0.1", 0),
+        ]
+    collector_port, query_port, *ports = pick_ports(wishes)
+    http_ports, tcp_ports = ports[::2], ports[1::2]
+    clusters = {LOCAL_CLUSTER: tcp_ports} if options.shards > 1 else {}
+    servers = tuple(
+        prepare(_shard_folder(data_dir, shard), http_port, tcp_port, clusters)
+        for shard, (http_port, tcp_port) in enumerate(zip(http_ports, tcp_ports, strict=True))
+    )
+    writer_url, reader_url, editor_url = (
+        ",".join(server.url(user) for server in servers) for user in ("writer", "reader", "editor")
+    )
+    cluster = LOCAL_CLUSTER if clusters else ""
+    return Plan(collector_port, query_port, writer_url, reader_url, editor_url, servers, cluster)
+
+
+def _shard_folder(data_dir: Path, shard: int) -> Path:
+    """Folder of a local server; the first is that of a server that stands alone."""
+    return data_dir / ("clickhouse" if shard == 0 else f"clickhouse-{shard + 1}")
+
+
+def _shards_in(data_dir: Path) -> int:
+    """How many local servers the folder has tables of."""
+    shards = 1
+    while _shard_folder(data_dir, shards).is_dir():
+        shards += 1
+    return shards
 
 
 async def _serve(options: Options, plan: Plan, data_dir: Path, credentials: Credentials) -> int:
@@ -203,10 +238,11 @@ async def _start(
     options: Options, plan: Plan, data_dir: Path, credentials: Credentials, supervisor: Supervisor
 ) -> Ready:
     """Start the parts, each when those it needs can serve."""
-    if plan.local is not None:
-        supervisor.start(_clickhouse(plan.local, data_dir))
-        await supervisor.wait_ready("clickhouse")
-    await _migrate(plan.writer_url)
+    servers = _clickhouse(plan.local, data_dir)
+    for server in servers:
+        supervisor.start(server)
+    await asyncio.gather(*(supervisor.wait_ready(server.name) for server in servers))
+    await _migrate(plan.writer_url, plan.cluster)
 
     access_path = data_dir / keys.ACCESS_FILE
     shared = {
@@ -242,6 +278,7 @@ async def _start(
                 "SCENETRAIL_QUERY_PORT": str(plan.query_port),
                 "SCENETRAIL_CLICKHOUSE_READER_URL": plan.reader_url,
                 "SCENETRAIL_CLICKHOUSE_EDITOR_URL": plan.editor_url,
+                "SCENETRAIL_QUERY_COLLECTOR_URL": collector_url,
             },
             stop_phase=1,
             stop_deadline_s=STOP_DEADLINE_S,
@@ -252,8 +289,9 @@ async def _start(
     return Ready(
         collector_url=collector_url,
         query_url=query_url,
-        clickhouse_url=plan.writer_url,
-        clickhouse_reader_url=plan.reader_url,
+        clickhouse_url=plan.writer_url.partition(",")[0],
+        clickhouse_reader_url=plan.reader_url.partition(",")[0],
+        clickhouse_urls=plan.writer_url,
         write_key=credentials.write_key,
         read_token=credentials.read_token,
         app_id=credentials.app_id,
@@ -263,18 +301,21 @@ async def _start(
     )
 
 
-def _clickhouse(server: LocalServer, data_dir: Path) -> Child:
-    return Child(
-        name="clickhouse",
-        argv=[sys.executable, "-m", "collector.local_clickhouse", server.folder],
-        stop_phase=2,
-        stop_deadline_s=STOP_DEADLINE_S,
-        is_ready=lambda: answers_200(f"http://127.0.0.1:{server.http_port}/ping"),
-        log_path=data_dir / CLICKHOUSE_LOG,
-    )
+def _clickhouse(servers: tuple[LocalServer, ...], data_dir: Path) -> list[Child]:
+    return [
+        Child(
+            name=Path(server.folder).name,
+            argv=[sys.executable, "-m", "collector.local_clickhouse", server.folder],
+            stop_phase=2,
+            stop_deadline_s=STOP_DEADLINE_S,
+            is_ready=partial(answers_200, f"http://127.0.0.1:{server.http_port}/ping"),
+            log_path=data_dir / f"{Path(server.folder).name}.log",
+        )
+        for server in servers
+    ]
 
 
-async def _migrate(writer_url: str) -> None:
+async def _migrate(writer_url: str, cluster: str) -> None:
     """
     Bring the schema up to date; wait while ClickHouse does not answer.
 
@@ -287,11 +328,12 @@ async def _migrate(writer_url: str) -> None:
     )
 
     from collector.migrate import MigrationChangedError, migrate  # noqa: PLC0415
+    from collector.nodes import ClusterError  # noqa: PLC0415
 
     deadline = time.monotonic() + MIGRATION_WAIT_S
     while True:
         try:
-            applied = await _in_daemon_thread(lambda: migrate(writer_url))
+            applied = await _in_daemon_thread(lambda: migrate(writer_url, cluster))
         except OperationalError as error:
             # Every statement can be repeated: also when ClickHouse died half-way.
             if time.monotonic() > deadline:
@@ -300,6 +342,8 @@ async def _migrate(writer_url: str) -> None:
             await asyncio.sleep(1)
         except ClickHouseError as error:
             raise ChildNotReadyError(f"the migrations failed: {error}") from error
+        except ClusterError as error:
+            raise ChildNotReadyError(str(error)) from error
         except MigrationChangedError as error:
             raise ChildNotReadyError(
                 f"migration {error} was applied with other content; this program does not match "
@@ -342,17 +386,20 @@ async def _in_daemon_thread(work: Callable[[], T]) -> T:
 
 def with_database(url: str) -> str:
     """
-    Add the default database to a ClickHouse address that names none.
+    Add the default database to ClickHouse addresses (several: commas between them) that name none.
 
-    Errors: StartError when it is no ``http(s)://[user:password@]host:port[/database]``.
+    Errors: StartError when one is no ``http(s)://[user:password@]host:port[/database]``.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise StartError(
-            "the ClickHouse address must look like http://user:password@host:8123/scenetrail\n"
-            "ClickHouse 地址格式应为 http://user:password@host:8123/scenetrail"
-        )
-    return parts._replace(path=f"/{parts.path.strip('/') or DATABASE}").geturl()
+    found = []
+    for one in ADDRESS_END.split(url):
+        parts = urlsplit(one)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise StartError(
+                "the ClickHouse address must look like http://user:password@host:8123/scenetrail\n"
+                "ClickHouse 地址格式应为 http://user:password@host:8123/scenetrail"
+            )
+        found.append(parts._replace(path=f"/{parts.path.strip('/') or DATABASE}").geturl())
+    return ",".join(found)
 
 
 async def answers_200(url: str) -> bool:

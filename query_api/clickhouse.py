@@ -8,6 +8,8 @@ read, complete because the server answers only at the end of a query (``wait_end
 from __future__ import annotations
 
 import asyncio
+import copy
+import re
 import uuid
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +40,7 @@ _LIMITS = {
     396: "rows",  # TOO_MANY_ROWS_OR_BYTES
 }
 _UNAVAILABLE = {
+    32,  # ATTEMPT_TO_READ_AFTER_EOF: a shard that went away meanwhile
     60,  # UNKNOWN_TABLE: the migrations have not run
     81,  # UNKNOWN_DATABASE
     202,  # TOO_MANY_SIMULTANEOUS_QUERIES
@@ -47,6 +50,7 @@ _UNAVAILABLE = {
     516,  # AUTHENTICATION_FAILED
 }
 _CANNOT_COMPILE_REGEXP = 427
+_UNKNOWN_TABLE = 60
 
 
 class Fetched(Struct, frozen=True):
@@ -63,11 +67,12 @@ class Connection:
     """
     Pooled connections to one address with its user's rights, made on first use.
 
+    ``url``: of several addresses, with commas between them, one at a time is used; ``move_on`` takes the next.
     ``extra``: ClickHouse settings beside those that reading and writing share.
     """
 
     def __init__(self, url: str, settings: Settings, extra: dict[str, Any]) -> None:
-        self._url = url
+        self._urls = re.split(r",(?=https?://)", url)
         self._settings = settings
         self._extra = extra
         self._client: Any = None
@@ -81,15 +86,26 @@ class Connection:
                     self._client = await self._connect()
         return self._client
 
+    @property
+    def addresses(self) -> int:
+        """How many there are."""
+        return len(self._urls)
+
+    async def move_on(self, failed: Any = None) -> None:  # noqa: ANN401
+        """Leave the address of a client that failed (None: the present one), unless another question has done so already."""
+        if failed is None or failed is self._client:
+            self._urls = [*self._urls[1:], self._urls[0]]
+            await self.close()
+
     async def close(self) -> None:
         """Close the connections; the next use makes new ones."""
         if self._client is not None:
-            await self._client.close()
-            self._client = None
+            closing, self._client = self._client, None
+            await closing.close()
 
     async def _connect(self) -> Any:  # noqa: ANN401
         settings = self._settings
-        address = urlsplit(self._url)
+        address = urlsplit(self._urls[0])
         return await clickhouse_connect.create_async_client(
             interface=address.scheme,
             host=address.hostname,
@@ -136,6 +152,7 @@ class Database:
             },
         )
         self._slots = asyncio.Semaphore(settings.max_concurrent_queries)
+        self._always: dict[str, Any] = {}
 
     async def fetch(
         self,
@@ -162,20 +179,19 @@ class Database:
         loop = asyncio.get_running_loop()
         async with self._slots:
             began = loop.time()
-            try:
-                client = await self._connection.client()
-                result = await client.query(
-                    sql,
-                    parameters=parameters,
-                    settings={
-                        **(settings or {}),
-                        "query_id": query_id,
-                        "log_comment": f"{name}.sql",
-                    },
-                    external_data=_external(tables) if tables else None,
-                )
-            except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
-                raise translated(error, name, query_id) from error
+            result = await self._query(
+                name,
+                sql,
+                query_id,
+                parameters=parameters,
+                settings={
+                    **(settings or {}),
+                    **self._always,
+                    "query_id": query_id,
+                    "log_comment": f"{name}.sql",
+                },
+                external_data=_external(tables) if tables else None,
+            )
             elapsed_ms = (loop.time() - began) * 1000
         rows_read = int(result.summary.get("read_rows", 0))
         metrics.QUERY_SECONDS.labels(sql=name).observe(elapsed_ms / 1000)
@@ -184,6 +200,40 @@ class Database:
         rows = [dict(zip(names, row, strict=True)) for row in result.result_rows]
         types = tuple(type_.name for type_ in result.column_types)
         return Fetched(rows, rows_read, elapsed_ms, tuple(zip(names, types, strict=True)))
+
+    async def _query(self, name: str, sql: str, query_id: str, **arguments: Any) -> Any:  # noqa: ANN401
+        """Ask one node after another until one answers. Errors: those of ``fetch``."""
+        tries = self._connection.addresses
+        while True:
+            tries -= 1
+            client = None
+            try:
+                client = await self._connection.client()
+                return await client.query(sql, **arguments)
+            except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
+                # Without a code of ClickHouse's it is the connection that failed.
+                if tries <= 0 or getattr(error, "code", None) is not None:
+                    raise translated(error, name, query_id) from error
+                log.warning("node_does_not_answer", sql=name, kind=type(error).__name__)
+            await self._connection.move_on(client)
+
+    def without_missing_shards(self) -> Database:
+        """Return the same database for questions that may be answered from the shards that can be reached."""
+        partial = copy.copy(self)
+        partial._always = {"skip_unavailable_shards": 1}
+        return partial
+
+    async def missing_shards(self) -> list[int] | None:
+        """Return the numbers of the shards that do not answer now; None where there is no cluster. Errors: as ``fetch``."""
+        database = self.without_missing_shards()
+        name, query_id = "clickhouse.shards", uuid.uuid4().hex
+        try:
+            fetched = await database.fetch(name, load_sql(name), {}, query_id)
+        except QueryError as error:
+            if getattr(error.__cause__, "code", None) == _UNKNOWN_TABLE:
+                return None
+            raise
+        return [int(shard) for shard in fetched.rows[0]["missing"]]
 
     async def syntax(self, name: str, sql: str, query_id: str) -> list[str]:
         """Return the lines of an EXPLAIN AST, which nothing of the statement is carried out for. Errors: as ``fetch``."""

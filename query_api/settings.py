@@ -38,7 +38,7 @@ TABLE: dict[str, Setting] = {
         "SCENETRAIL_CLICKHOUSE_READER_URL",
         "http://reader@127.0.0.1:8123/scenetrail",
         "URL",
-        "ClickHouse over HTTP with a read-only user and the database",
+        "ClickHouse over HTTP with a read-only user and the database; several nodes by comma",
     ),
     "clickhouse_editor_url": Setting(
         "SCENETRAIL_CLICKHOUSE_EDITOR_URL",

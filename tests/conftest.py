@@ -1,5 +1,5 @@
 """
-What every test may use: one real ClickHouse for the run, a database of its own for each test, free ports.
+What every test may use: one real ClickHouse for the run, a database of its own for each test, free ports, and a cluster.
 """
 
 import itertools
@@ -10,14 +10,16 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
 
 from collector.local_clickhouse import LocalServer, prepare
-from collector.migrate import connect, migrate
+from collector.migrate import addresses, connect, migrate, tables_to_all_nodes
+from tests.databases import Databases
 
 _database_numbers = itertools.count(1)
 
@@ -67,21 +69,131 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer
         process.wait(30)
 
 
+@pytest.fixture(scope="session")
+def databases(clickhouse: LocalServer) -> Databases:
+    """The databases of this test run's server."""
+    return Databases(clickhouse)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--shards 3``: the tests that use ``database`` run on a cluster instead of one server."""
+    parser.addoption("--shards", type=int, default=1, choices=(1, 2, 3))
+
+
 @pytest.fixture
-def database_url(clickhouse: LocalServer) -> Iterator[str]:
-    """Address (writer's credentials) of an empty migrated database of this test's own; dropped afterwards."""
-    name = f"test_{os.getpid()}_{next(_database_numbers)}"
-    url = clickhouse.url("writer").rsplit("/", 1)[0] + "/" + name
-    migrate(url)
-    yield url
-    client = connect(url)
-    client.command(f"DROP DATABASE {name}")
-    client.close()
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Address (writer's credentials) of an empty migrated database that no other test uses at the same time."""
+    shards = request.config.getoption("--shards")
+    if shards > 1:
+        yield from request.getfixturevalue("cluster").database(shards)
+        return
+    yield from request.getfixturevalue("databases").one()
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Client]:
     """A client of this test's own database, with the writer's rights."""
-    client = connect(database_url)
-    yield client
+    client = connect(database_url, distributed_foreground_insert=1)
+    yield stores_everywhere(client)
     client.close()
+
+
+CLUSTERS = {2: "two", 3: "three"}
+
+
+class ClusterServers:
+    """
+    Three servers as nodes of two clusters: ``two`` has the first two as shards, ``three`` all of them.
+
+    Each can be killed and started again. Give back what you break.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        ports = [(free_port(), free_port()) for _ in range(3)]
+        native = [tcp_port for _, tcp_port in ports]
+        self.servers = [
+            prepare(root / f"clickhouse-{i}", http, tcp, {"two": native[:2], "three": native})
+            for i, (http, tcp) in enumerate(ports)
+        ]
+        self.processes: list[subprocess.Popen[bytes] | None] = [None] * 3
+        for node in range(3):
+            self.start(node)
+        for node in range(3):
+            self.wait(node)
+
+    def start(self, node: int) -> None:
+        """Start one server; ``wait`` returns when it answers."""
+        folder = self.servers[node].folder
+        with (self.root / f"clickhouse-{node}.log").open("ab") as log:
+            self.processes[node] = subprocess.Popen(
+                [sys.executable, "-m", "collector.local_clickhouse", folder, str(os.getpid())],
+                stdout=log,
+                stderr=log,
+            )
+
+    def wait(self, node: int) -> None:
+        """Return when a started server answers."""
+        process = self.processes[node]
+        assert process is not None
+        wait_for_ping(self.servers[node].http_port, process)
+
+    def kill(self, node: int) -> None:
+        """``kill -9`` one server."""
+        process = self.processes[node]
+        assert process is not None
+        process.kill()
+        process.wait(30)
+        self.processes[node] = None
+
+    def url(self, database: str, shards: int, user: str = "writer") -> str:
+        """Addresses of the first nodes, as a setting takes them."""
+        return ",".join(
+            server.url(user).rpartition("/")[0] + "/" + database for server in self.servers[:shards]
+        )
+
+    def database(self, shards: int) -> Iterator[str]:
+        """Addresses of an empty migrated database over the first servers; dropped afterwards."""
+        name = f"test_{os.getpid()}_{next(_database_numbers)}"
+        url = self.url(name, shards)
+        migrate(url, CLUSTERS[shards])
+        yield url
+        for each in addresses(url):
+            client = connect(each)
+            client.command(f"DROP DATABASE {name}")
+            client.close()
+
+    def stop(self) -> None:
+        """End all."""
+        for process in self.processes:
+            if process is not None:
+                process.terminate()
+        for process in self.processes:
+            if process is not None:
+                process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterServers]:
+    """The servers of this test run that can be clusters of two and of three shards."""
+    servers = ClusterServers(tmp_path_factory.mktemp("cluster"))
+    yield servers
+    servers.stop()
+
+
+def stores_everywhere(client: Client) -> Client:
+    """Let a client store as the product does: on a cluster, rows of copied tables reach every node."""
+    copies = tables_to_all_nodes(client)
+    if copies:
+        for method in ("insert", "raw_insert", "insert_arrow"):
+            setattr(client, method, _to_all_nodes(getattr(client, method), copies))
+    return client
+
+
+def _to_all_nodes(insert: Callable[..., Any], copies: set[str]) -> Callable[..., Any]:
+    def to_all_nodes(table: str, *arguments: Any, **named: Any) -> Any:
+        return insert(
+            f"{table}_copies" if f"{table}_copies" in copies else table, *arguments, **named
+        )
+
+    return to_all_nodes

@@ -243,12 +243,15 @@ def test_wrong_password_of_an_outside_clickhouse_is_said_and_not_shown(
     assert "secret-of-mine" not in log
 
 
-def test_more_than_one_shard_is_refused(tmp_path: Path, started: list[Standalone]) -> None:
-    standalone = Standalone(tmp_path / "data", "--shards", "2")
+def test_fewer_shards_than_the_folder_holds_are_refused(
+    tmp_path: Path, started: list[Standalone]
+) -> None:
+    (tmp_path / "data" / "clickhouse-2").mkdir(parents=True)
+    standalone = Standalone(tmp_path / "data")
     started.append(standalone)
 
     assert standalone.finish() == 2
-    assert "use --shards 1" in "".join(standalone.log)
+    assert "use --shards 2" in "".join(standalone.log)
 
 
 def test_folder_that_cannot_be_made_is_refused(tmp_path: Path, started: list[Standalone]) -> None:
