@@ -89,22 +89,23 @@ class Block(msgspec.Struct):
         """
         Bindings of the events at ``kept`` (None for all), each pair with its earliest event as evidence.
 
-        Only events that are stored bind: a second copy sent under another envelope changes nothing.
+        Where that was received after another event with both, the other stands before it: what was known at an instant
+        can be asked later. Only events that are stored bind: a second copy sent under another envelope changes nothing.
         """
-        earliest: dict[int, int] = {}
+        earliest: dict[int, list[int]] = {}
         times: list[int] = self.occurred_at.tolist()
         stored = range(len(times)) if kept is None else np.flatnonzero(kept).tolist()
-        for index in stored:
+        for index in stored:  # in the order in which they were received
             key = id(self.ids[index])
             known = earliest.get(key)
-            if (
-                known is None
-                or times[index] < times[known]
-                or (times[index] == times[known] and self._order(index) < self._order(known))
+            if known is None:
+                earliest[key] = [index]
+            elif times[index] < times[known[-1]] or (
+                times[index] == times[known[-1]] and self._order(index) < self._order(known[-1])
             ):
-                earliest[key] = index
-        pairs: dict[tuple[int, int], Binding] = {}
-        for index in earliest.values():
+                known.append(index)
+        pairs: dict[tuple[int, int], list[Binding]] = {}
+        for index in sorted(index for indexes in earliest.values() for index in indexes):
             event = self.events[index]
             for binding in self.ids[index].bindings:
                 found = msgspec.structs.replace(
@@ -115,10 +116,13 @@ class Block(msgspec.Struct):
                     event_app_id=self.ids[index].app_id,
                     received_at=int(self.received_at[index]),
                 )
-                pair = (binding.id_key, binding.other_key)
-                if pair not in pairs or found.order < pairs[pair].order:
-                    pairs[pair] = found
-        return list(pairs.values())
+                steps = pairs.setdefault((binding.id_key, binding.other_key), [])
+                if steps and found.order >= steps[-1].order:
+                    continue
+                if steps and found.received_at == steps[-1].received_at:
+                    steps.pop()
+                steps.append(found)
+        return [step for steps in pairs.values() for step in steps]
 
     def _order(self, index: int) -> tuple[int, int, str]:
         event = self.events[index]

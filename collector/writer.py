@@ -78,7 +78,7 @@ class Writer:
         self._block_bytes = block_rows * _BYTES_PER_EVENT
         self._flush_interval_s = flush_interval_ms / 1000
         self._stopping = stopping
-        self._known_bindings: OrderedDict[tuple[int, int], tuple[int, int, str]] = OrderedDict()
+        self._known_bindings: OrderedDict[tuple[int, int], Binding] = OrderedDict()
         self._unbindings: set[tuple[int, int, int]] = set()
         self._newest_unbinding_ms = 0
         self._next_unbinding_look_s = 0.0
@@ -237,7 +237,7 @@ class Writer:
         self._resolve({b.id_key for b in new} | {b.other_key for b in new})
         metrics.identity_bindings_total.inc(len(new))
         for binding in new:
-            self._known_bindings[(binding.id_key, binding.other_key)] = binding.order
+            self._remember(binding)
         while len(self._known_bindings) > _KNOWN_BINDINGS:
             self._known_bindings.popitem(last=False)
 
@@ -291,9 +291,20 @@ class Writer:
             metrics.identity_conflicts_total.inc(len(conflicts))
 
     def _is_known(self, binding: Binding) -> bool:
-        """True when the same pair was bound by an event not later than this one."""
-        order = self._known_bindings.get((binding.id_key, binding.other_key))
-        return order is not None and order <= binding.order
+        """True when the same pair was bound by an event that neither happened nor was received later than this one."""
+        known = self._known_bindings.get((binding.id_key, binding.other_key))
+        return (
+            known is not None
+            and known.order <= binding.order
+            and known.received_at <= binding.received_at
+        )
+
+    def _remember(self, binding: Binding) -> None:
+        """Keep the evidence that happened first."""
+        pair = (binding.id_key, binding.other_key)
+        known = self._known_bindings.get(pair)
+        if known is None or binding.order <= known.order:
+            self._known_bindings[pair] = binding
 
     def _component(self, keys: set[int]) -> list[Binding]:
         """All bindings of all ids that hang together with ``keys``; each pair once, the stronger id first."""

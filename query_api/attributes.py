@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from query_api import source
+from query_api.as_of import AsOf
 from query_api.errors import InvalidRequest
 from query_api.filters import SOURCE_FIELDS, Bindings, field_sql
 from query_api.params import Identity
@@ -65,6 +66,7 @@ def joined(
     app_ids: list[str],
     identity: Identity,
     to_ms: int = EVER_MS,
+    as_of: AsOf | None = None,
 ) -> str:
     """
     Return ``rows`` (a SELECT with a column ``user``) with the columns that filters.py reads ``user.<name>`` from.
@@ -79,7 +81,7 @@ def joined(
         inner = Bindings()
         inner.named("user_names", plain, "Array(String)")
         kinds = inner.add(list(USER_EVENTS), "Array(String)")
-        events = source.events(inner, app_ids, 0, to_ms, identity, f"event IN {kinds}")
+        events = source.events(inner, app_ids, 0, to_ms, identity, f"event IN {kinds}", as_of)
         columns = [
             f"anyIf({part}, name = {inner.add(name, 'String')}) AS user_property_{names.index(name)}_{part}"
             for name in plain
@@ -89,7 +91,7 @@ def joined(
         rows = _join(rows, bindings.embed("attributes", values, inner), names, plain)
     if visits:
         inner = Bindings(bindings.scheme_name)
-        events = source.events(inner, app_ids, 0, to_ms, identity)
+        events = source.events(inner, app_ids, 0, to_ms, identity, as_of=as_of)
         columns = [
             f"{sql} AS user_property_{names.index(name)}_{part}"
             for name in visits

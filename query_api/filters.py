@@ -153,6 +153,7 @@ class Bindings:
         """
         for name, value in inner.values.items():
             self.values[f"{prefix}_{name}"] = value
+        self.tables.update(inner.tables)
         return _NAME_OF_VALUE.sub(rf"{{{prefix}_\1:", sql)
 
 

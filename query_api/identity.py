@@ -82,12 +82,14 @@ class Explainer:
         self._token = token
         self._app_ids = app_ids
 
-    async def _fetch(self, name: str, **values: tuple[Any, str]) -> list[Row]:
+    async def _fetch(
+        self, name: str, fragments: dict[str, str] | None = None, **values: tuple[Any, str]
+    ) -> list[Row]:
         bindings = Bindings()
         for parameter, (value, type_) in values.items():
             bindings.named(parameter, value, type_)
         fetched = await self._database.fetch(
-            name, load_sql(name), bindings.values, uuid.uuid4().hex
+            name, load_sql(name, **(fragments or {})), bindings.values, uuid.uuid4().hex
         )
         return fetched.rows
 
@@ -95,6 +97,7 @@ class Explainer:
         """Return those of the asked ids that were seen, by person."""
         rows = await self._fetch(
             "identity.known",
+            {"known": "1", "persons": load_sql("source.map_latest")},
             keys=(list(asked), "Array(UInt64)"),
             app_ids=(self._app_ids, "Array(String)"),
         )

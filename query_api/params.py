@@ -101,7 +101,8 @@ class Query(Params, kw_only=True):
 
     ``app_ids`` absent: all apps of the read token. ``breakdown``: up to three fields; the most frequent
     ``breakdown_limit`` combinations are shown, the rest as "other". ``identity``: which person an event counts for.
-    ``scheme``: the grouping behind ``scene_group``. ``explain``: show the SQL and its parameters.
+    ``as_of``: an instant, or a day for its end: answer with what was known then. ``scheme``: the grouping behind
+    ``scene_group``. ``explain``: show the SQL and its parameters.
     """
 
     app_ids: Annotated[list[AppId], Meta(min_length=1, max_length=1_000)] | None = None
@@ -112,6 +113,7 @@ class Query(Params, kw_only=True):
     breakdown_limit: Annotated[int, Meta(ge=1, le=MAX_BREAKDOWN_LIMIT)] = 20
     segment: Annotated[str, Meta(max_length=limits.MAX_ID_CHARS)] | None = None
     identity: Identity = "latest"
+    as_of: Annotated[str, Meta(max_length=40)] | None = None
     scheme: Annotated[str, Meta(max_length=64)] = "standard"
     explain: bool = False
 

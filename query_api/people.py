@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from query_api import source
 from query_api.errors import InvalidRequest, QueryError
 from query_api.filters import Bindings
 from query_api.identity import candidates
@@ -62,7 +63,10 @@ async def person_of(ask: Ask, query: PersonQuery) -> int:
     bindings = ask.bindings()
     bindings.named("keys", list(keys), "Array(UInt64)")
     bindings.named("app_ids", ask.app_ids, "Array(String)")
-    persons = {row["person"] for row in await ask.fetch("identity.known", bindings)}
+    known = "1" if ask.as_of is None else load_sql("source.known_then")
+    maps = source.persons(bindings, as_of=ask.as_of)
+    rows = await ask.fetch("identity.known", bindings, known=known, persons=maps)
+    persons = {row["person"] for row in rows}
     if query.user is not None and not persons:
         # A person may be known only by ids of other apps of the project, and events of this one.
         persons = await _person_of_events(ask, int(query.user))
@@ -93,7 +97,8 @@ def events_of(
 ) -> str:
     """Return the events of some persons, read through their ids."""
     bindings.named("persons", persons, "Array(UInt64)")
-    actors = load_sql("people.actors")
+    then = "" if ask.as_of is None else load_sql("people.actors_then")
+    actors = load_sql("people.actors", then=then)
     rows = ask.source(bindings, f"({actors}) AND ({where})", from_ms=from_ms)
     return load_sql("people.events", source=rows)
 

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from query_api import attributes, source
+from query_api.as_of import AsOf
 from query_api.clickhouse import Database, Fetched
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings
@@ -94,6 +95,8 @@ class Ask:
         self.warnings: list[Row] = []
         self.explained: list[Row] = []
         self.user_names = attributes.named_in(query)
+        # What was known then; None: all that is known now.
+        self.as_of: AsOf | None = None
         # Restricts every source; set where the request names a segment.
         self.segment: UserSelect | None = None
         self.load_segment: Callable[..., Awaitable[UserSelect]] = _no_segments
@@ -123,10 +126,16 @@ class Ask:
             self.range.to_ms if to_ms is None else to_ms,
             self.query.identity,
             "1" if outside else where,
+            self.as_of,
         )
         if self.user_names:
             events = attributes.joined(
-                bindings, events, self.user_names, self.app_ids, self.query.identity
+                bindings,
+                events,
+                self.user_names,
+                self.app_ids,
+                self.query.identity,
+                as_of=self.as_of,
             )
         if self.segment is None and not outside:
             return events
@@ -177,6 +186,8 @@ class Ask:
         bindings.named("app_ids", self.app_ids, "Array(String)")
         rows = await self.fetch("report.data_complete_until", bindings)
         received_ms = rows[0]["received_ms"]
+        if received_ms is not None and self.as_of is not None:
+            received_ms = min(received_ms, self.as_of.at_ms)
         return None if received_ms is None else rfc3339(received_ms)
 
     def semantics(self) -> Row:
@@ -194,6 +205,8 @@ class Ask:
             "breakdown": query.breakdown,
             "breakdown_limit": query.breakdown_limit,
             "identity": query.identity,
+            "as_of": None if self.as_of is None else rfc3339(self.as_of.at_ms, self.zone),
+            "known": _KNOWN if self.as_of is None else _KNOWN_THEN,
             "scheme": query.scheme,
             "segment": query.segment,
             "user": _USER[query.identity],
@@ -201,6 +214,13 @@ class Ask:
             "absent_fields": "ne, not_in, not_contains and not_exists pass where the field is absent; no other does",
             "data_complete_until": "received_at of the newest event of these apps; what arrived later is not in the numbers",
         }
+
+
+_KNOWN = "all that is stored now"
+_KNOWN_THEN = (
+    "events received until as_of; persons as bindings received and unbindings made until as_of give them; periods have ended "
+    "or not as of then. Erased since stays erased; stored rules, scenes and imported tables are those of now"
+)
 
 
 async def _no_segments(_name: str, _scope: object, path: str) -> UserSelect:

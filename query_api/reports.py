@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from query_api import (
+    as_of,
     attribution,
     distribution,
     events,
@@ -131,6 +132,10 @@ async def answer_query(
     if project is not None:
         ask.project = project
         ask.load_segment = Segments(database, project, readable).users
+    then_ms = as_of.instant_of(query, now_ms)
+    if then_ms is not None:
+        ask.as_of = await as_of.load(database, ask.app_ids, then_ms)
+        ask.now_ms = then_ms
     if query.segment is not None:
         scope = scope_of(ask, FIRST_DAY_MS, ask.range.to_ms)
         ask.segment = await ask.load_segment(query.segment, scope, "$.segment")

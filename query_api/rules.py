@@ -25,6 +25,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from query_api import attributes, funnel, source
+from query_api.as_of import AsOf
 from query_api.clickhouse import Database
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
@@ -125,6 +126,7 @@ class Scope(Struct, frozen=True, kw_only=True):
     now_ms: int
     load_segment: LoadSegment
     depth: int = 0
+    as_of: AsOf | None = None
 
 
 class Compiler:
@@ -243,10 +245,22 @@ class Compiler:
         scope = self.scope
         outside = source.USER_COLUMN in where
         rows = source.events(
-            bindings, scope.app_ids, from_ms, to_ms, scope.identity, "1" if outside else where
+            bindings,
+            scope.app_ids,
+            from_ms,
+            to_ms,
+            scope.identity,
+            "1" if outside else where,
+            scope.as_of,
         )
         rows = attributes.joined(
-            bindings, rows, bindings.user_names, scope.app_ids, scope.identity, scope.to_ms
+            bindings,
+            rows,
+            bindings.user_names,
+            scope.app_ids,
+            scope.identity,
+            scope.to_ms,
+            scope.as_of,
         )
         return source.restricted(bindings, rows, where, None) if outside else rows
 
@@ -266,6 +280,7 @@ class Compiler:
             order=sequence.order,
         )
         ask = Ask(scope.database, params, scope.app_ids, scope.now_ms)
+        ask.as_of = scope.as_of
         try:
             return await funnel.users(ask, params, FunnelCell(step=len(sequence.steps)))
         except InvalidRequest as error:
@@ -283,6 +298,7 @@ class Compiler:
             self.scope.app_ids,
             self.scope.identity,
             self.scope.to_ms,
+            self.scope.as_of,
         )
         sql = load_sql("source.restricted", events=rows, where=condition, segment="1")
         return UserSelect("rules.property", load_sql("rules.property", rows=sql), bindings)

@@ -17,6 +17,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
+from query_api import source
+from query_api.as_of import AsOf
 from query_api.clickhouse import Database
 from query_api.editor import Editor
 from query_api.errors import InvalidRequest, QueryError
@@ -147,7 +149,13 @@ class Segments:
         await editor.insert("segments", _COLUMNS, [row])
 
     def _scope(
-        self, app_ids: list[str], timezone: str, to_ms: int, now_ms: int, depth: int = 0
+        self,
+        app_ids: list[str],
+        timezone: str,
+        to_ms: int,
+        now_ms: int,
+        depth: int = 0,
+        as_of: AsOf | None = None,
     ) -> Scope:
         return Scope(
             database=self._database,
@@ -160,6 +168,7 @@ class Segments:
             now_ms=now_ms,
             load_segment=self.users,
             depth=depth,
+            as_of=as_of,
         )
 
     async def users(self, name: str, scope: Scope, path: str) -> UserSelect:
@@ -173,11 +182,20 @@ class Segments:
         segment_id, at, day = name.partition("@")
         segment = await self.get(segment_id, path)
         if at:
-            return await self._snapshot(segment, day, path)
-        own = self._scope(segment.app_ids, segment.timezone, scope.to_ms, scope.now_ms, scope.depth)
+            return await self._snapshot(segment, day, path, scope.as_of)
+        own = self._scope(
+            segment.app_ids,
+            segment.timezone,
+            scope.to_ms,
+            scope.now_ms,
+            scope.depth,
+            scope.as_of,
+        )
         return await users_of(own, segment.rule, path)
 
-    async def _snapshot(self, segment: Segment, day: str, path: str) -> UserSelect:
+    async def _snapshot(
+        self, segment: Segment, day: str, path: str, as_of: AsOf | None
+    ) -> UserSelect:
         taken = {one["date"]: one for one in await self.snapshots(segment)}
         if day not in taken:
             raise QueryError("not_found", "no snapshot of this date was taken", path)
@@ -185,7 +203,8 @@ class Segments:
         bindings.named("project", self._project, "String")
         bindings.named("segment_id", segment.segment_id, "String")
         bindings.named("snapshot_id", taken[day]["snapshot_id"], "UInt64")
-        return UserSelect("segments.users", load_sql("segments.users"), bindings)
+        sql = load_sql("segments.users", persons=source.persons(bindings, as_of=as_of))
+        return UserSelect("segments.users", sql, bindings)
 
     async def snapshots(self, segment: Segment) -> list[Row]:
         """Return date, number of users and instant of each snapshot, oldest first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from query_api.as_of import AsOf
 from query_api.filters import Bindings
 from query_api.params import Identity
 from query_api.sql import load_sql
@@ -20,6 +21,7 @@ def events(
     to_ms: int,
     identity: Identity,
     where: str = "1",
+    as_of: AsOf | None = None,
 ) -> str:
     """
     Return a SELECT of all columns of ``events`` and ``user`` (UInt64: the resolved person).
@@ -30,7 +32,19 @@ def events(
     bindings.named("app_ids", app_ids, "Array(String)")
     bindings.named("from_ms", from_ms, "Int64")
     bindings.named("to_ms", to_ms, "Int64")
-    return load_sql(f"source.events_{identity}", where=where)
+    if as_of is not None:
+        where = f"({where}) AND {load_sql('source.known_then')}"
+    return load_sql(
+        f"source.events_{identity}", where=where, persons=persons(bindings, identity, as_of)
+    )
+
+
+def persons(bindings: Bindings, identity: Identity = "latest", as_of: AsOf | None = None) -> str:
+    """Return the SELECT of every bound id with its person, of now or of an instant."""
+    if as_of is None:
+        return load_sql(f"source.map_{identity}")
+    as_of.bind(bindings)
+    return load_sql(f"source.map_{identity}_as_of")
 
 
 SESSION_GAP_MS = 30 * 60 * 1000

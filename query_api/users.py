@@ -53,6 +53,7 @@ def scope_of(ask: Ask, from_ms: int, to_ms: int) -> Scope:
         to_ms=to_ms,
         now_ms=ask.now_ms,
         load_segment=ask.load_segment,
+        as_of=ask.as_of,
     )
 
 

@@ -1,5 +1,5 @@
 -- segments.users: the users of a snapshot.  Caller: query_api/segments.py Segments._snapshot()
--- Params: project, segment_id String; snapshot_id UInt64
+-- Params: project, segment_id String; snapshot_id UInt64; fragment persons (source.map_latest)
 -- Rows:   user UInt64, each once
 -- Source: a person that has become part of another since is followed through identity_map.
 SELECT DISTINCT if(m.person != 0, m.person, s.user) AS user
@@ -13,6 +13,5 @@ FROM
 ) AS s
 ANY LEFT JOIN
 (
-    SELECT id_key, person
-    FROM identity_map FINAL
+    {{persons}}
 ) AS m ON s.user = m.id_key

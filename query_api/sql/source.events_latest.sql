@@ -1,5 +1,5 @@
 -- source.events_latest: events with their person, identity "latest".  Caller: query_api/source.py events()
--- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive); fragment where (a condition)
+-- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive); fragments where (a condition), persons (source.map_*)
 -- Rows:   all columns of events and user UInt64; columns that nobody reads are not read from disk
 -- Source: duplicates collapse under FINAL. ids absent in identity_map are persons by themselves.
 SELECT
@@ -16,6 +16,5 @@ FROM
 ) AS e
 ANY LEFT JOIN
 (
-    SELECT id_key, person
-    FROM identity_map FINAL
+    {{persons}}
 ) AS m ON e.actor = m.id_key

@@ -1,5 +1,5 @@
 -- source.events_strict: events with their person, identity "strict".  Caller: query_api/source.py events()
--- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive); fragment where (a condition)
+-- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive); fragments where (a condition), persons (source.map_*)
 -- Rows:   all columns of events and user UInt64; columns that nobody reads are not read from disk
 -- Source: the person from the last binding at or before the event on; before the first, the id by itself.
 SELECT
@@ -20,6 +20,5 @@ FROM
 ) AS e
 ANY LEFT JOIN
 (
-    SELECT id_key, strict_from, strict_person
-    FROM identity_map FINAL
+    {{persons}}
 ) AS m ON e.actor = m.id_key
