@@ -10,6 +10,9 @@ from importlib.metadata import version
 import msgspec
 
 from query_api.identity import Unbind
+from query_api.messages import GoneMessages, NewMessages
+from query_api.project_tables import Page
+from query_api.qr_codes import GoneQrCodes, NewQrCodes
 from query_api.report import Report, Row
 from query_api.reports import REPORTS
 from query_api.results import RESULTS, UsersResult
@@ -33,6 +36,9 @@ def document() -> Row:
     """Return the OpenAPI 3.1 document of the whole query API."""
     bodies: dict[str, type] = {
         "/v1/identity/unbind": Unbind,
+        "/v1/qr-codes": NewQrCodes,
+        "/v1/costs": NewCosts,
+        "/v1/messages": NewMessages,
         "/v1/segments": NewSegment,
         "/v1/segments/{id}/snapshots": NewSnapshot,
     }
@@ -61,6 +67,7 @@ def document() -> Row:
     }
     paths.update(_identity_paths(body_schemas))
     paths.update(_segment_paths(body_schemas))
+    paths.update(_import_paths(body_schemas))
     for path, summary in (
         ("/healthz", "The process is alive"),
         ("/readyz", "ClickHouse answers and the tables are there"),
@@ -137,6 +144,60 @@ def _segment_paths(schemas: dict[str, Row]) -> Row:
             ),
         },
     }
+
+
+def _import_paths(schemas: dict[str, Row]) -> Row:
+    described: tuple[tuple[str, type, type, str, str, str], ...] = (
+        (
+            "/v1/qr-codes",
+            Page,
+            GoneQrCodes,
+            "The registry of printed codes (二维码登记)",
+            "Store or replace codes",
+            "Delete codes of an app",
+        ),
+        (
+            "/v1/costs",
+            CostsPage,
+            GoneCosts,
+            "Imported costs of channels (投放成本)",
+            "Store or replace costs by app, day and key",
+            "Delete the costs of some days of an app",
+        ),
+        (
+            "/v1/messages",
+            Page,
+            GoneMessages,
+            "Campaigns of imported send logs (召回消息)",
+            "Store or replace rows of a send log by app and message_id",
+            "Delete a campaign's rows in an app",
+        ),
+    )
+    return {
+        path: {
+            "get": {
+                "summary": listing,
+                "parameters": _in_query(page),
+                "responses": _responses(),
+            },
+            "post": _changing(storing, schemas[path]),
+            "delete": {
+                "summary": deleting,
+                "parameters": _in_query(gone),
+                "responses": _responses(),
+            },
+        }
+        for path, page, gone, listing, storing, deleting in described
+    }
+
+
+def _in_query(type_: type) -> list[Row]:
+    """Return the fields of a Struct as query parameters; a list is a parameter that may be repeated."""
+    schema = msgspec.json.schema(type_)["$defs"][type_.__name__]
+    return [
+        {"name": name, "in": "query", "required": name in schema["required"], "schema": of}
+        for name, of in schema["properties"].items()
+    ]
 
 
 def _in_path(name: str, description: str) -> Row:
