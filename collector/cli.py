@@ -510,6 +510,7 @@ def dead_letters_redrive(
         str, typer.Option(help="By default that of the running `scenetrail up`. 采集地址。")
     ] = "",
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
     clickhouse_url: WriterUrl = "",
     as_json: AsJson = False,
 ) -> None:
@@ -531,6 +532,7 @@ def dead_letters_redrive(
     if not url:
         _refuse("give --collector-url, or start `scenetrail up` / 请提供 --collector-url")
     edited = None if event_file is None else event_file.read_bytes()
+    key_id = _signing_key_id(_access_path(data_dir, access_file), write_key)
     wanted = dead_letters.Wanted(
         app_id, code, _moment(since, 0), _moment(until, 2**53), limit=limit
     )
@@ -541,7 +543,9 @@ def dead_letters_redrive(
             if letter_ids
             else dead_letters.find(client, wanted)
         )
-        return [dead_letters.redrive(client, one, url, write_key, edited) for one in letters]
+        return [
+            dead_letters.redrive(client, one, url, write_key, edited, key_id) for one in letters
+        ]
 
     done = _with_clickhouse(data_dir, clickhouse_url, send)
     if as_json:
@@ -712,6 +716,13 @@ def _life(issued: WriteKey | ReadToken) -> str:
         return f"made {made}"
     ended = datetime.fromtimestamp(issued.revoked_at / 1000, UTC).isoformat(timespec="seconds")
     return f"made {made}, revoked {ended}"
+
+
+def _signing_key_id(path: Path, write_key: str) -> str:
+    """The id of a write key whose app takes signatures, as far as this machine knows; else empty."""
+    known = access.Access(path)
+    key, app = known.write_key(write_key), known.app_of_key(write_key)
+    return key.key_id if key is not None and app is not None and app.signatures != "off" else ""
 
 
 def _own_rules(app: access.App) -> dict[str, object]:

@@ -17,7 +17,8 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 from msgspec import Struct
 
-from sdk_spec import limits
+from sdk_spec import redrive as again
+from sdk_spec import signing
 
 _COLUMNS = (
     "project, app_id, toUnixTimestamp64Milli(received_at) AS received_at, request_id, event_index, event_id, code, path,"
@@ -121,27 +122,16 @@ def body_of(letter: DeadLetter, edited: bytes | None, now_ms: int) -> bytes:
     """
     Return the request body that sends a dead letter again.
 
-    Args:
-        letter: what was refused.
-        edited: the repaired event as JSON, instead of the one received.
-        now_ms: epoch ms. ``sent_at`` is moved to now, so that the clock correction of the event stays what it was.
+    ``edited`` is the repaired event as JSON, instead of the one received; see ``sdk_spec.redrive``.
 
     Errors: DeadLetterError when the event is not JSON.
     """
-    event = letter.raw.encode() if edited is None else edited
     try:
-        msgspec.json.decode(event)
-    except (ValueError, RecursionError) as error:
+        return again.body_of(letter.raw, letter.envelope, letter.received_at, edited, now_ms)
+    except ValueError as error:
         raise DeadLetterError(
             f"the event is not JSON ({error}); repair it in a file and give --event-file"
         ) from error
-    if not letter.envelope:
-        return event
-    envelope = msgspec.json.decode(letter.envelope, type=dict[str, Any])
-    sent_at = envelope.pop("sent_at", None)
-    if sent_at is not None and abs(letter.received_at - sent_at) > limits.MAX_CLOCK_SKEW_MS:
-        envelope["sent_at"] = now_ms - (letter.received_at - sent_at)
-    return msgspec.json.encode({**envelope, "events": [msgspec.Raw(event)]})
 
 
 def redrive(
@@ -150,14 +140,20 @@ def redrive(
     collector_url: str,
     write_key: str,
     edited: bytes | None = None,
+    key_id: str = "",
 ) -> Redriven:
     """
     Send a dead letter again and mark it when the collector took it. Can be repeated.
 
+    With the ``key_id`` of the write key the request is signed.
     Errors: DeadLetterError when it cannot be sent or nobody answers; ClickHouse's own.
     """
     now_ms = time.time_ns() // 1_000_000
-    status, answer = _post(collector_url, write_key, body_of(letter, edited, now_ms))
+    body = body_of(letter, edited, now_ms)
+    headers = {"X-Write-Key": write_key}
+    if key_id:
+        headers = signing.headers(write_key, key_id, now_ms, "", body)
+    status, answer = _post(collector_url, headers, body)
     accepted, duplicates = answer.get("accepted", 0), answer.get("duplicates", 0)
     if status == 200 and not answer.get("rejected"):
         mark(client, letter, now_ms)
@@ -178,7 +174,7 @@ def mark(client: Client, letter: DeadLetter, now_ms: int) -> None:
     client.insert("dead_letters", [list(values.values())], column_names=list(values))
 
 
-def _post(collector_url: str, write_key: str, body: bytes) -> tuple[int, dict[str, Any]]:
+def _post(collector_url: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:
     parts = urlsplit(collector_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise DeadLetterError(f"{collector_url!r} is no address; such as http://127.0.0.1:8710")
@@ -189,7 +185,7 @@ def _post(collector_url: str, write_key: str, body: bytes) -> tuple[int, dict[st
             "POST",
             f"{parts.path.rstrip('/')}/v1/events",
             body,
-            {"X-Write-Key": write_key, "Content-Type": "application/json"},
+            {**headers, "Content-Type": "application/json"},
         )
         answer = connection.getresponse()
         return answer.status, msgspec.json.decode(answer.read(), type=dict[str, Any])

@@ -20,7 +20,7 @@ from query_api.event_schema import SchemaCache
 from query_api.report import Row
 from query_api.reports import allowed_apps, answer_query, table_of
 from query_api.settings import Settings
-from sdk_spec.access import Access, App, ReadToken
+from sdk_spec.access import Access, App, ReadToken, WriteKey
 
 ACCESS_REFRESH_S = 1.0
 log = structlog.get_logger("query_api")
@@ -44,6 +44,12 @@ class Tokens:
     def apps(self, token: ReadToken) -> list[App]:
         """Return the apps that a token may read, with their names."""
         return [self._access.apps[app_id] for app_id in self._access.apps_of(token)]
+
+    def write_key(self, secret: str) -> tuple[WriteKey, App] | None:
+        """Return the entry of a valid write key and its app."""
+        key = self._access.write_key(secret)
+        app = None if key is None else self._access.apps.get(key.app_id)
+        return None if key is None or app is None else (key, app)
 
     def token(self, header: str | None) -> ReadToken:
         """

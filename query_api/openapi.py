@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import msgspec
 
+from query_api.dead_letters import MAX_OFFSET, MAX_ROWS, Redrive
 from query_api.identity import Unbind
 from query_api.messages import GoneMessages, NewMessages
 from query_api.project_tables import Page
@@ -41,6 +42,7 @@ def document() -> Row:
         "/v1/messages": NewMessages,
         "/v1/segments": NewSegment,
         "/v1/segments/{id}/snapshots": NewSnapshot,
+        "/v1/dead-letters/{request_id}/{event_index}/redrive": Redrive,
     }
     params: dict[str, type] = {}
     for report in REPORTS.values():
@@ -68,6 +70,7 @@ def document() -> Row:
     paths.update(_identity_paths(body_schemas))
     paths.update(_segment_paths(body_schemas))
     paths.update(_import_paths(body_schemas))
+    paths.update(_dead_letter_paths(body_schemas))
     for path, summary in (
         ("/healthz", "The process is alive"),
         ("/readyz", "ClickHouse answers and the tables are there"),
@@ -142,6 +145,78 @@ def _segment_paths(schemas: dict[str, Row]) -> Row:
             "post": _changing(
                 "Store the users of a day (快照)", schemas["/v1/segments/{id}/snapshots"], "201"
             ),
+        },
+    }
+
+
+def _dead_letter_paths(schemas: dict[str, Row]) -> Row:
+    again = "/v1/dead-letters/{request_id}/{event_index}/redrive"
+    texts = (
+        ("code", "Only with this code, such as too_long."),
+        ("since", "Arrived on or after: a day or an RFC 3339 instant; absent: 90 days."),
+        ("until", "Arrived before: an instant, or the end of a day."),
+        ("timezone", "Of days; by default Asia/Shanghai."),
+    )
+    chosen: list[Row] = [
+        _APP_IDS,
+        *(
+            {"name": n, "in": "query", "schema": {"type": "string"}, "description": d}
+            for n, d in texts
+        ),
+        {
+            "name": "redriven",
+            "in": "query",
+            "schema": {"type": "boolean", "default": False},
+            "description": "Also those that were sent again.",
+        },
+    ]
+    numbers: list[Row] = [
+        {
+            "name": name,
+            "in": "query",
+            "schema": {"type": "integer", "minimum": least, "maximum": most, "default": default},
+        }
+        for name, least, most, default in (
+            ("limit", 1, MAX_ROWS, 100),
+            ("offset", 0, MAX_OFFSET, 0),
+        )
+    ]
+    in_path = [
+        _in_path("request_id", "Of the request in which it was refused."),
+        _in_path("event_index", "Its place in the batch."),
+    ]
+    key: Row = {
+        "name": "X-Write-Key",
+        "in": "header",
+        "required": True,
+        "schema": {"type": "string"},
+        "description": "A write key of the event's app: the right to send.",
+    }
+    return {
+        "/v1/dead-letters": {
+            "get": {
+                "summary": "Refused events, the newest first (被拒事件)",
+                "parameters": [*chosen, *numbers],
+                "responses": _responses(),
+            }
+        },
+        "/v1/dead-letters/counts": {
+            "get": {
+                "summary": "Refused events by app, code and field",
+                "parameters": chosen,
+                "responses": _responses(),
+            }
+        },
+        "/v1/dead-letters/{request_id}/{event_index}": {
+            "parameters": in_path,
+            "get": {"summary": "One with its text and envelope", "responses": _responses()},
+        },
+        again: {
+            "parameters": in_path,
+            "post": {
+                **_changing("Send it again, as it was or repaired (重发)", schemas[again]),
+                "parameters": [key],
+            },
         },
     }
 

@@ -46,6 +46,12 @@ TABLE: dict[str, Setting] = {
         "URL",
         "The same with a user that may also insert what people change; empty: unbinding and segments answer 503",
     ),
+    "collector_url": Setting(
+        "SCENETRAIL_QUERY_COLLECTOR_URL",
+        "",
+        "URL",
+        "Collector through which refused events are sent again; empty: they cannot be, from here",
+    ),
     "connect_timeout_s": Setting(
         "SCENETRAIL_QUERY_CONNECT_TIMEOUT_S", "5", "s", "To reach ClickHouse"
     ),
@@ -89,6 +95,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     access_file: Path = Path(TABLE["data_dir"].default) / "access.json"
     clickhouse_reader_url: str = TABLE["clickhouse_reader_url"].default
     clickhouse_editor_url: str = TABLE["clickhouse_editor_url"].default
+    collector_url: str = TABLE["collector_url"].default
     connect_timeout_s: float = float(TABLE["connect_timeout_s"].default)
     max_execution_time_s: int = int(TABLE["max_execution_time_s"].default)
     max_memory_bytes: int = int(TABLE["max_memory_bytes"].default)
@@ -139,6 +146,7 @@ def from_env(environment: Mapping[str, str] | None = None) -> Settings:
         access_file=Path(text("access_file")) if text("access_file") else data_dir / "access.json",
         clickhouse_reader_url=text("clickhouse_reader_url"),
         clickhouse_editor_url=text("clickhouse_editor_url"),
+        collector_url=text("collector_url"),
         connect_timeout_s=seconds("connect_timeout_s"),
         max_execution_time_s=whole("max_execution_time_s", 1),
         max_memory_bytes=whole("max_memory_bytes", 1),
