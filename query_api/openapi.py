@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import msgspec
 
+from query_api.costs import CostsPage, GoneCosts, NewCosts
 from query_api.dead_letters import MAX_OFFSET, MAX_ROWS, Redrive
 from query_api.identity import Unbind
 from query_api.messages import GoneMessages, NewMessages
