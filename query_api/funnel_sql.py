@@ -7,13 +7,16 @@ such numbers, cheap to dear; the dearer ones are needed only where the cheap one
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Literal
 
 from msgspec import Struct
 
 from query_api.breakdowns import key_sql
+from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import FunnelParams
+from query_api.periods import DAY_MS, Range, local_day, periods_of, start_of_day_ms
 from query_api.report import Ask
 from query_api.sql import load_sql
 
@@ -24,6 +27,10 @@ _MASK = (1 << MASK_BITS) - 1
 BOUNDARY = 1 << BOUNDARY_BIT
 
 OrderKey = Literal["seq", "id_prefix", "event_id"]
+KeyOf = Literal["breakdown", "next_event"]
+"""What stands in a user's ``breakdown_key``: the values of the request's breakdown, or the event after the chain."""
+Span = tuple[int, int, int]
+"""An exclusion: from step, to step, its bit alone."""
 
 
 class _KeySql(Struct, frozen=True):
@@ -78,6 +85,9 @@ def mask_sql(params: FunnelParams, bindings: Bindings) -> str:
         condition = f"({' OR '.join(matched)})"
         if i == 0 and params.order != "any":
             condition = f"({condition} AND {_AT} < {{entry_to_ms:Int64}})"
+            if params.ties == "any_of_day":
+                # Then the events before the range, of its first day, are there as well.
+                condition = f"({condition} AND {_AT} >= {{entry_from_ms:Int64}})"
         terms.append(f"bitShiftLeft(toUInt64({condition}), {i})")
     for j, exclusion in enumerate(params.exclusions):
         condition = selector_sql(exclusion.selector(), f"$.exclusions[{j}]", bindings)
@@ -85,18 +95,35 @@ def mask_sql(params: FunnelParams, bindings: Bindings) -> str:
     return "\n+ ".join(terms)
 
 
-def source_sql(ask: Ask, params: FunnelParams, bindings: Bindings) -> str:
-    """Return the events that matter: those of the names asked for, or in order "strict" all, up to range and window."""
+def source_sql(
+    ask: Ask, params: FunnelParams, bindings: Bindings, range_: Range, *, every_event: bool
+) -> str:
+    """Return the events that matter: those of the names asked for, or all, up to range and window."""
     selectors = [selector for step in params.steps for selector in step.selectors()]
     selectors += [exclusion.selector() for exclusion in params.exclusions]
-    names = "1" if params.order == "strict" else event_names_sql(selectors, bindings)
+    names = "1" if every_event else event_names_sql(selectors, bindings)
     condition = filter_sql(params.filter, "$.filter", bindings)
+    # A calendar day is up to an hour longer than 24, and the range may end in the middle of one.
+    more_ms = DAY_MS if params.window_counts == "calendar_days" else 0
+    from_ms = range_.from_ms
+    if params.ties == "any_of_day":
+        from_ms = start_of_day_ms(local_day(from_ms, ask.zone), ask.zone)
     return ask.source(
-        bindings, f"({names}) AND {condition}", to_ms=ask.range.to_ms + params.window.ms()
+        bindings,
+        f"({names}) AND {condition}",
+        from_ms=from_ms,
+        to_ms=range_.to_ms + params.window.ms() + more_ms,
     )
 
 
-def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_key: OrderKey) -> str:
+def user_events_sql(
+    ask: Ask,
+    params: FunnelParams,
+    bindings: Bindings,
+    order_key: OrderKey,
+    range_: Range,
+    key_of: KeyOf = "breakdown",
+) -> str:
     """Return each user's events in order, and whether ``order_key`` decides it."""
     read = ORDER_KEYS[order_key]
     steps = (1 << len(params.steps)) - 1
@@ -111,7 +138,12 @@ def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_ke
             f",\ngroupArray(reinterpretAsUInt128(sipHash128Reference({hold}))) AS unsorted_holds"
         )
         in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
-    if params.breakdown:
+    every_event = params.order == "strict" or key_of == "next_event"
+    if key_of == "next_event":
+        grouped += f",\ngroupArray({read.key}) AS value_keys"
+        grouped += ",\ngroupArray(concat('s', event)) AS breakdown_values"
+        in_order += ",\nvalue_keys,\nbreakdown_values"
+    elif params.breakdown:
         key = key_sql(params.breakdown, bindings)
         # Plain texts are collected faster than arrays of one text.
         value = f"({key})[1]" if len(params.breakdown) == 1 else key
@@ -119,18 +151,19 @@ def user_events_sql(ask: Ask, params: FunnelParams, bindings: Bindings, order_ke
         grouped += f",\ngroupArrayIf({read.key}, {attributable}) AS value_keys"
         grouped += f",\ngroupArrayIf({value}, {attributable}) AS breakdown_values"
         in_order += ",\nvalue_keys,\nbreakdown_values"
-    bindings.named("entry_to_ms", ask.range.to_ms, "Int64")
+    bindings.named("entry_from_ms", range_.from_ms, "Int64")
+    bindings.named("entry_to_ms", range_.to_ms, "Int64")
     tied = "0"
     if order_key != "event_id":
         tied = f"{read.order.format('k')} = {read.order.format('previous')}"
-        if not (params.hold_constant or params.breakdown):
+        if not (params.hold_constant or params.breakdown or key_of == "next_event"):
             # Events that match the same steps at the same time can change places.
             tied += " AND k != previous"
     return load_sql(
         "funnel.user_events",
-        source=source_sql(ask, params, bindings),
+        source=source_sql(ask, params, bindings, range_, every_event=every_event),
         mask=mask,
-        wanted="1" if params.order == "strict" else "mask != 0",
+        wanted="1" if every_event else "mask != 0",
         entered="1" if params.order == "any" else "bitTest(groupBitOr(mask), 0)",
         key=read.key,
         key_at=read.at,
@@ -149,14 +182,36 @@ def _attributable_sql(params: FunnelParams) -> str:
     return f"bitTest(mask, {step - 1})"
 
 
-def chains_sql(params: FunnelParams, bindings: Bindings, user_events: str) -> str:
+def _is_declared(params: FunnelParams) -> bool:
+    """Tell whether ties, window or exclusions are those of ``funnel.chains_declared``."""
+    taken_out = bool(params.exclusions) and params.exclusion_effect == "user"
+    return params.ties != "order" or params.window_counts != "elapsed" or taken_out
+
+
+def _is_ordered(params: FunnelParams) -> bool:
+    """Tell whether places in a chain are places among the user's events: nothing has sorted them anew."""
+    return _is_declared(params) or (
+        params.order == "ordered" and not params.exclusions and not params.hold_constant
+    )
+
+
+def chains_sql(
+    ask: Ask,
+    params: FunnelParams,
+    bindings: Bindings,
+    user_events: str,
+    spans: list[Span],
+    range_: Range,
+) -> str:
     """Return each user's level and chain. Picks the cheapest of the files that is right for the request."""
     bindings.named("steps", len(params.steps), "UInt8")
     bindings.named("window_ms", params.window.ms(), "Int64")
-    if params.order == "ordered" and not params.exclusions and not params.hold_constant:
+    if _is_declared(params):
+        return _declared_sql(ask, params, bindings, user_events, range_)
+    if _is_ordered(params):
         return load_sql("funnel.chains_ordered", user_events=user_events)
     if params.hold_constant:
-        bits = [FIRST_EXCLUSION_BIT + j for j in range(len(params.exclusions))]
+        bits = [bit.bit_length() - 1 for _, _, bit in spans]
         bindings.named("exclusion_bits", bits, "Array(UInt8)")
         bindings.named("boundary", BOUNDARY, "UInt64")
         bindings.named("strict", params.order == "strict", "Bool")
@@ -168,11 +223,60 @@ def chains_sql(params: FunnelParams, bindings: Bindings, user_events: str) -> st
         name = "funnel.chains_any_matched" if params.steps_overlap() else "funnel.chains_any"
         return load_sql(name, user_events=user_events)
     bindings.named("strict", params.order == "strict", "Bool")
-    phases = phases_of(params)
+    phases = _phases(spans, len(params.steps))
     bindings.named("caps", [phase.cap for phase in phases], "Array(UInt8)")
     bindings.named("carries", [phase.carry for phase in phases], "Array(Array(UInt64))")
     bindings.named("owns", [phase.own for phase in phases], "Array(Array(UInt64))")
     return load_sql("funnel.chains_restricted", user_events=user_events)
+
+
+_BEFORE = {
+    # The latest start of the step before, as an event may follow it: one place, one tie, or the whole tie it lies in.
+    "order": "arrayShiftRight(latest, 1)",
+    "apart": "arrayFill((start, tie, previous_tie) -> tie != previous_tie, arrayShiftRight(latest, 1), tie_at, "
+    "arrayShiftRight(tie_at, 1))",
+    "any": "arrayReverseFill((start, tie, next_tie) -> tie != next_tie, latest, tie_at, arrayShiftLeft(tie_at, 1))",
+}
+
+
+def _declared_sql(
+    ask: Ask, params: FunnelParams, bindings: Bindings, user_events: str, range_: Range
+) -> str:
+    window_at = "at_ms"
+    if params.window_counts == "calendar_days":
+        _bind_days(ask, params, bindings, range_)
+        window_at = f"arrayMap(at -> {_day_sql('at')}, at_ms)"
+    bindings.named("window_length", _window_length(params), "Int64")
+    bindings.named("tie_gap", int(params.ties in ("order", "apart")), "UInt8")
+    spans = [(e.from_step, e.to_step) for e in params.exclusions]
+    bits = [FIRST_EXCLUSION_BIT + j for j in range(len(spans))]
+    bindings.named("removing_bits", bits, "Array(UInt8)")
+    bindings.named("removing_from", [from_ for from_, _ in spans], "Array(UInt8)")
+    bindings.named("removing_to", [to for _, to in spans], "Array(UInt8)")
+    ties = {"order": "arrayEnumerate(at_ms)", "any_of_day": "window_at"}
+    return load_sql(
+        "funnel.chains_declared",
+        user_events=user_events,
+        window_at=window_at,
+        tie_at=ties.get(params.ties, "at_ms"),
+        before=_BEFORE["any" if params.ties == "any_of_day" else params.ties],
+    )
+
+
+def _window_length(params: FunnelParams) -> int:
+    """Return the longest way from the first event, in what the window counts: ms, or calendar days."""
+    return params.window.ms() if params.window_counts == "elapsed" else params.window.value - 1
+
+
+def _bind_days(ask: Ask, params: FunnelParams, bindings: Bindings, range_: Range) -> None:
+    # A day more than the window: where clocks change, so many days are longer than 24 hours each.
+    days = periods_of(range_.from_ms, range_.to_ms, "day", ask.zone, params.window.value + 1)
+    bindings.named("day_starts", list(days.starts_ms), "Array(Int64)")
+
+
+def _day_sql(at: str) -> str:
+    starts = "{day_starts:Array(Int64)}"
+    return f"toInt64(indexOf({starts}, roundDown({at}, {starts})))"
 
 
 class Phase(Struct, frozen=True):
@@ -188,6 +292,14 @@ class Phase(Struct, frozen=True):
     own: list[int]
 
 
+def spans_of(params: FunnelParams) -> list[Span]:
+    """Return the exclusions that break chains, with their bits of a mask."""
+    return [
+        (exclusion.from_step, exclusion.to_step, 1 << (FIRST_EXCLUSION_BIT + j))
+        for j, exclusion in enumerate(params.exclusions)
+    ]
+
+
 def phases_of(params: FunnelParams) -> list[Phase]:
     """
     Return the phases by rising cap.
@@ -195,11 +307,10 @@ def phases_of(params: FunnelParams) -> list[Phase]:
     An exclusion bears only on chains that hold both its steps. One between neighbours can be applied always: it breaks
     nothing before the later step. One that spans further starts a phase of its own at its later step.
     """
-    count = len(params.steps)
-    spans = [
-        (exclusion.from_step, exclusion.to_step, 1 << (FIRST_EXCLUSION_BIT + j))
-        for j, exclusion in enumerate(params.exclusions)
-    ]
+    return _phases(spans_of(params), len(params.steps))
+
+
+def _phases(spans: list[Span], count: int) -> list[Phase]:
     wide = sorted({to for from_, to, _ in spans if to - from_ > 1})
     phases = []
     for cap in [*(to - 1 for to in wide), count]:
@@ -213,21 +324,120 @@ def phases_of(params: FunnelParams) -> list[Phase]:
     return phases
 
 
+def variants_of(params: FunnelParams) -> list[list[int]]:
+    """Return the steps that are left when a set of optional steps is: once for each set, none left out first."""
+    optional = params.optional_steps()
+    numbers = range(1, len(params.steps) + 1)
+    return [
+        [step for step in numbers if step not in left_out]
+        for size in range(len(optional) + 1)
+        for left_out in combinations(optional, size)
+    ]
+
+
+def _variants_sql(
+    params: FunnelParams, bindings: Bindings, user_events: str
+) -> tuple[str, list[Span]]:
+    """Return user_events for each variant, and the exclusions as they count in the variants' own steps."""
+    variants = variants_of(params)
+    bits: dict[tuple[int, int, int], int] = {}
+    cases = []
+    for number, kept in enumerate(variants, 1):
+        moves = [(step - 1, place) for place, step in enumerate(kept)]
+        for j, exclusion in enumerate(params.exclusions):
+            if exclusion.from_step in kept and exclusion.to_step in kept:
+                span = (j, kept.index(exclusion.from_step) + 1, kept.index(exclusion.to_step) + 1)
+                bit = bits.setdefault(span, FIRST_EXCLUSION_BIT + len(bits))
+                moves.append((FIRST_EXCLUSION_BIT + j, bit))
+        cases.append(f"variant = {number}, {_moved_sql(moves)}")
+    if FIRST_EXCLUSION_BIT + len(bits) > BOUNDARY_BIT:
+        raise InvalidRequest("$.exclusions", "too many together with so many optional steps")
+    bindings.named("variants", len(variants), "UInt8")
+    bindings.named("variant_steps", variants, "Array(Array(UInt8))")
+    sql = load_sql(
+        "funnel.variants",
+        user_events=user_events,
+        renumbered=f"multiIf({', '.join(cases)}, toUInt64(0))",
+    )
+    return sql, [(from_, to, 1 << bit) for (_, from_, to), bit in bits.items()]
+
+
+def _moved_sql(moves: list[tuple[int, int]]) -> str:
+    """Return a mask with bits moved from one place to another; moves of one distance together."""
+    distances: dict[int, int] = {}
+    for from_, to in moves:
+        distances[to - from_] = distances.get(to - from_, 0) | 1 << from_
+    terms = []
+    for distance, bits in distances.items():
+        kept = f"bitAnd(mask, toUInt64({bits}))"
+        shift = "bitShiftLeft" if distance > 0 else "bitShiftRight"
+        terms.append(f"{shift}({kept}, {abs(distance)})" if distance else kept)
+    return " + ".join(terms)
+
+
 def users_sql(
     ask: Ask,
     params: FunnelParams,
     bindings: Bindings,
     order_key: OrderKey,
     period_starts_ms: list[int],
+    range_: Range,
+    key_of: KeyOf = "breakdown",
 ) -> str:
     """Return one row for each user who entered: level, times, breakdown key, entry period."""
-    user_events = user_events_sql(ask, params, bindings, order_key)
+    sql = user_events_sql(ask, params, bindings, order_key, range_, key_of)
     bindings.named("period_starts_ms", period_starts_ms, "Array(Int64)")
-    return load_sql(
+    spans = spans_of(params)
+    if params.entry == "first":
+        sql = load_sql("funnel.first_entry", user_events=sql)
+    variant = columns = ""
+    has_variants = bool(params.optional_steps())
+    if has_variants:
+        sql, spans = _variants_sql(params, bindings, sql)
+        places = "chain" if _is_ordered(params) else "arrayMap(place -> ranks[place], chain)"
+        reached = "arraySlice({variant_steps:Array(Array(UInt8))}[variant], 1, level)"
+        variant = f",\n{reached} AS reached,\n{places} AS places"
+        columns = ",\nreached,\nplaces"
+    times = "arrayMap(place -> at_ms[place], chain)"
+    if params.ties == "any_of_day":
+        # An event of the day that lies before the one it follows counts as simultaneous.
+        times = f"arrayMap(last -> arrayMax(arraySlice({times}, 1, last)), arrayEnumerate(chain))"
+    breakdown = _attributed_sql(params)
+    if key_of == "next_event":
+        breakdown = _next_event_sql(ask, params, bindings, order_key, range_)
+    sql = load_sql(
         "funnel.attributed",
-        chains=chains_sql(params, bindings, user_events),
-        breakdown=_attributed_sql(params),
+        chains=chains_sql(ask, params, bindings, sql, spans, range_),
+        breakdown=breakdown,
+        times=times,
+        variant=variant,
+        columns=columns,
     )
+    return load_sql("funnel.best_variant", users=sql) if has_variants else sql
+
+
+def has_step_sql(params: FunnelParams, step: str) -> str:
+    """Return whether a user's chain holds a step: over rows of ``users_sql``."""
+    return f"has(reached, {step})" if params.optional_steps() else f"level >= {step}"
+
+
+def _place_sql(params: FunnelParams, position: str) -> str:
+    """Return the place among the user's events of a position of the chain."""
+    return position if _is_ordered(params) else f"ranks[{position}]"
+
+
+def _next_event_sql(
+    ask: Ask, params: FunnelParams, bindings: Bindings, order_key: OrderKey, range_: Range
+) -> str:
+    """Return the key of the event after the chain's last, if it lies in the window; else ''."""
+    place = f"{_place_sql(params, 'chain[-1]')} + 1"
+    at = f"arrayMap(k -> {ORDER_KEYS[order_key].at}, [keys[{place}]])[1]"
+    began = "at_ms[chain[1]]"
+    if params.window_counts == "calendar_days":
+        _bind_days(ask, params, bindings, range_)
+        at, began = _day_sql(at), _day_sql(began)
+    inside = f"{place} <= length(keys) AND {at} - {began} <= {_window_length(params)}"
+    return f"[if({inside}, breakdown_values[indexOf(value_keys, keys[{place}])], '')]"
 
 
 def _attributed_sql(params: FunnelParams) -> str:
@@ -236,10 +446,11 @@ def _attributed_sql(params: FunnelParams) -> str:
         return "emptyArrayString()"
     attribution = params.breakdown_attribution
     place = {"first": "1", "last": "-1"}.get(str(attribution), str(attribution))
-    in_order = params.order == "ordered" and not params.exclusions and not params.hold_constant
-    position = f"chain[{place}]" if in_order else f"ranks[chain[{place}]]"
+    if params.optional_steps() and isinstance(attribution, int):
+        place = f"indexOf(reached, {attribution})"
+    position = _place_sql(params, f"chain[{place}]")
     value = f"breakdown_values[indexOf(value_keys, keys[{position}])]"
     if len(params.breakdown) == 1:
         value = f"[{value}]"
-    reached = f"level >= {1 if isinstance(attribution, str) else attribution}"
+    reached = "1" if isinstance(attribution, str) else has_step_sql(params, str(attribution))
     return f"if({reached}, {value}, {[''] * len(params.breakdown)})"

@@ -1,6 +1,6 @@
 -- funnel.cell_users: the users of a cell.  Caller: query_api/funnel.py users()
--- Params: deepest_from, deepest_to UInt8 (levels, both included), cell_period_ms Int64 (-1: all), all_keys Bool, is_other Bool,
---         cell_key Array(String), breakdown_limit UInt32; fragment users (funnel.attributed)
+-- Params: cell_period_ms Int64 (-1: all), all_keys Bool, is_other Bool, cell_key Array(String), breakdown_limit UInt32;
+--         fragments users (funnel.attributed), in_step (whether a row is in the step, or dropped there)
 -- Rows:   user UInt64, each once
 -- Source: keys ranked as in funnel.count, so "other" is the same set.
 SELECT
@@ -21,6 +21,6 @@ FROM
         )
     )
 )
-WHERE level BETWEEN {deepest_from:UInt8} AND {deepest_to:UInt8}
+WHERE ({{in_step}})
     AND ({cell_period_ms:Int64} = -1 OR period_ms = {cell_period_ms:Int64})
     AND multiIf({all_keys:Bool}, 1, {is_other:Bool}, ranks_as_other, breakdown_key = {cell_key:Array(String)})

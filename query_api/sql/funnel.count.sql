@@ -1,6 +1,8 @@
 -- funnel.count: users and times of each step, for all, by breakdown, by entry period and by both.
 -- Caller: query_api/funnel.py answer()
--- Params: steps UInt8, breakdown_limit UInt32, histogram_from_ms Array(Int64); fragment users (funnel.attributed)
+-- Params: steps UInt8, breakdown_limit UInt32, histogram_from_ms Array(Int64); fragments users (funnel.attributed), has_step
+--         (whether the chain holds an event of step), step_ms and from_first_ms (times of the steps from 2 on, by step),
+--         timed_steps (the steps, from 1 for the second, of the histogram)
 -- Rows:   all_keys, all_periods Bool: sums over them; is_other Bool: keys beyond the limit; shown_key Array(String);
 --         period_ms Int64; users Array(UInt64): reached step 1, 2, …; Arrays with an element for each step from 2 on:
 --         median_ms, average_ms (from the step before), median_from_first_ms, average_from_first_ms; histogram
@@ -37,7 +39,7 @@ FROM
             SELECT
                 breakdown_key,
                 period_ms,
-                sumForEach(arrayMap(step -> toUInt64(level >= step), range(1, {steps:UInt8} + 1))) AS cell_users,
+                sumForEach(arrayMap(step -> toUInt64({{has_step}}), range(1, {steps:UInt8} + 1))) AS cell_users,
                 quantileExactInclusiveForEachState(0.5)(step_ms) AS cell_median_ms,
                 avgForEachState(step_ms) AS cell_average_ms,
                 quantileExactInclusiveForEachState(0.5)(from_first_ms) AS cell_median_from_first_ms,
@@ -55,18 +57,25 @@ FROM
                         *,
                         arrayMap(
                             (bin_from_ms, step) -> toUInt32(step * 100 + indexOf({histogram_from_ms:Array(Int64)}, bin_from_ms)),
-                            arrayMap(passed_ms -> roundDown(passed_ms, {histogram_from_ms:Array(Int64)}), step_ms),
-                            arrayEnumerate(step_ms)
+                            arrayMap(passed_ms -> roundDown(passed_ms, {histogram_from_ms:Array(Int64)}), passed_step_ms),
+                            {{timed_steps}}
                         ) AS bins
                     FROM
                     (
                         SELECT
                             *,
-                            arrayPopFront(arrayDifference(chain_at_ms)) AS step_ms,
-                            arrayPopFront(arrayMap(at -> at - chain_at_ms[1], chain_at_ms)) AS from_first_ms
+                            {{step_ms}} AS step_ms,
+                            {{from_first_ms}} AS from_first_ms
                         FROM
                         (
-                            {{users}}
+                            SELECT
+                                *,
+                                arrayPopFront(arrayDifference(chain_at_ms)) AS passed_step_ms,
+                                arrayPopFront(arrayMap(at -> at - chain_at_ms[1], chain_at_ms)) AS passed_first_ms
+                            FROM
+                            (
+                                {{users}}
+                            )
                         )
                     )
                 )

@@ -39,6 +39,7 @@ async def test_every_number_of_a_step(database, database_url):
     assert first == {
         "step": 1,
         "event": "a",
+        "optional": False,
         "users": 4,
         "previous_users": 4,
         "first_users": 4,

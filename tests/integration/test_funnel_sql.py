@@ -29,6 +29,9 @@ QUESTIONS = [
     {"steps": APART, "exclusions": [EXCLUSION], **BREAKDOWN, "breakdown_attribution": 2},
     {"steps": OVERLAPPING, "order": "strict", **HOLD, "exclusions": [EXCLUSION], **BREAKDOWN},
     {"steps": APART, "order": "any", **BREAKDOWN},
+    {"steps": [APART[0], {"event": "d", "optional": True}, APART[1]], "dropped_next": 2},
+    {"steps": APART, "entry": "first", "ties": "any_of_day", "window_counts": "calendar_days"},
+    {"steps": APART, "exclusions": [EXCLUSION], "exclusion_effect": "user", "ties": "apart"},
     {"steps": OVERLAPPING, "order": "any", **HOLD, **BREAKDOWN, "breakdown_attribution": "last"},
 ]
 

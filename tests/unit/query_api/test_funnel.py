@@ -7,7 +7,7 @@ import pytest
 
 from query_api.errors import InvalidRequest
 from query_api.funnel import REPORT, steps_of, table
-from query_api.funnel_params import FunnelCell, FunnelParams
+from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
 from query_api.funnel_sql import BOUNDARY, FIRST_EXCLUSION_BIT, phases_of
 from query_api.params import decode
 
@@ -16,9 +16,8 @@ A, B, C = {"event": "a"}, {"event": "b"}, {"event": "c"}
 
 
 def params(**body: Any) -> FunnelParams:
-    decoded = decode(json.dumps({**RANGE, "steps": [A, B, C], **body}).encode(), FunnelParams)
-    decoded.check()
-    return decoded
+    query = decode(json.dumps({**RANGE, "steps": [A, B, C], **body}).encode(), FunnelQuery)
+    return resolve(query, None)[0]
 
 
 @pytest.mark.parametrize(
@@ -49,6 +48,40 @@ def params(**body: Any) -> FunnelParams:
         ({"breakdown_attribution": "middle"}, "$.breakdown_attribution"),
         ({"interval": "minute"}, "$.interval"),
         ({"windows": {}}, "$.windows"),
+        ({"steps": [{**A, "optional": True}, B]}, "$.steps[0].optional"),
+        ({"steps": [A, {**B, "optional": True}]}, "$.steps[1].optional"),
+        ({"steps": [A, {**B, "optional": 1}, C]}, "$.steps[1].optional"),
+        ({"steps": [A, {**B, "optional": True}, C], "order": "any"}, "$.steps[1].optional"),
+        ({"steps": [A, *[{**B, "optional": True}] * 4, C]}, "$.steps[4].optional"),
+        ({"dropped_next": 101}, "$.dropped_next"),
+        ({"dropped_next": True}, "$.dropped_next"),
+        ({"compare": "yesterday"}, "$.compare"),
+        ({"preset": "umami"}, "$.preset"),
+        ({"compare_semantics": "ark"}, "$.compare_semantics"),
+        ({"compare_semantics": ["ark", "umami"]}, "$.compare_semantics[1]"),
+        ({"entry": "last"}, "$.entry"),
+        ({"entry": "first", "order": "any"}, "$.entry"),
+        ({"ties": "never"}, "$.ties"),
+        ({"ties": "apart", "order": "strict"}, "$.ties"),
+        ({"ties": "any", "hold_constant": ["page"]}, "$.ties"),
+        ({"ties": "any", "steps": [A, B, A]}, "$.ties"),
+        ({"ties": "any", "exclusions": [{**A, "from_step": 1, "to_step": 2}]}, "$.ties"),
+        ({"ties": "any_of_day"}, "$.ties"),
+        ({"window_counts": "days"}, "$.window_counts"),
+        ({"window_counts": "calendar_days", "order": "any"}, "$.window_counts"),
+        (
+            {"window_counts": "calendar_days", "window": {"value": 24, "unit": "hour"}},
+            "$.window.unit",
+        ),
+        ({"exclusion_effect": "event"}, "$.exclusion_effect"),
+        (
+            {
+                "exclusion_effect": "user",
+                "order": "strict",
+                "exclusions": [{**A, "from_step": 1, "to_step": 2}],
+            },
+            "$.exclusion_effect",
+        ),
     ],
 )
 def test_wrong_request_names_the_field(body: dict[str, Any], path: str) -> None:
