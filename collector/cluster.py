@@ -149,7 +149,7 @@ def tables_over(
     if "migrations" in columns:
         # Has rows on every node: who answers a question over it is there.
         engine = f"Distributed('{cluster.name}', '{database}', 'migrations')"
-        wanted["shards"] = ("migrations", engine, columns["migrations"])
+        wanted["cluster_shards"] = ("migrations", engine, columns["migrations"])
     if not cluster.has_keeper:
         for table in sorted(copied(columns)):
             engine = f"Distributed('{cluster.name}{KEEPS_COPIES}', '{database}', '{table}')"

@@ -87,6 +87,7 @@ class Meta(Struct, kw_only=True):
     rows_read: int
     data_complete_until: str | None
     truncated: bool
+    missing_shards: list[int] = []
     warnings: list[Warned]
 
 

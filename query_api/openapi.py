@@ -346,6 +346,11 @@ _ANSWERS: Row = {
                     "rows_read": {"type": "integer"},
                     "data_complete_until": {"type": ["string", "null"], "format": "date-time"},
                     "truncated": {"type": "boolean"},
+                    "missing_shards": {
+                        "type": "array",
+                        "description": "Of a cluster, without whose events this is the answer; only with `partial`.",
+                        "items": {"type": "integer"},
+                    },
                     "warnings": {
                         "type": "array",
                         "items": {

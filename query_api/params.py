@@ -102,7 +102,8 @@ class Query(Params, kw_only=True):
     ``app_ids`` absent: all apps of the read token. ``breakdown``: up to three fields; the most frequent
     ``breakdown_limit`` combinations are shown, the rest as "other". ``identity``: which person an event counts for.
     ``as_of``: an instant, or a day for its end: answer with what was known then. ``scheme``: the grouping behind
-    ``scene_group``. ``explain``: show the SQL and its parameters.
+    ``scene_group``. ``partial``: where shards of a cluster do not answer, answer from the others
+    and say so. ``explain``: show the SQL and its parameters.
     """
 
     app_ids: Annotated[list[AppId], Meta(min_length=1, max_length=1_000)] | None = None
@@ -115,6 +116,7 @@ class Query(Params, kw_only=True):
     identity: Identity = "latest"
     as_of: Annotated[str, Meta(max_length=40)] | None = None
     scheme: Annotated[str, Meta(max_length=64)] = "standard"
+    partial: bool = False
     explain: bool = False
 
 

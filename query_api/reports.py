@@ -24,6 +24,7 @@ from query_api import (
     ltv,
     paths,
     profile,
+    recall,
     retention,
     scenes,
     segment_comparison,
@@ -54,6 +55,7 @@ _MODULES: tuple[Any, ...] = (
     ltv,
     paths,
     profile,
+    recall,
     retention,
     scenes,
     segment_comparison,
@@ -127,6 +129,38 @@ async def answer_query(
     """
     report_name, _, part = name.partition("/")
     query = decode(body, params_of(report_name, part == "users"))
+    try:
+        return await _answer(database, name, query, readable, now_ms, project)
+    except QueryError as error:
+        if not query.partial or error.code != "storage_unavailable":
+            raise
+        missing = await database.missing_shards()
+        if missing is None:
+            raise
+    # All of it from the shards that can be reached: no answer is put together from whole and partial queries.
+    reachable = database.without_missing_shards()
+    whole = await _answer(reachable, name, query, readable, now_ms, project)
+    missing = sorted({*missing, *(await database.missing_shards() or [])})
+    whole["meta"]["missing_shards"] = missing
+    whole["meta"]["warnings"].append(
+        {
+            "code": "partial",
+            "message": f"without the events of shards {missing}, which do not answer; ask again later for all of it",
+        }
+    )
+    return whole
+
+
+async def _answer(
+    database: Database,
+    name: str,
+    query: Query,
+    readable: list[str],
+    now_ms: int,
+    project: str | None,
+) -> Row:
+    """Answer one question with all of its queries over the same shards. Errors: QueryError."""
+    report_name, _, part = name.partition("/")
     ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
     report = REPORTS[report_name]
     if project is not None:
@@ -157,6 +191,7 @@ async def answer_query(
             "rows_read": ask.rows_read,
             "data_complete_until": complete_until,
             "truncated": answer.truncated,
+            "missing_shards": [],
             "warnings": ask.warnings,
         },
     }

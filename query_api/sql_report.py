@@ -111,7 +111,8 @@ def _settings(ask: Ask, query: SqlQuery, database: str, tables: set[str]) -> Row
     """Return the settings of the query: limits, and filters on every table for the case that the guard was passed."""
     apps = ", ".join(_quoted(app_id) for app_id in ask.app_ids)
     filters = {f"{database}.{table}": "0" for table in tables - set(UNDER_VIEWS)}
-    filters[f"{database}.events"] = f"app_id IN ({apps})"
+    for table in tables & {"events", "events_local"}:  # the second: on the shards of a cluster
+        filters[f"{database}.{table}"] = f"app_id IN ({apps})"
     pairs = ", ".join(f"{_quoted(name)}: {_quoted(sql)}" for name, sql in filters.items())
     return {
         "additional_table_filters": f"{{{pairs}}}",

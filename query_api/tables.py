@@ -84,6 +84,7 @@ def headers(answer: Row) -> dict[str, str]:
         "X-Query-Id": meta["query_id"],
         "X-Data-Complete-Until": meta["data_complete_until"] or "",
         "X-Truncated": "true" if meta["truncated"] else "false",
+        "X-Missing-Shards": ",".join(map(str, meta["missing_shards"])),
     }
 
 
