@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -138,7 +139,11 @@ def up(
         ),
     ] = None,
     shards: Annotated[
-        int, typer.Option(min=1, help="Local ClickHouse servers; this version: 1. 分片数。")
+        int,
+        typer.Option(
+            min=1,
+            help="Local ClickHouse servers that share the events; never fewer than before. 分片数，只增不减。",
+        ),
     ] = 1,
     clickhouse_url: WriterUrl = "",
     clickhouse_reader_url: ReaderUrl = "",
@@ -173,13 +178,29 @@ def up(
 
 
 @app.command()
-def migrate(data_dir: DataDir = DEFAULT_DATA_DIR, clickhouse_url: WriterUrl = "") -> None:
-    """Bring ClickHouse's tables up to date; safe to repeat (升级表结构，可重复执行)."""
+def migrate(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    clickhouse_url: WriterUrl = "",
+    cluster: Annotated[
+        str,
+        typer.Option(
+            envvar="SCENETRAIL_CLICKHOUSE_CLUSTER",
+            help="Spread the tables over this cluster of remote_servers. 集群名称。",
+        ),
+    ] = "",
+) -> None:
+    """
+    Bring ClickHouse's tables up to date; safe to repeat (升级表结构，可重复执行).
+
+    With --cluster the tables are spread over its nodes; without Keeper --clickhouse-url names every node, by comma. After a
+    shard was added: again, then events of ten minutes later go to it as well. 新增分片后再执行一次。
+    """
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
     from collector.doctor import Setup, with_running_addresses, without_password  # noqa: PLC0415
     from collector.migrate import MigrationChangedError  # noqa: PLC0415
     from collector.migrate import migrate as apply  # noqa: PLC0415
+    from collector.nodes import ClusterError  # noqa: PLC0415
 
     url = with_running_addresses(
         Setup(data_dir=data_dir, access_path=data_dir, clickhouse_url=_address(clickhouse_url))
@@ -190,7 +211,9 @@ def migrate(data_dir: DataDir = DEFAULT_DATA_DIR, clickhouse_url: WriterUrl = ""
             "请提供 --clickhouse-url，或使用 scenetrail up（会自动升级）"
         )
     try:
-        applied = apply(url)
+        applied = apply(url, cluster)
+    except ClusterError as error:
+        _refuse(str(error))
     except MigrationChangedError as error:
         _fail(f"{error} was applied with other content: this database belongs to another version")
     except ClickHouseError as error:
@@ -587,15 +610,16 @@ def privacy_erase(
 
     name, app_ids = _project_of(data_dir, access_file, project)
 
-    def work(client: Client) -> privacy.Receipt:
+    def work(*nodes: Client) -> privacy.Receipt:
+        client = nodes[0]
         person = privacy.find(client, name, asked, app_ids)
         if not yes:
             ids = "\n".join(f"  {kind} {value}  {app}" for kind, app, value in person.ids)
             typer.echo(f"all data of this person goes / 将删除该用户的全部数据:\n{ids}", err=True)
             typer.confirm("erase / 确认删除", abort=True, err=True)
-        return privacy.erase(client, data_dir / "spool", person, asked)
+        return privacy.erase(client, data_dir / "spool", person, asked, nodes=nodes)
 
-    typer.echo(msgspec.json.encode(_private(data_dir, clickhouse_url, work)))
+    typer.echo(msgspec.json.encode(_private(data_dir, clickhouse_url, work, on_all_nodes=True)))
 
 
 @privacy_app.command("export")
@@ -619,11 +643,13 @@ def privacy_export(
     _private(data_dir, clickhouse_url, work)
 
 
-def _private(data_dir: Path, clickhouse_url: str, work: Callable[[Client], Found]) -> Found:
+def _private(
+    data_dir: Path, clickhouse_url: str, work: Callable[..., Found], *, on_all_nodes: bool = False
+) -> Found:
     from collector.privacy import PrivacyError  # noqa: PLC0415
 
     try:
-        return _with_clickhouse(data_dir, clickhouse_url, work)
+        return _with_clickhouse(data_dir, clickhouse_url, work, on_all_nodes=on_all_nodes)
     except PrivacyError as error:
         _refuse(str(error))
 
@@ -639,13 +665,19 @@ def _project_of(data_dir: Path, access_file: str, project: str) -> tuple[str, li
     return project, sorted(one.app_id for one in apps if one.project == project)
 
 
-def _with_clickhouse(data_dir: Path, clickhouse_url: str, work: Callable[[Client], Found]) -> Found:
-    """Do something with the tables of the given or the running server; errors are told and end the command."""
+def _with_clickhouse(
+    data_dir: Path, clickhouse_url: str, work: Callable[..., Found], *, on_all_nodes: bool = False
+) -> Found:
+    """
+    Do something with the tables of the given or the running server; errors are told and end the command.
+
+    ``work`` takes a client, or with ``on_all_nodes`` one of each node of a cluster.
+    """
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
     from collector.dead_letters import DeadLetterError  # noqa: PLC0415
     from collector.doctor import Setup, with_running_addresses, without_password  # noqa: PLC0415
-    from collector.migrate import connect  # noqa: PLC0415
+    from collector.migrate import addresses, connect  # noqa: PLC0415
 
     url = with_running_addresses(
         Setup(data_dir=data_dir, access_path=data_dir, clickhouse_url=_address(clickhouse_url))
@@ -653,11 +685,13 @@ def _with_clickhouse(data_dir: Path, clickhouse_url: str, work: Callable[[Client
     if not url:
         _refuse("give --clickhouse-url, or start `scenetrail up` / 请提供 --clickhouse-url")
     try:
-        client = connect(url)
-        try:
-            return work(client)
-        finally:
-            client.close()
+        urls = addresses(url) if on_all_nodes else [url]
+        with ExitStack() as open_clients:
+            nodes = []
+            for each in urls:
+                nodes.append(connect(each))
+                open_clients.callback(nodes[-1].close)
+            return work(*nodes)
     except DeadLetterError as error:
         _refuse(str(error))
     except ClickHouseError as error:

@@ -171,7 +171,12 @@ def mark(client: Client, letter: DeadLetter, now_ms: int) -> None:
         "redriven_at": datetime.fromtimestamp(now_ms / 1000, UTC),
         "version": letter.version + 1,
     }
-    client.insert("dead_letters", [list(values.values())], column_names=list(values))
+    client.insert(
+        "dead_letters",
+        [list(values.values())],
+        column_names=list(values),
+        settings={"distributed_foreground_insert": 1},
+    )
 
 
 def _post(collector_url: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, Any]]:

@@ -15,23 +15,22 @@ import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
-from collector import keys
+from collector import doctor_parts, keys, settings
+from collector.findings import Finding
 from sdk_spec import access
 
-OLDEST_CLICKHOUSE = (25, 3)  # long-term support; the tests run on the version in requirements.lock
+OLDEST_CLICKHOUSE = (26, 3)  # long-term support, the first with maps in buckets; tests run on that of requirements.lock
 MAX_CLOCK_DIFFERENCE_MS = 2_000
 LOW_DISK_BYTES = 10 * 1024**3
 MIN_DISK_BYTES = 1024**3
+_ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 (compared with, not bound to)
 LOW_OPEN_FILES = 16_384
 MIN_OPEN_FILES = 1_024
-
-Level = Literal["ok", "warning", "problem"]
-
 
 class Setup(Struct, frozen=True):
     """What is to be checked. Empty addresses: those of the running ``scenetrail up``."""
@@ -40,16 +39,8 @@ class Setup(Struct, frozen=True):
     access_path: Path
     clickhouse_url: str = ""
     clickhouse_reader_url: str = ""
-
-
-class Finding(Struct, frozen=True):
-    """Outcome of one check; ``advice`` and ``advice_zh`` say what to do unless it is ok."""
-
-    check: str
-    level: Level
-    found: str
-    advice: str = ""
-    advice_zh: str = ""
+    clickhouse_editor_url: str = ""
+    collector_url: str = ""
 
 
 def examine(setup: Setup) -> list[Finding]:
@@ -58,7 +49,19 @@ def examine(setup: Setup) -> list[Finding]:
     findings = [
         check(setup) for check in (check_data_dir, check_disk, check_open_files, check_access_file)
     ]
+    findings += doctor_parts.check_settings(setup.data_dir)
+    findings.append(doctor_parts.check_collector(setup.collector_url or _collector_of_settings()))
     return findings + check_clickhouse(setup)
+
+
+def _collector_of_settings() -> str:
+    """Where a collector with the settings of this environment listens."""
+    try:
+        config = settings.from_env()
+    except ValueError:  # told by check_settings
+        config = settings.Settings()
+    host = config.collector_host if config.collector_host not in _ANY_ADDRESS else "127.0.0.1"
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.collector_port}"
 
 
 def with_running_addresses(setup: Setup) -> Setup:
@@ -69,8 +72,10 @@ def with_running_addresses(setup: Setup) -> Setup:
     ready: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     return msgspec.structs.replace(
         setup,
-        clickhouse_url=ready["clickhouse_url"],
+        clickhouse_url=ready.get("clickhouse_urls") or ready["clickhouse_url"],
         clickhouse_reader_url=setup.clickhouse_reader_url or ready["clickhouse_reader_url"],
+        clickhouse_editor_url=setup.clickhouse_editor_url or ready.get("clickhouse_editor_url", ""),
+        collector_url=setup.collector_url or ready.get("collector_url", ""),
     )
 
 
@@ -206,12 +211,14 @@ def check_clickhouse(setup: Setup) -> list[Finding]:
     except ClickHouseError as error:
         return [_unreachable("clickhouse", setup.clickhouse_url, error)]
     findings = []
+    database = setup.clickhouse_url.rpartition("/")[2]
     try:
         checks: tuple[tuple[str, Callable[[Any, Setup], Finding]], ...] = (
             ("clickhouse", _check_version),
             ("schema", _check_schema),
             ("clock", _check_clock),
             ("clickhouse_disk", _check_clickhouse_disk),
+            ("writer", lambda client, _: doctor_parts.check_writer_rights(client, database)),
         )
         for name, check in checks:
             try:
@@ -220,7 +227,24 @@ def check_clickhouse(setup: Setup) -> list[Finding]:
                 findings.append(_unreachable(name, setup.clickhouse_url, error))
     finally:
         client.close()
-    return [*findings, _check_reader(setup)]
+    return [*findings, *_check_reader(setup), _check_editor(setup, database)]
+
+
+def _check_editor(setup: Setup, database: str) -> Finding:
+    from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
+
+    from collector.migrate import connect  # noqa: PLC0415
+
+    if not setup.clickhouse_editor_url:
+        return doctor_parts.no_editor()
+    try:
+        client = connect(setup.clickhouse_editor_url)
+        try:
+            return doctor_parts.check_editor_rights(client, database)
+        finally:
+            client.close()
+    except ClickHouseError as error:
+        return _unreachable("editor", setup.clickhouse_editor_url, error)
 
 
 def _check_version(client: Any, _: Setup) -> Finding:  # noqa: ANN401

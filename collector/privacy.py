@@ -15,9 +15,10 @@ Rows of other persons that carry one of the ids (a shared device) stay theirs; t
 from __future__ import annotations
 
 import json
+import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -26,7 +27,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct
 
+from collector.cluster import COPIES, LOCAL
 from collector.identity import id_key
+from collector.migrate import tables_to_all_nodes
+from collector.nodes import tables
 from collector.spool import FILE_MAGIC, segments
 from sdk_spec import limits
 from sdk_spec.ids import KINDS, KINDS_OF_AN_APP
@@ -39,6 +43,7 @@ FOLLOW_S = 2.5
 """The writer looks for tombstones once a second, before it stores a block."""
 MAX_ROUNDS = 3
 _SETTINGS = {"mutations_sync": 2, "max_execution_time": 0, "max_partitions_per_insert_block": 0}
+_IN_FOREGROUND = {"distributed_foreground_insert": 1}
 TABLES = (
     "events",
     "dead_letters",
@@ -46,6 +51,7 @@ TABLES = (
     "identity_map",
     "identity_conflicts",
     "identity_unbindings",
+    "identity_quarantine",
     "segment_users",
     "messages",
 )
@@ -134,20 +140,28 @@ def find(client: Client, project: str, asked: str, app_ids: list[str]) -> Person
 
 
 def erase(
-    client: Client, spool_dir: Path, person: Person, asked: str, wait_s: float = SPOOL_WAIT_S
+    client: Client,
+    spool_dir: Path,
+    person: Person,
+    asked: str,
+    wait_s: float = SPOOL_WAIT_S,
+    nodes: Sequence[Client] = (),
 ) -> Receipt:
     """
     Remove a person. Repeating it is safe, also after it broke off.
 
-    Errors: PrivacyError when events wait in the spool and nobody stores them.
+    ``nodes``: of a cluster, a client for each; rows are removed on every one.
+    Errors: PrivacyError when events wait in the spool and nobody stores them, or a node is not among ``nodes``.
     """
     _wait_for_spool(spool_dir, wait_s)
+    places = _places(client, nodes)
     receipt_id = uuid.uuid4().hex
     now_ms = time.time_ns() // 1_000_000
     # A clock that goes ahead a little is believed, so events of now may carry a later time.
     until_ms = now_ms + limits.MAX_CLOCK_SKEW_MS
     client.command(
-        _sql("bury"),
+        _to_all_nodes(client, "bury"),
+        settings=_IN_FOREGROUND,
         parameters={"keys": person.keys, "erased_ms": until_ms, "receipt_id": receipt_id},
     )
     time.sleep(FOLLOW_S)
@@ -156,16 +170,16 @@ def erase(
     taken_out = 0
     left: dict[str, int] = {}
     for _ in range(MAX_ROUNDS):
-        found = _count(client, person, until_ms)
+        found = _count(places, person, until_ms)
         for table, number in found.items():
             rows[table] = max(rows[table], number)
             if number:
-                _command(client, f"delete_{table}", person, until_ms)
+                _command(places, f"delete_{table}", person, until_ms)
         others = _others(client, person, until_ms)
         taken_out = max(taken_out, others)
         if others:
-            _command(client, "take_out", person, until_ms)
-        left = _count(client, person, until_ms)
+            _command(places, "take_out", person, until_ms)
+        left = _count(places, person, until_ms)
         left["events_of_others"] = _others(client, person, until_ms)
         if not any(left.values()):
             break
@@ -289,13 +303,53 @@ def _wait_for_spool(spool_dir: Path, wait_s: float) -> None:
         time.sleep(0.2)
 
 
-def _count(client: Client, person: Person, until_ms: int) -> dict[str, int]:
+class _Place(Struct, frozen=True):
+    """A node and the names under which it holds rows itself."""
+
+    client: Any
+    local: dict[str, str]
+
+
+def _places(client: Client, nodes: Sequence[Client]) -> list[_Place]:
+    """Return all nodes that hold rows. Errors: PrivacyError when one of a cluster is not among ``nodes``."""
+    places = []
+    for node in nodes or (client,):
+        engines = tables(node)
+        local = {
+            name: name + LOCAL if engines.get(name) == "Distributed" else name for name in engines
+        }
+        places.append(_Place(node, local))
+    if places[0].local.get("events") != "events":
+        [(shards,)] = client.query("SELECT uniqExact(_shard_num) FROM cluster_shards").result_rows
+        if shards > len(places):
+            raise PrivacyError(
+                f"the cluster has {shards} shards: give an address of each with --clickhouse-url, by comma "
+                f"/ 集群有 {shards} 个分片，请给出每个节点的地址"
+            )
+    return places
+
+
+def _to_all_nodes(client: Client, name: str) -> str:
+    """Return a statement that stores a row on every node which holds the table whole."""
+    copies = tables_to_all_nodes(client)
+    return re.sub(
+        r"\bINSERT INTO (\w+)",
+        lambda found: found[0] + (COPIES if found[1] + COPIES in copies else ""),
+        _sql(name),
+    )
+
+
+def _count(places: list[_Place], person: Person, until_ms: int) -> dict[str, int]:
+    """Rows of each table: over all shards, or on the node that has most of them."""
     return {
-        table: int(
-            client.query(
-                f"SELECT count() FROM {table}{_final(table)} WHERE {_sql(f'where_{table}')}",  # noqa: S608 (TABLES)
-                parameters={**person.values(), "until_ms": until_ms},
-            ).result_rows[0][0]
+        table: max(
+            int(
+                place.client.query(
+                    f"SELECT count() FROM {table}{_final(table)} WHERE {_sql(f'where_{table}')}",  # noqa: S608 (TABLES)
+                    parameters={**person.values(), "until_ms": until_ms},
+                ).result_rows[0][0]
+            )
+            for place in (places[:1] if places[0].local[table] != table else places)
         )
         for table in TABLES
     }
@@ -313,19 +367,25 @@ def _others(client: Client, person: Person, until_ms: int) -> int:
     return int(rows[0][0])
 
 
-def _command(client: Client, name: str, person: Person, until_ms: int) -> None:
-    table = name.removeprefix("delete_")
-    sql = (
-        _sql(name)
-        if table == name
-        else f"ALTER TABLE {table} DELETE WHERE {_sql(f'where_{table}')}"
-    )
-    client.command(sql, parameters={**person.values(), "until_ms": until_ms}, settings=_SETTINGS)
+def _command(places: list[_Place], name: str, person: Person, until_ms: int) -> None:
+    """Change the rows of a table on every node."""
+    table = "events" if name == "take_out" else name.removeprefix("delete_")
+    for place in places:
+        local = place.local[table]
+        sql = (
+            re.sub(r"\bALTER TABLE \w+", f"ALTER TABLE {local}", _sql(name))
+            if name == "take_out"
+            else f"ALTER TABLE {local} DELETE WHERE {_sql(f'where_{table}')}"
+        )
+        place.client.command(
+            sql, parameters={**person.values(), "until_ms": until_ms}, settings=_SETTINGS
+        )
 
 
 def _keep(client: Client, receipt: Receipt) -> None:
     client.command(
-        _sql("keep"),
+        _to_all_nodes(client, "keep"),
+        settings=_IN_FOREGROUND,
         parameters={
             "receipt_id": receipt.receipt_id,
             "action": receipt.action,
