@@ -34,6 +34,7 @@ class Ids(msgspec.Struct, frozen=True):
     user_id: str
     actor: int
     bindings: tuple[Binding, ...]
+    placeholders: int = 0
 
     @staticmethod
     def of(project: str, app_id: str, source: Any) -> Ids:  # noqa: ANN401 (Envelope or Event)
@@ -92,4 +93,7 @@ def _ids(
     )
     # A placeholder counts only where nothing better is given.
     actor = (usable or given)[0][3] if given else 0
-    return Ids(project, app_id, anonymous_id, openid, unionid, user_id, actor, bindings)
+    placeholders = len(given) - len(usable)
+    return Ids(
+        project, app_id, anonymous_id, openid, unionid, user_id, actor, bindings, placeholders
+    )

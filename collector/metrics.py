@@ -83,6 +83,11 @@ identity_bindings_total = Counter(
 identity_conflicts_total = Counter(
     "scenetrail_identity_conflicts_total", "Bindings that would have merged two persons."
 )
+identity_quarantined_total = Counter(
+    "scenetrail_identity_quarantined_total",
+    "Ids that bind nothing, by reason: crowd (one id with many others), placeholder (uses of null, 0 and the like).",
+    ["reason"],
+)
 events_erased_total = Counter(
     "scenetrail_events_erased_total",
     "Events not stored, since their person was erased after they happened.",

@@ -83,6 +83,7 @@ class Block(msgspec.Struct):
     received_at: NDArray[np.int64]
     dead_letters: list[DeadLetter]
     unknown_keys: int
+    placeholders: int
     clock_counts: dict[str, int]
 
     def bindings(self, kept: NDArray[np.bool_] | None) -> list[Binding]:
@@ -181,6 +182,7 @@ class _Columns:
         self.has_own_ids = False
         self.dead_letters: list[DeadLetter] = []
         self.unknown_keys = 0
+        self.placeholders = 0
 
     def add(self, record: SpoolRecord) -> None:
         """Take over the accepted events of one request; what cannot be read becomes a dead letter."""
@@ -201,9 +203,12 @@ class _Columns:
         ids = Ids.of(record.project, record.app_id, envelope)
         if has_own_ids(events):
             self.has_own_ids = True
-            self.ids.extend([ids.overridden_by(event) for event in events])
+            own = [ids.overridden_by(event) for event in events]
+            self.ids.extend(own)
+            self.placeholders += sum([one.placeholders for one in own])
         else:
             self.ids.extend([ids] * len(events))
+            self.placeholders += ids.placeholders * len(events)
         self.batches.append((record, envelope))
         self.batch_sizes.append(len(events))
         self.batch_ids.append(ids)
@@ -361,6 +366,7 @@ class _Columns:
             received_at=received_at,
             dead_letters=self.dead_letters,
             unknown_keys=self.unknown_keys,
+            placeholders=self.placeholders,
             clock_counts=dict(zip(CLOCK_VERDICTS, counts.tolist(), strict=True)),
         )
 

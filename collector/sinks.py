@@ -22,7 +22,7 @@ from clickhouse_connect.driver.external import ExternalData
 from collector.cluster import COPIES
 from collector.migrate import addresses, tables_to_all_nodes
 from collector.rows import DeadLetter
-from sdk_spec.persons import Assignment, Binding, Conflict
+from sdk_spec.persons import Assignment, Binding, Conflict, Crowd
 
 TRANSIENT = (ClickHouseError, OSError)
 """A server that is down, slow, read-only, full, or not migrated yet: all are waited for."""
@@ -36,7 +36,7 @@ _INSERT_SETTINGS = {
     "distributed_foreground_insert": 1,
 }
 _MAX_BINDINGS_OF_AN_ID = 200
-"""Followed per id when persons are resolved: a bot or a shared device cannot make the work grow without bound."""
+"""Followed per id and kind of the other: a bot or a shared device cannot make the work grow without bound."""
 
 _BINDING_COLUMNS = (
     "id_key",
@@ -150,7 +150,7 @@ class ClickHouseSink:
         )
 
     def bindings_of(self, keys: list[int]) -> list[Binding]:
-        """Earliest binding of each pair in which one of ``keys`` takes part; at most 200 per key, earliest first."""
+        """Earliest binding of each pair with one of ``keys``; per key at most 200 of each kind, earliest first."""
         rows = self.client.query(
             _sql("bindings_of"),
             parameters={"limit": _MAX_BINDINGS_OF_AN_ID},
@@ -162,6 +162,28 @@ class ClickHouseSink:
         """Pairs of ids taken apart since a time: (id_key, other_key, epoch ms when it was stored)."""
         rows = self.client.query(_sql("unbindings"), parameters={"since_ms": since_ms}).result_rows
         return [(int(left), int(right), int(at)) for left, right, at in rows]
+
+    def quarantined(self, since_ms: int) -> list[tuple[int, int]]:
+        """Ids whose bindings are not followed, since a time: (id_key, epoch ms when it was stored)."""
+        rows = self.client.query(_sql("quarantined"), parameters={"since_ms": since_ms}).result_rows
+        return [(int(key), int(at)) for key, at in rows]
+
+    def insert_quarantined(self, crowds: list[Crowd]) -> None:
+        """Quarantine ids."""
+        columns = ["id_key", "project", "kind", "app_id", "id", "crowded_kind"]
+        self.client.insert(
+            self._everywhere("identity_quarantine"),
+            [[getattr(crowd, name) for name in columns] for crowd in crowds],
+            column_names=columns,
+            settings=_INSERT_SETTINGS,
+        )
+
+    def companions(self, keys: list[int]) -> list[int]:
+        """Ids that are one person with one of ``keys``, these included."""
+        rows = self.client.query(
+            _sql("companions"), external_data=_asked(np.array(keys, dtype=np.uint64))
+        ).result_rows
+        return [int(key) for (key,) in rows]
 
     def erased(self, since_ms: int) -> list[tuple[int, int, int]]:
         """Ids erased since a time: (id_key, epoch ms up to which its events are gone, epoch ms when it was stored)."""

@@ -25,7 +25,15 @@ from collector.rows import Block, DeadLetter, build_block
 from collector.sinks import TRANSIENT
 from collector.spool import Position, SpoolReader
 from sdk_spec.ids import KINDS
-from sdk_spec.persons import Assignment, Binding, Conflict, resolve
+from sdk_spec.persons import (
+    MAX_COMPANIONS,
+    Assignment,
+    Binding,
+    Conflict,
+    Crowd,
+    crowds,
+    resolve,
+)
 
 log = structlog.get_logger()
 
@@ -49,6 +57,9 @@ class Sink(Protocol):
     def insert_bindings(self, bindings: list[Binding], token: str) -> None: ...  # noqa: D102
     def bindings_of(self, keys: list[int]) -> list[Binding]: ...  # noqa: D102
     def unbindings(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
+    def quarantined(self, since_ms: int) -> list[tuple[int, int]]: ...  # noqa: D102
+    def insert_quarantined(self, crowds: list[Crowd]) -> None: ...  # noqa: D102
+    def companions(self, keys: list[int]) -> list[int]: ...  # noqa: D102
     def erased(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
     def insert_persons(self, assignments: list[Assignment], base_version: int) -> None: ...  # noqa: D102
     def insert_conflicts(self, conflicts: list[Conflict], base_version: int) -> None: ...  # noqa: D102
@@ -71,6 +82,7 @@ class Writer:
         block_rows: int,
         flush_interval_ms: int,
         stopping: threading.Event,
+        max_companions: int = MAX_COMPANIONS,
     ) -> None:
         self._reader = reader
         self._sink = sink
@@ -82,6 +94,9 @@ class Writer:
         self._unbindings: set[tuple[int, int, int]] = set()
         self._newest_unbinding_ms = 0
         self._next_unbinding_look_s = 0.0
+        self._max_companions = max_companions
+        self._quarantined: set[int] = set()
+        self._newest_quarantine_ms = 0
         self._erased: dict[int, int] = {}
         self._newest_erasure_ms = 0
 
@@ -247,6 +262,7 @@ class Writer:
             return
         self._next_unbinding_look_s = time.monotonic() + _UNBINDING_LOOK_S
         self._follow_erasures()
+        self._follow_quarantine()
         # Rows may become visible a little after the time they carry.
         since_ms = max(0, self._newest_unbinding_ms - _UNBINDING_OVERLAP_MS)
         new = set(self._sink.unbindings(since_ms)) - self._unbindings
@@ -269,6 +285,13 @@ class Writer:
                 for pair in [pair for pair in self._known_bindings if key in pair]:
                     del self._known_bindings[pair]
 
+    def _follow_quarantine(self) -> None:
+        """Learn which ids are quarantined, by this writer before a restart or by another one, which resolved them."""
+        since_ms = max(0, self._newest_quarantine_ms - _UNBINDING_OVERLAP_MS)
+        for key, at_ms in self._sink.quarantined(since_ms):
+            self._newest_quarantine_ms = max(self._newest_quarantine_ms, at_ms)
+            self._quarantined.add(key)
+
     def _unbind_when_idle(self) -> None:
         """``unbind`` while no events come; a server that is away is met again soon."""
         try:
@@ -280,11 +303,19 @@ class Writer:
     def _resolve(self, keys: set[int]) -> None:
         """Work out the persons of everyone who hangs together with ``keys`` and store them."""
         component = self._component(keys)
+        while new := crowds(component, self._max_companions):
+            # Whom such an id had joined is worked out again without it.
+            ids = [one.id_key for one in new]
+            keys = keys | set(self._sink.companions(ids)) | set(ids)
+            self._sink.insert_quarantined(new)
+            self._quarantined.update(ids)
+            metrics.identity_quarantined_total.labels("crowd").inc(len(new))
+            component = self._component(keys)
         assignments, conflicts = resolve(component)
         alone = keys - {assignment.id_key for assignment in assignments}
         assignments += [Assignment(key, key, ()) for key in sorted(alone)]
-        # More evidence replaces less, whichever collector writes last; an unbinding outweighs any binding.
-        base_version = len(self._unbindings) << 32
+        # More evidence replaces less, whichever collector writes last; an unbinding or a quarantine outweighs any binding.
+        base_version = (len(self._unbindings) + len(self._quarantined)) << 32
         self._sink.insert_persons(assignments, base_version)
         if conflicts:
             self._sink.insert_conflicts(conflicts, base_version)
@@ -307,14 +338,16 @@ class Writer:
             self._known_bindings[pair] = binding
 
     def _component(self, keys: set[int]) -> list[Binding]:
-        """All bindings of all ids that hang together with ``keys``; each pair once, the stronger id first."""
+        """All followed bindings of all ids that hang together with ``keys``; each pair once, the stronger id first."""
         pairs: dict[tuple[int, int], Binding] = {}
         seen: set[int] = set()
-        frontier = keys
+        frontier = keys - self._quarantined
         while frontier:
             seen |= frontier
             following: set[int] = set()
             for found in self._sink.bindings_of(sorted(frontier)):
+                if found.other_key in self._quarantined:
+                    continue
                 binding = found if _is_stronger_first(found) else found.reversed()
                 pairs.setdefault((binding.id_key, binding.other_key), binding)
                 following.add(found.other_key)
@@ -327,6 +360,7 @@ class Writer:
         metrics.events_stored_total.inc(stored)
         metrics.events_duplicate_total.inc(len(block.keys) - stored)
         metrics.unknown_keys_total.inc(block.unknown_keys)
+        metrics.identity_quarantined_total.labels("placeholder").inc(block.placeholders)
         metrics.dedup_filter_ratio.set(self._filter.fill_ratio)
         metrics.spool_unstored_bytes.set(self._reader.unstored_bytes())
         metrics.stored_lag_seconds.observe(_age_s(block))

@@ -132,8 +132,17 @@ class Explainer:
             "identity.bindings", keys=keys, pairs_limit=(MAX_PAIRS + 1, "UInt32")
         )
         unbindings = await self._fetch("identity.unbindings", keys=keys)
+        quarantined = await self._fetch("identity.quarantined", keys=keys)
         shown = [
-            self._person(person, persons[person], ids, person_of, pairs[:MAX_PAIRS], unbindings)
+            self._person(
+                person,
+                persons[person],
+                ids,
+                person_of,
+                pairs[:MAX_PAIRS],
+                unbindings,
+                {row["id_key"]: row for row in quarantined},
+            )
             for person in sorted(persons)
         ]
         return {
@@ -150,6 +159,7 @@ class Explainer:
         person_of: dict[int, int],
         pairs: list[Row],
         unbindings: list[Row],
+        quarantined: dict[int, Row],
     ) -> Row:
         mine = {key for key, whose in person_of.items() if whose == person}
         texts = dict(ids)
@@ -205,6 +215,17 @@ class Explainer:
             "not_merged": not_merged,
             "conflicts": [one for one in not_merged if one["why"] == "conflict"],
             "unbindings": self._unbindings(unbindings, mine, texts),
+            "quarantined": [
+                ids[key]
+                | {
+                    "why": "crowd",
+                    "crowded_kind": quarantined[key]["crowded_kind"],
+                    "companions": quarantined[key]["companions"],
+                    "since": rfc3339(quarantined[key]["since_ms"]),
+                }
+                for key in sorted(mine & quarantined.keys() & ids.keys())
+                if self._may_show(ids[key])
+            ],
             "hidden": {
                 "ids": sum(not self._may_show(one) for one in own),
                 "bindings": hidden,
@@ -220,6 +241,8 @@ class Explainer:
             why, kind = "unbound", None
         elif pair["other_person"] == person:
             why, kind = "joined_by_others", None
+        elif pair["is_quarantined"]:
+            why, kind = "quarantined", None
         elif pair["conflict"]:
             why, kind = "conflict", pair["conflict"]
         else:
@@ -306,6 +329,8 @@ class Explainer:
 _BECAUSE = {
     "unbound": "the pair was taken apart and no later event has both ids",
     "joined_by_others": "the pair was taken apart; other bindings still make one person of the two",
+    "quarantined": "one of the ids stood with more than 20 ids of a kind of which a person has one: a bot, a shop's tablet, a "
+    "test device; it binds nothing",
     "conflict": "both sides already had another id of the conflicting kind; the binding that came first holds",
     "not_followed": "one of the ids has more bindings than are followed (a bot or a shared device), or the writer has not "
     "seen this binding yet",
@@ -316,6 +341,7 @@ SEMANTICS: Row = {
     "evidence": "the earliest event that has both ids, after the last unbinding of the pair",
     "one_of_each": "a person has one user_id, one unionid and one openid of each app; anonymous_ids are unlimited",
     "not_merged": "pairs with an id of this person that make no one person, and why",
+    "quarantined": "ids that stood with more than 20 ids of a kind of which a person has one: they bind nothing",
     "placeholders": f"never bound: {', '.join(sorted(PLACEHOLDERS))}",
     "hidden": "what belongs to apps that the token cannot read",
 }

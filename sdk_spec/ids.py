@@ -11,6 +11,21 @@ KINDS_OF_AN_APP = frozenset(("openid", "anonymous_id"))
 """They identify within the app; the others within the project."""
 
 PLACEHOLDERS = frozenset(
-    ("null", "undefined", "none", "nan", "0", "-", "unknown", "[object object]")
+    (
+        "null",
+        "(null)",
+        "<null>",
+        "nil",
+        "undefined",
+        "none",
+        "nan",
+        "0",
+        "-1",
+        "-",
+        "unknown",
+        "[object object]",
+        "00000000-0000-0000-0000-000000000000",
+        "00000000000000000000000000000000",
+    )
 )
 """What broken clients send for "no id" (lower case). Such an id never binds, so that it cannot join strangers."""

@@ -15,6 +15,9 @@ from msgspec import Struct, structs
 
 from sdk_spec.ids import KINDS
 
+MAX_COMPANIONS = 20
+"""Ids of a kind of which a person has only one, with which an id may stand; with more it is a bot, a tablet, a test device."""
+
 
 class Binding(Struct, frozen=True):
     """
@@ -79,6 +82,45 @@ class Conflict(Struct, frozen=True):
     binding: Binding
     reason: str
     evidence: int = 0
+
+
+class Crowd(Struct, frozen=True):
+    """An id that stood with more ids of a kind than anybody has: its bindings are not followed."""
+
+    id_key: int
+    project: str
+    kind: str
+    app_id: str
+    id: str
+    crowded_kind: str
+
+
+def crowds(bindings: Iterable[Binding], most: int = MAX_COMPANIONS) -> list[Crowd]:
+    """
+    Find the ids that stand with more than ``most`` different ids of a kind (of an app, for openids) of which a person has one.
+
+    Complexity: linear.
+    """
+    companions: dict[tuple[int, str, str], set[int]] = {}
+    kept = list(bindings)
+    for b in kept:
+        companions.setdefault((b.other_key, b.kind, b.app_id), set()).add(b.id_key)
+        if b.other_kind != "anonymous_id":
+            companions.setdefault((b.id_key, b.other_kind, b.other_app_id), set()).add(b.other_key)
+    found = {
+        key: kind
+        for (key, kind, _), others in sorted(companions.items())
+        if len(others) > most and kind != "anonymous_id"
+    }
+    sides: dict[int, Crowd] = {}
+    for b in kept if found else ():
+        for side in (b, b.reversed()):
+            if side.id_key in found and side.id_key not in sides:
+                kind = found[side.id_key]
+                sides[side.id_key] = Crowd(
+                    side.id_key, side.project, side.kind, side.app_id, side.id, kind
+                )
+    return [sides[key] for key in sorted(sides)]
 
 
 class _Person:

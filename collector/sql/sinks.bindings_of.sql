@@ -1,5 +1,5 @@
 -- sinks.bindings_of: the earliest binding of each pair in which an asked id takes part.  Caller: collector/sinks.py
--- Params: table asked(key UInt64) beside the query; limit UInt32: pairs per id, earliest first
+-- Params: table asked(key UInt64) beside the query; limit UInt32: pairs per id and kind, earliest first
 -- Rows:   the columns of identity_bindings, times in epoch ms. A binding not later than the pair's last unbinding is none.
 -- Source: DESIGN-identity.md
 SELECT
@@ -38,4 +38,4 @@ FROM
     LIMIT 1 BY id_key, other_key
 )
 ORDER BY id_key, occurred_at, seq, event_id, other_key
-LIMIT {limit:UInt32} BY id_key
+LIMIT {limit:UInt32} BY id_key, other_kind, other_app_id

@@ -1,6 +1,6 @@
 -- as_of.bindings: the earliest binding of each pair of the asked ids, as known at an instant.  Caller: query_api/as_of.py
 -- Params: table asked(key UInt64) beside the query; as_of_ms Int64
--- Rows:   the columns of identity_bindings that resolving needs, occurred_at in epoch ms; at most 200 per id, earliest first
+-- Rows:   the columns of identity_bindings that resolving needs, occurred_at in epoch ms; at most 200 per id and kind, earliest first
 -- Source: sinks.bindings_of of the collector, with what was received or taken apart by then.
 SELECT
     id_key,
@@ -21,6 +21,18 @@ FROM
         FROM identity_bindings
         WHERE id_key IN (SELECT key FROM asked)
             AND received_at <= fromUnixTimestamp64Milli({as_of_ms:Int64}, 'UTC')
+            AND id_key NOT IN
+            (
+                SELECT id_key
+                FROM identity_quarantine
+                WHERE inserted_at <= fromUnixTimestamp64Milli({as_of_ms:Int64}, 'UTC')
+            )
+            AND other_key NOT IN
+            (
+                SELECT id_key
+                FROM identity_quarantine
+                WHERE inserted_at <= fromUnixTimestamp64Milli({as_of_ms:Int64}, 'UTC')
+            )
     ) AS bindings
     LEFT JOIN
     (
@@ -35,4 +47,4 @@ FROM
     LIMIT 1 BY id_key, other_key
 )
 ORDER BY id_key, occurred_at, seq, event_id, other_key
-LIMIT 200 BY id_key
+LIMIT 200 BY id_key, other_kind, other_app_id

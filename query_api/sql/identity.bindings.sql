@@ -1,7 +1,8 @@
 -- identity.bindings: every pair in which some ids take part, with its evidence.  Caller: query_api/identity.py
 -- Params: keys Array(UInt64); pairs_limit UInt32
 -- Rows:   the two ids, the first event after the last unbinding (or of all, when none lies after it), how many events,
---         the person of the other id, when the pair was last taken apart (0: never), reason of a conflict ('' for none)
+--         the person of the other id, when the pair was last taken apart (0: never), reason of a conflict ('' for none),
+--         whether one of the two is quarantined
 -- Source: the rules of collector/identity.py; a binding counts only if an event lies after the pair's last unbinding.
 SELECT
     b.id_key AS id_key,
@@ -21,6 +22,7 @@ SELECT
     last_ms,
     unbound_ms,
     if(m.person != 0, m.person, b.other_key) AS other_person,
+    b.id_key IN (SELECT id_key FROM identity_quarantine) OR b.other_key IN (SELECT id_key FROM identity_quarantine) AS is_quarantined,
     c.reason AS conflict
 FROM
 (

@@ -219,6 +219,19 @@ async def test_unbinding_makes_two_persons_and_a_later_event_binds_again(client,
     assert [one["why"] for one in both["not_merged"]] in (["conflict"], [])
 
 
+async def test_a_crowded_id_is_quarantined_and_explained(client, bound):
+    bound.bind([bind(("openid", f"c{i}"), DEVICE, T + 10 + i, f"c{i}") for i in range(30)], "t5")
+
+    [device] = await explained(client, "anonymous_id:a1")
+    assert [named(one) for one in device["ids"]] == ["anonymous_id:a1"]
+    [why] = device["quarantined"]
+    assert (why["why"], why["crowded_kind"], why["companions"]) == ("crowd", "openid", 31)
+    assert {one["why"] for one in device["not_merged"]} == {"quarantined"}
+    [person] = await explained(client, "openid:o1")
+    assert "user_id:u1" in map(named, person["ids"])
+    assert "anonymous_id:a1" not in map(named, person["ids"])
+
+
 @pytest.mark.usefixtures("bound")
 async def test_wrong_unbindings_name_the_field(client):
     good = {"id": given(USER), "other": given(OPENID), "reason": "r"}

@@ -21,8 +21,14 @@ from collector.writer import Writer
 T = 1_795_300_000_000
 
 
+@pytest.fixture(params=[1, 20], ids=["crowds", "families"])
+def most(request: pytest.FixtureRequest) -> int:
+    """With how many others of a kind an id may stand."""
+    return int(request.param)
+
+
 @pytest.fixture
-def writer(database_url: str, tmp_path: Path) -> Iterator[Writer]:
+def writer(database_url: str, tmp_path: Path, most: int) -> Iterator[Writer]:
     reader = SpoolReader(tmp_path / "spool")
     sink = ClickHouseSink(database_url, 60)
     yield Writer(
@@ -32,6 +38,7 @@ def writer(database_url: str, tmp_path: Path) -> Iterator[Writer]:
         block_rows=1_000,
         flush_interval_ms=1,
         stopping=threading.Event(),
+        max_companions=most,
     )
     reader.close()
     sink.close()
@@ -60,7 +67,7 @@ _projects = iter(range(10**9))
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_persons_do_not_depend_on_what_arrives_first(
-    writer: Writer, database: Client, seen: list[Seen], blocks: int, data: st.DataObject
+    writer: Writer, database: Client, most: int, seen: list[Seen], blocks: int, data: st.DataObject
 ) -> None:
     project = f"project-{next(_projects)}"
     arriving = data.draw(st.permutations(seen))
@@ -69,7 +76,7 @@ def test_persons_do_not_depend_on_what_arrives_first(
         records = [record(project, event) for event in arriving[start : start + size]]
         writer.store(build_block(records), [])
 
-    expected = meaning(seen)
+    expected = meaning(seen, most)
 
     def key(one: Id) -> int:
         kind, scope, text = one

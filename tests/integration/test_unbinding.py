@@ -148,3 +148,21 @@ def test_a_small_block_after_a_large_one_still_joins(writer: Writer, database: C
     assert person(database, "openid", "o7") == key("user_id", "u7")
     assert person(database, "anonymous_id", "a7") == key("user_id", "u7")
     assert person(database, "anonymous_id", "a8") == key("openid", "o8")
+
+
+def test_an_id_with_a_crowd_joins_nobody_any_more_and_is_listed(
+    writer: Writer, database: Client
+) -> None:
+    bot = [bind(("openid", f"o{i}"), ("anonymous_id", "bot"), T + i) for i in range(1_000)]
+    writer.bind(bot[:20], "t1")
+    assert person(database, "anonymous_id", "bot") == key("openid", "o0")
+
+    writer.bind([bind(("user_id", "u0"), ("openid", "o0"), T + 5_000)], "t2")
+    writer.bind(bot[20:], "t3")
+    writer.bind([bind(("openid", "o7"), ("anonymous_id", "a7"), T + 9_000)], "t4")
+
+    assert person(database, "anonymous_id", "bot") == key("anonymous_id", "bot")
+    assert person(database, "openid", "o0") == key("user_id", "u0")
+    assert person(database, "anonymous_id", "a7") == key("openid", "o7")
+    listed = database.query("SELECT id, crowded_kind FROM identity_quarantine").result_rows
+    assert [tuple(row) for row in listed] == [("bot", "openid")]

@@ -57,8 +57,20 @@ def may_join(left: list[Id], right: list[Id]) -> bool:
     return True
 
 
-def meaning(events: list[Seen]) -> Meaning:
+def quarantined(events: list[Seen], most: int) -> set[Id]:
+    """Ids that stand with more than ``most`` others of a kind and scope of which a person has one."""
+    together: dict[tuple[Id, str, str], set[Id]] = {}
+    for event in events:
+        for one in ids_of(event):
+            for other in ids_of(event):
+                if other != one and other[0] != "anonymous_id":
+                    together.setdefault((one, other[0], other[1]), set()).add(other)
+    return {one for (one, _, _), others in together.items() if len(others) > most}
+
+
+def meaning(events: list[Seen], most: int = 20) -> Meaning:
     """Replay all events by corrected time, seq and event_id."""
+    nobody = quarantined(events, most)
     persons: list[list[Id]] = []
     history: dict[Id, list[tuple[int, Id]]] = {}
     conflicts: set[tuple[Id, Id]] = set()
@@ -76,7 +88,7 @@ def meaning(events: list[Seen]) -> Meaning:
     for event in sorted(events, key=lambda e: (e.occurred_at, e.seq, e.event_id)):
         for strong, weak in combinations(ids_of(event), 2):
             left, right = person_of(strong), person_of(weak)
-            if left is right:
+            if left is right or strong in nobody or weak in nobody:
                 continue
             if not may_join(left, right):
                 conflicts.add((strong, weak))

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from reference.identity import STRENGTH, Id, Seen, ids_of, meaning
 
 from collector.identity import Ids, id_key
+from collector.rows import build_block
+from collector.spool import SpoolRecord
 from sdk_spec.persons import Binding, resolve
 
 PROJECT = "brand"
@@ -141,3 +143,15 @@ def test_ids_of_projects_and_apps_are_different() -> None:
     assert id_key("p1", "openid", "wx1", "x") != id_key("p1", "openid", "wx2", "x")
     assert id_key("p1", "user_id", "", "x") != id_key("p2", "user_id", "", "x")
     assert id_key("p1", "user_id", "", "x") != id_key("p1", "unionid", "", "x")
+
+
+def test_uses_of_placeholders_are_counted() -> None:
+    body = (
+        b'{"app_id":"wx1","platform":"wechat","openid":"null","events":['
+        b'{"event_id":"e1","event":"x","occurred_at":1790000000000},'
+        b'{"event_id":"e2","event":"x","occurred_at":1790000000000,"user_id":"0","openid":"o1"}]}'
+    )
+    block = build_block([SpoolRecord(1, 1_790_000_000_000, "r", "p", "wx1", 300_000, [], [], body)])
+
+    assert block.placeholders == 2
+    assert block.bindings(None) == []
