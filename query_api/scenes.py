@@ -112,7 +112,7 @@ def _days(ask: Ask) -> tuple[Periods, int]:
     return days, mature
 
 
-def _user_metrics(ask: Ask, query: ScenesQuery, bindings: Bindings) -> str:
+def user_metrics(ask: Ask, query: ScenesQuery, bindings: Bindings) -> str:
     """Return the SELECT of (user, key, metric, n) that both the numbers and their users come from."""
     days, mature = _days(ask)
     bindings.named("starts", list(days.starts_ms[:-1]), "Array(Int64)")
@@ -152,9 +152,7 @@ async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
     )
 
 
-def _conversions(
-    ask: Ask, query: ScenesQuery, conversion: EventSelector, bindings: Bindings
-) -> str:
+def conversions(ask: Ask, query: ScenesQuery, conversion: EventSelector, bindings: Bindings) -> str:
     """Return the SELECT of (user, key, conversions, amount) that both the numbers and their users come from."""
     condition = selector_sql(conversion, "$.conversion", bindings)
     amount = "0"
@@ -181,15 +179,15 @@ async def answer(ask: Ask, query: ScenesQuery) -> Answer:
     _check(query)
     numbers: dict[Key, Row] = {}
     bindings = ask.bindings()
-    user_metrics = _user_metrics(ask, query, bindings)
-    for row in await ask.fetch("scenes.counts", bindings, user_metrics=user_metrics):
+    metrics = user_metrics(ask, query, bindings)
+    for row in await ask.fetch("scenes.counts", bindings, user_metrics=metrics):
         numbers.setdefault(_key(row), {})[row["metric"]] = row["n"]
     for row in await _sessions(ask, query):
         numbers.setdefault(_key(row), {}).update(row)
     if query.conversion is not None:
         bindings = ask.bindings()
-        conversions = _conversions(ask, query, query.conversion, bindings)
-        for row in await ask.fetch("scenes.conversion_counts", bindings, conversions=conversions):
+        converted = conversions(ask, query, query.conversion, bindings)
+        for row in await ask.fetch("scenes.conversion_counts", bindings, conversions=converted):
             numbers.setdefault(_key(row), {}).update(row)
     dictionary_bindings = ask.bindings()
     dictionary_bindings.scheme()
@@ -320,12 +318,12 @@ async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
     if cell.metric == "converters":
         if query.conversion is None:
             raise InvalidRequest("$.conversion", "is required: which events convert")
-        conversions = _conversions(ask, query, query.conversion, bindings)
-        sql = load_sql("scenes.converters", conversions=conversions)
+        converted = conversions(ask, query, query.conversion, bindings)
+        sql = load_sql("scenes.converters", conversions=converted)
         return UserSelect("scenes.converters", sql, bindings)
-    user_metrics = _user_metrics(ask, query, bindings)
+    metrics = user_metrics(ask, query, bindings)
     bindings.named("cell_metric", cell.metric, "String")
-    return UserSelect("scenes.users", load_sql("scenes.users", user_metrics=user_metrics), bindings)
+    return UserSelect("scenes.users", load_sql("scenes.users", user_metrics=metrics), bindings)
 
 
 def _row_of(query: ScenesQuery, cell: ScenesCell) -> dict[str, Any] | None:
@@ -361,7 +359,7 @@ def table(result: Row) -> list[Row]:
 
 REPORT = Report(
     name="scenes",
-    summary="Entry scenes and what becomes of their users (场景值)",
+    summary="Entries by scene, campaign, referring app, page and QR code, with conversions and costs (场景值, 渠道)",
     params=ScenesQuery,
     answer=answer,
     table=table,

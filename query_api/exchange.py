@@ -1,0 +1,250 @@
+"""
+Exchange of traffic (换量): who comes from which partner's program, and who is sent there.
+
+**In**: entry events (``app_launch``, ``app_show``) that carry the partner as ``referrer_app_id``: the platform says so, for the
+scenes that have it. ``users_in``, ``new_users``, ``conversions`` and the rest mean what they mean in the scenes report by
+``referrer_app_id``: new in the row of the first entry ever, a conversion in the row of the last entry before it, of whatever
+origin.
+
+**Out**: no platform tells the program that is left; the client records it beside its call of ``navigateToMiniProgram``: by
+convention the event ``navigate_to_mini_program`` with the partner in ``properties.target_app_id``; ``out`` and ``out_field``
+name others. ``exits``: those events; ``users_out``: who sent them. What becomes of them there only the partner can count: so
+in and out are not the same measure, and ``balance`` (users_in minus users_out) compares people, not their worth.
+
+``users_both``: users who came from the partner and were sent there, in either order. In ``total`` each user counts once,
+whatever the partner. ``is_own``: the partner is one of the asked apps. ``filter`` and ``breakdown`` look at entries and exits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from query_api import breakdowns, scenes
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.params import EventSelector, FieldName, Params, Query
+from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.scenes import ScenesQuery
+from query_api.sql import load_sql
+
+MAX_ROWS = 10_000
+OUT_EVENT = "navigate_to_mini_program"
+OUT_FIELD = "properties.target_app_id"
+SUMMED = ("launches", "entries", "new_users")
+
+
+class ExchangeQuery(Query, kw_only=True):
+    """
+    Users in and out by partner. ``out``, ``out_field``: which events send a user to the app that the field names.
+
+    ``conversion`` (default ``order_pay``), ``value``: as in the scenes report.
+    """
+
+    out: EventSelector = msgspec.field(default_factory=lambda: EventSelector(event=OUT_EVENT))
+    out_field: FieldName = OUT_FIELD
+    conversion: EventSelector = msgspec.field(
+        default_factory=lambda: EventSelector(event="order_pay")
+    )
+    value: FieldName | None = None
+
+
+class ExchangeCell(Params, kw_only=True):
+    """One number that counts users: ``metric`` of a partner's row (and ``breakdown`` as in it), or of the total."""
+
+    metric: Literal["users_in", "new_users", "converters", "users_out", "users_both"] = "users_in"
+    partner_app_id: str | None = None
+    breakdown: dict[str, Any] | None = None
+
+
+def _entries(query: ExchangeQuery) -> ScenesQuery:
+    """Return the question of the scenes report that the numbers of those who come are taken from."""
+    common = {name: getattr(query, name) for name in Query.__struct_fields__}
+    return ScenesQuery(
+        **common, by="referrer_app_id", conversion=query.conversion, value=query.value
+    )
+
+
+def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
+    """Return the SELECT of (user, key, exits) that both the numbers and their users come from."""
+    read = field_sql(query.out_field, "$.out_field", bindings)
+    if read.text is None:
+        raise InvalidRequest("$.out_field", "this field is never a text")
+    where = [
+        event_names_sql([query.out], bindings),
+        selector_sql(query.out, "$.out", bindings),
+        filter_sql(query.filter, "$.filter", bindings),
+        f"{read.has_text} AND {read.text} != ''",
+    ]
+    elements = breakdowns.elements_sql(query.breakdown, bindings)
+    return load_sql(
+        "exchange.out",
+        key=breakdowns.pack_elements_sql([f"toString({read.text})", *elements]),
+        source=ask.source(bindings, " AND ".join(f"({part})" for part in where if part != "1")),
+    )
+
+
+async def _in(ask: Ask, query: ExchangeQuery) -> dict[tuple[str, ...], Row]:
+    """Return launches, entries, users, new users and conversions by key; ``()``: the total."""
+    entries, found = _entries(query), _Numbers()
+    bindings = ask.bindings()
+    metrics = scenes.user_metrics(ask, entries, bindings)
+    for row in await ask.fetch("exchange.in_counts", bindings, user_metrics=metrics):
+        name = "users_in" if row["metric"] == "users" else row["metric"]
+        found.of(row)[name] = row["n"] if name in SUMMED else row["users"]
+    bindings = ask.bindings()
+    converted = scenes.conversions(ask, entries, query.conversion, bindings)
+    for row in await ask.fetch("exchange.conversion_counts", bindings, conversions=converted):
+        found.of(row).update(row)
+    return found.rows
+
+
+class _Numbers:
+    """Numbers of rows by key."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, ...], Row] = {}
+
+    def of(self, row: Row) -> Row:
+        """Return the numbers of the row that a row of SQL belongs to."""
+        return self.rows.setdefault(breakdowns.unpack(row["key"]), {})
+
+
+async def answer(ask: Ask, query: ExchangeQuery) -> Answer:
+    """Answer the exchange report."""
+    numbers = _Numbers()
+    numbers.rows = await _in(ask, query)
+    bindings = ask.bindings()
+    out = _out(ask, query, bindings)
+    for row in await ask.fetch("exchange.out_counts", bindings, out=out):
+        numbers.of(row).update(exits=row["exits"], users_out=row["users_out"])
+    bindings = ask.bindings()
+    for row in await ask.fetch("exchange.both_counts", bindings, both=_both(ask, query, bindings)):
+        numbers.of(row).update(users_both=row["users_both"])
+    total = _metrics(numbers.rows.pop((), {}), query)
+    rows = []
+    for key, found in sorted(
+        numbers.rows.items(),
+        key=lambda item: (
+            -item[1].get("users_in", 0) - item[1].get("users_out", 0),
+            item[0],
+        ),
+    ):
+        named: Row = {"partner_app_id": key[0], "is_own": key[0] in ask.app_ids}
+        if query.breakdown:
+            named["breakdown"] = {
+                field: breakdowns.decode_element(element)
+                for field, element in zip(query.breakdown, key[1:], strict=True)
+            }
+        rows.append({**named, **_metrics(found, query)})
+    return Answer(
+        result={"rows": rows[:MAX_ROWS], "total": total},
+        semantics=_semantics(query),
+        truncated=len(rows) > MAX_ROWS,
+    )
+
+
+def _metrics(found: Row, query: ExchangeQuery) -> Row:
+    users_in, users_out = found.get("users_in", 0), found.get("users_out", 0)
+    eligible, returned = found.get("next_day_eligible", 0), found.get("next_day_returned", 0)
+    converters = found.get("converters", 0)
+    return {
+        "launches": found.get("launches", 0),
+        "entries": found.get("entries", 0),
+        "users_in": users_in,
+        "new_users": found.get("new_users", 0),
+        "next_day_eligible": eligible,
+        "next_day_returned": returned,
+        "next_day_retention": returned / eligible if eligible else None,
+        "conversions": found.get("conversions", 0),
+        "converters": converters,
+        "conversion_rate": converters / users_in if users_in else None,
+        "conversion_value": found.get("conversion_value", 0.0) if query.value else None,
+        "exits": found.get("exits", 0),
+        "users_out": users_out,
+        "users_both": found.get("users_both", 0),
+        "balance": users_in - users_out,
+        "users_in_per_user_out": users_in / users_out if users_out else None,
+    }
+
+
+def _both(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
+    return load_sql(
+        "exchange.both",
+        user_metrics=scenes.user_metrics(ask, _entries(query), bindings),
+        out=_embedded_out(ask, query, bindings),
+    )
+
+
+def _embedded_out(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
+    """Return ``_out`` with names of its own: it reads another range than the entries."""
+    inner = ask.bindings()
+    out = _out(ask, query, inner)
+    bindings.tables.update(inner.tables)
+    return bindings.embed("out", out, inner)
+
+
+def _semantics(query: ExchangeQuery) -> Row:
+    return {
+        "out": query.out,
+        "out_field": query.out_field,
+        "conversion": query.conversion,
+        "value": query.value,
+        "in": "app_launch and app_show events whose referrer_app_id is the partner; numbers as in the scenes report by "
+        "referrer_app_id",
+        "new_users": "users whose first entry event ever lies in the range, matches the filter and comes from the partner",
+        "conversions": "events of `conversion` in the range whose user's last entry of the range at or before them comes "
+        "from the partner",
+        "exits": "events of `out` with the partner in `out_field`, as the client records them beside navigateToMiniProgram",
+        "users_both": "users_in who are users_out of the same partner",
+        "balance": "users_in minus users_out; what becomes of users_out only the partner knows",
+        "total": "each user once, whatever the partner",
+        "order": "by users_in plus users_out, most first",
+    }
+
+
+async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelect:
+    """Select the users of a metric."""
+    key: tuple[str, ...] = ()
+    if cell.partner_app_id is not None:
+        elements = breakdowns.key_of_cell(cell.breakdown or {}, False, query.breakdown)
+        key = (cell.partner_app_id, *(elements or ()))
+    elif cell.breakdown is not None:
+        raise InvalidRequest("$.cell.breakdown", "name the partner too")
+    bindings = ask.bindings()
+    if cell.metric == "converters":
+        rows = scenes.conversions(ask, _entries(query), query.conversion, bindings)
+    elif cell.metric == "users_out":
+        rows = _out(ask, query, bindings)
+    elif cell.metric == "users_both":
+        rows = _both(ask, query, bindings)
+    else:
+        metrics = scenes.user_metrics(ask, _entries(query), bindings)
+        bindings.named("cell_metric", cell.metric.removesuffix("_in"), "String")
+        rows = load_sql("exchange.metric_users", user_metrics=metrics)
+    bindings.named("cell_key", breakdowns.pack(key), "String")
+    return UserSelect("exchange.users", load_sql("exchange.users", rows=rows), bindings)
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: one row for each partner, the breakdown's fields beside it."""
+    return [
+        {
+            name: value
+            for name, value in {**row, **row.get("breakdown", {})}.items()
+            if name != "breakdown"
+        }
+        for row in result["rows"]
+    ]
+
+
+REPORT = Report(
+    name="exchange",
+    summary="Users in and out by partner program (换量)",
+    params=ExchangeQuery,
+    answer=answer,
+    table=table,
+    cell=ExchangeCell,
+    users=users,
+)

@@ -1,0 +1,11 @@
+-- exchange.metric_users: the users of a metric of those who come.  Caller: query_api/exchange.py users()
+-- Params: those of scenes.user_metrics; cell_metric String; fragment user_metrics
+-- Rows:   user UInt64, key String, each pair once
+SELECT
+    user,
+    key
+FROM
+(
+    {{user_metrics}}
+)
+WHERE metric = {cell_metric:String}
