@@ -227,10 +227,15 @@ def doctor(
     access_file: AccessFile = "",
     clickhouse_url: WriterUrl = "",
     clickhouse_reader_url: ReaderUrl = "",
+    clickhouse_editor_url: EditorUrl = "",
+    collector_url: Annotated[
+        str,
+        typer.Option(help="By default where the settings say that it listens. 采集地址。"),
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """
-    Check ClickHouse, schema, clock, disk, limits and keys, and say what to do (环境自检).
+    Check ClickHouse, its users, schema, clock, disk, spool, limits, collector and keys, and say what to do (环境自检).
 
     Without addresses it checks the `scenetrail up` that runs on the data folder. Exit code 1 when
     there is a problem.
@@ -243,6 +248,8 @@ def doctor(
             access_path=access_path_of(data_dir, access_file),
             clickhouse_url=_address(clickhouse_url),
             clickhouse_reader_url=_address(clickhouse_reader_url),
+            clickhouse_editor_url=_address(clickhouse_editor_url),
+            collector_url=collector_url,
         )
     )
     if as_json:

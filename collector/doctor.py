@@ -24,13 +24,15 @@ from collector import doctor_parts, keys, settings
 from collector.findings import Finding
 from sdk_spec import access
 
-OLDEST_CLICKHOUSE = (26, 3)  # long-term support, the first with maps in buckets; tests run on that of requirements.lock
+OLDEST_CLICKHOUSE = (26, 3)
+"""Long-term support, and the first with maps in buckets; the tests run on the version in requirements.lock."""
 MAX_CLOCK_DIFFERENCE_MS = 2_000
 LOW_DISK_BYTES = 10 * 1024**3
 MIN_DISK_BYTES = 1024**3
 _ANY_ADDRESS = ("0.0.0.0", "::", "")  # noqa: S104 (compared with, not bound to)
 LOW_OPEN_FILES = 16_384
 MIN_OPEN_FILES = 1_024
+
 
 class Setup(Struct, frozen=True):
     """What is to be checked. Empty addresses: those of the running ``scenetrail up``."""
@@ -331,40 +333,44 @@ def _check_clickhouse_disk(client: Any, _: Setup) -> Finding:  # noqa: ANN401
     )
 
 
-def _check_reader(setup: Setup) -> Finding:
+def _check_reader(setup: Setup) -> list[Finding]:
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
     from collector.migrate import connect  # noqa: PLC0415
 
     if not setup.clickhouse_reader_url or setup.clickhouse_reader_url == setup.clickhouse_url:
-        return Finding(
-            "reader",
-            "warning",
-            "queries run with the writer's rights",
-            "give the query API a user with readonly=2 and SELECT on this database only: "
-            "SCENETRAIL_CLICKHOUSE_READER_URL",
-            "请为查询服务配置只读账号：SCENETRAIL_CLICKHOUSE_READER_URL",
-        )
+        return [
+            Finding(
+                "reader",
+                "warning",
+                "queries run with the writer's rights",
+                "give the query API a user with readonly=2 and SELECT on this database only: "
+                "SCENETRAIL_CLICKHOUSE_READER_URL",
+                "请为查询服务配置只读账号：SCENETRAIL_CLICKHOUSE_READER_URL",
+            )
+        ]
     try:
         client = connect(setup.clickhouse_reader_url)
     except ClickHouseError as error:
-        return _unreachable("reader", setup.clickhouse_reader_url, error)
+        return [_unreachable("reader", setup.clickhouse_reader_url, error)]
     try:
         client.command("SELECT count() FROM scenes")
         readonly = int(client.command("SELECT getSetting('readonly')"))
+        value_size = doctor_parts.check_value_size(client)
     except ClickHouseError as error:
-        return _unreachable("reader", setup.clickhouse_reader_url, error)
+        return [_unreachable("reader", setup.clickhouse_reader_url, error)]
     finally:
         client.close()
     if readonly:
-        return Finding("reader", "ok", "can read and cannot write")
-    return Finding(
+        return [Finding("reader", "ok", "can read and cannot write"), value_size]
+    reader = Finding(
         "reader",
         "warning",
         "the query API's user may write",
         "set readonly=2 in its profile",
         "请在该账号的 profile 中设置 readonly=2",
     )
+    return [reader, value_size]
 
 
 def _unreachable(check: str, url: str, error: Exception) -> Finding:

@@ -86,6 +86,7 @@ class Ready(Struct, frozen=True):
     query_url: str
     clickhouse_url: str
     clickhouse_reader_url: str
+    clickhouse_editor_url: str
     clickhouse_urls: str
     write_key: str
     read_token: str
@@ -291,6 +292,7 @@ async def _start(
         query_url=query_url,
         clickhouse_url=plan.writer_url.partition(",")[0],
         clickhouse_reader_url=plan.reader_url.partition(",")[0],
+        clickhouse_editor_url=plan.editor_url.partition(",")[0],
         clickhouse_urls=plan.writer_url,
         write_key=credentials.write_key,
         read_token=credentials.read_token,

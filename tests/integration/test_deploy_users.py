@@ -1,0 +1,132 @@
+"""The users of collector/deploy on a real server: what each may do, and what ``scenetrail doctor`` says of them."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from collector import doctor
+from collector.doctor import Setup
+from collector.findings import Finding
+from collector.local_clickhouse import EDITABLE, LocalServer, prepare
+from collector.migrate import connect, migrate
+from tests.conftest import free_port, wait_for_ping
+
+DEPLOY = Path(__file__).parents[2] / "collector" / "deploy"
+
+
+def users_xml(local: ElementTree.Element, server: LocalServer) -> bytes:
+    """The deployment file merged, as ``users.d`` is, into a file with the quota and the user that our local engine needs."""
+    root = ElementTree.parse(DEPLOY / "clickhouse-users.xml").getroot()  # noqa: S314 (our own file)
+    users = root.find("users")
+    assert users is not None
+    passwords = (server.writer_password, server.reader_password, server.editor_password)
+    for name, password in zip(("writer", "reader", "editor"), passwords, strict=True):
+        digest = users.find(f"{name}/password_sha256_hex")
+        assert digest is not None
+        digest.text = hashlib.sha256(password.encode()).hexdigest()
+    users.append(next(local.iter("users")).find("default"))  # type: ignore[arg-type]
+    root.append(local.find("quotas"))  # type: ignore[arg-type]
+    return ElementTree.tostring(root)
+
+
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server with the deployment's users, migrated by its writer."""
+    folder = tmp_path_factory.mktemp("deployed")
+    server = prepare(folder / "clickhouse", free_port(), free_port())
+    path = folder / "clickhouse" / "users.xml"
+    path.write_bytes(users_xml(ElementTree.parse(path).getroot(), server))  # noqa: S314
+    with (folder / "clickhouse.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "collector.local_clickhouse", server.folder, str(os.getpid())],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        wait_for_ping(server.http_port, process)
+        migrate(server.url("writer"))
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def findings(server: LocalServer, folder: Path, **urls: str) -> dict[str, Finding]:
+    setup = Setup(
+        folder,
+        folder / "access.json",
+        **{
+            "clickhouse_url": server.url("writer"),
+            "clickhouse_reader_url": server.url("reader"),
+            "clickhouse_editor_url": server.url("editor"),
+            **urls,
+        },
+    )
+    return {one.check: one for one in doctor.check_clickhouse(setup)}
+
+
+def test_doctor_is_content_with_the_users_of_the_deployment(
+    deployed: LocalServer, tmp_path: Path
+) -> None:
+    found = findings(deployed, tmp_path)
+
+    names = ("schema", "writer", "reader", "value_size", "editor")
+    assert {name: found[name].level for name in names} == dict.fromkeys(names, "ok")
+
+
+def test_doctor_names_users_that_are_wrong_or_missing(
+    deployed: LocalServer, tmp_path: Path
+) -> None:
+    writer_everywhere = dict.fromkeys(
+        ("clickhouse_reader_url", "clickhouse_editor_url"), deployed.url("writer")
+    )
+    reader = deployed.url("reader")
+
+    same = findings(deployed, tmp_path, **writer_everywhere)
+    none = findings(deployed, tmp_path, clickhouse_editor_url="")
+    weak = findings(deployed, tmp_path, clickhouse_url=reader, clickhouse_editor_url=reader)
+    wrong = findings(deployed, tmp_path, clickhouse_editor_url=reader.replace("reader:", "editor:"))
+
+    assert (same["reader"].level, same["editor"].level) == ("warning", "warning")
+    assert "SCENETRAIL_CLICKHOUSE_EDITOR_URL" in none["editor"].advice
+    assert (weak["writer"].level, weak["editor"].level) == ("problem", "problem")
+    assert "INSERT" in weak["writer"].found
+    assert "AUTHENTICATION_FAILED" in wrong["editor"].found
+    assert deployed.reader_password not in wrong["editor"].found
+
+
+def test_each_user_may_do_its_part_and_no_more(deployed: LocalServer) -> None:
+    reader, editor = connect(deployed.url("reader")), connect(deployed.url("editor"))
+
+    for table in EDITABLE:
+        editor.command(f"INSERT INTO {table} SELECT * FROM {table}")  # noqa: S608 (names of ours)
+    for client, statement in (
+        (reader, "INSERT INTO costs SELECT * FROM costs"),
+        (reader, "SELECT * FROM system.users"),
+        (editor, "INSERT INTO events SELECT * FROM events"),
+        (editor, "ALTER TABLE segments DELETE WHERE 1"),
+        (editor, "SELECT * FROM system.users"),
+    ):
+        with pytest.raises(DatabaseError, match=r"ACCESS_DENIED|READONLY|Not enough privileges"):
+            client.command(statement)
+    for client in (reader, editor):
+        client.close()
+
+
+def test_long_values_pass_to_the_reader(deployed: LocalServer) -> None:
+    reader = connect(deployed.url("reader"))
+    reader.form_encode_query_params = True
+
+    length = reader.query(
+        "SELECT length({text:String})", parameters={"text": "x" * 1_000_000}
+    ).result_rows
+
+    assert length == [(1_000_000,)]
+    reader.close()
