@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= data
 
-.PHONY: run demo test lint unit browser soak soak-faults lock clean
+.PHONY: run demo test lint unit browser bench soak soak-faults lock clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -56,6 +56,12 @@ soak: $(VENV)/.installed-test
 # Kills at random moments, each round with another seed, for SCENETRAIL_SOAK_MINUTES; ClickHouse away for minutes.
 soak-faults: $(VENV)/.installed-test
 	SCENETRAIL_SOAK_MINUTES="$(or $(SCENETRAIL_SOAK_MINUTES),10)" $(BIN)/python -m pytest -s tests/soak
+
+# The tables of speed: ours beside bare servers and ClickHouse itself, and every report beside the bare SQL. Takes an hour
+# and wants an idle machine; BENCH_EVENTS=1000000 is a short one.
+bench: $(VENV)/.installed-test
+	$(BIN)/python -m loadtest compare --data-dir bench-compare
+	$(BIN)/python -m loadtest queries --data-dir bench-queries --events $(or $(BENCH_EVENTS),20000000)
 
 LOCK := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
 # Renew the lock file after a change of dependencies in pyproject.toml.

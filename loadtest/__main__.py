@@ -135,6 +135,10 @@ def queries(
     merge: Annotated[
         bool, typer.Option("--merge", help="Merge all parts first. 先合并所有数据块。")
     ] = False,
+    growth: Annotated[
+        bool,
+        typer.Option(help="Also at a quarter and a half of the events. 同时测四分之一与一半。"),
+    ] = True,
     collector_port: Port = 0,
     query_port: Port = 0,
     clickhouse_port: Port = 0,
@@ -153,6 +157,7 @@ def queries(
                 users=users,
                 ports=Ports(collector_port, query_port, clickhouse_port),
                 merge=merge,
+                growth=growth,
                 console=console,
             )
     except (ProductError, ClickHouseError, OSError) as error:

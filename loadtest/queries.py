@@ -2,9 +2,9 @@
 The `queries` command: times each report beside what the database itself needs for the same rows.
 
 Loads a synthetic log straight into ClickHouse (the collector has its own command), asks the query
-API for each report, and runs two kinds of SQL on the same events: the floor (read user and time,
-copies collapsed) and, where there is one, the statement a person would write by hand. Called by
-``__main__``.
+API for each report, and runs beside it: the floor (read user and time of the report's events, copies
+collapsed), where there is one the statement a person would write by hand, and DuckDB on the same rows.
+At a quarter, a half and all of the events, so that the growth is seen. Called by ``__main__``.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from rich.progress import track
 
 from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.demo import LOG_FILE, sql_array
+from loadtest.duck import Duck, is_installed
 from loadtest.life import ZONE
-from loadtest.product import Ports, Ready, running
+from loadtest.product import Ports, Ready, Serving, running
 from loadtest.query import QueryApi, QueryError
+from loadtest.questions import Question, questions
 from loadtest.report import machine, number, row_table
+from loadtest.usage import usage_by_part
 
 FIRST_DAY = date(2026, 10, 1)
 DAYS = 30
 _PART_ROWS = 2_000_000
-_STEPS = ["product_view", "add_to_cart", "order_pay"]
-_RUNS = 3
-
-
-class Question(Struct, frozen=True):
-    """A report to time; ``by_hand`` is the name of a SQL file, empty where there is none."""
-
-    name: str
-    report: str
-    request: dict[str, Any]
-    events: list[str]
-    by_hand: str = ""
+_RUNS = 2
+_DUCKDB_THREADS = 2
 
 
 class Timing(Struct, frozen=True):
-    """Seconds of one report, median of the warm runs; None where it was refused or is not there."""
+    """
+    One report on so many events: seconds, median of the warm runs; None where it was refused or is not there.
+
+    ``cpu_s``: of ClickHouse for one run of the report, on all cores together.
+    """
 
     report: str
+    events: int
     report_s: float | None
+    cpu_s: float | None
     floor_s: float
     by_hand_s: float | None
+    duckdb_s: float | None
     error: str = ""
 
     def line(self) -> str:
@@ -59,112 +59,104 @@ class Timing(Struct, frozen=True):
 
     def row(self) -> dict[str, object]:
         """Lay out for people."""
-        report_s, by_hand_s = self.report_s, self.by_hand_s
+        report_s = self.report_s
         return {
             "报表 report": self.report,
             "s": report_s,
+            "CPU s": self.cpu_s,
             "下限 floor": self.floor_s,
-            "手写 by hand": by_hand_s,
+            "手写 by hand": self.by_hand_s,
+            "DuckDB": self.duckdb_s,
             "÷ floor": report_s / self.floor_s if report_s else None,
-            "÷ hand": report_s / by_hand_s if report_s and by_hand_s else None,
+            "÷ hand": report_s / self.by_hand_s if report_s and self.by_hand_s else None,
+            "÷ DuckDB": report_s / self.duckdb_s if report_s and self.duckdb_s else None,
         }
 
 
-def questions() -> list[Question]:
-    """List what is timed."""
-    funnel = {
-        "steps": [{"event": name} for name in _STEPS],
-        "window": {"value": 1, "unit": "day"},
-    }
-    retention = {
-        "initial": {"event": "app_show"},
-        "returning": {"event": "app_show"},
-        "unit": "day",
-        "periods": 7,
-        "mode": "on",
-    }
-    by_hand = "queries.one_pass_retention"
-    return [
-        Question("漏斗 funnel, 3 steps", "funnel", funnel, _STEPS, "queries.window_funnel"),
-        Question(
-            "漏斗 funnel by scene group", "funnel", funnel | {"breakdown": ["scene_group"]}, _STEPS
-        ),
-        Question(
-            "留存 retention, first",
-            "retention",
-            retention | {"cohort": "first"},
-            ["app_show"],
-            by_hand,
-        ),
-        Question(
-            "留存 retention, every",
-            "retention",
-            retention | {"cohort": "every"},
-            ["app_show"],
-            by_hand,
-        ),
-        Question(
-            "事件 events, count by day",
-            "events",
-            {"measures": [{"event": "product_view", "aggregate": "count"}], "interval": "day"},
-            ["product_view"],
-        ),
-        Question(
-            "事件 events, users by day",
-            "events",
-            {"measures": [{"event": "product_view", "aggregate": "users"}], "interval": "day"},
-            ["product_view"],
-        ),
-        Question(
-            "事件 events, sum of price by city",
-            "events",
-            {
-                "measures": [
-                    {"event": "order_pay", "aggregate": "sum", "field": "properties.price"}
-                ],
-                "interval": "day",
-                "breakdown": ["properties.city"],
-            },
-            ["order_pay"],
-        ),
-        Question("场景 scenes", "scenes", {"by": "scene"}, ["app_show"]),
-    ]
-
-
 def run(
-    *, data_dir: Path, events: int, users: int, ports: Ports, merge: bool, console: Console
+    *,
+    data_dir: Path,
+    events: int,
+    users: int,
+    ports: Ports,
+    merge: bool,
+    growth: bool,
+    console: Console,
 ) -> dict[str, Any]:
     """
-    Load what is missing, time everything, print a table, return the report as JSON has it.
+    Load what is missing, time everything, print tables, return the report as JSON has it.
 
-    Errors: ProductError, ClickHouseError, OSError. A report that is refused stands in the table.
+    ``growth``: also at a quarter and a half of the events. Errors: ProductError, ClickHouseError, OSError. A report that
+    is refused stands in the table.
     """
     data_dir = data_dir.expanduser().resolve()
+    sizes = [events // 4, events // 2, events] if growth else [events]
+    timings: list[Timing] = []
+    states: list[dict[str, Any]] = []
     with running(data_dir, ports=ports, log_path=data_dir / LOG_FILE) as serving:
-        ready = serving.ready
-        clickhouse = ClickHouse(ready.clickhouse_url)
-        load_s = load(clickhouse, ready, events=events, users=users)
-        if merge:
-            clickhouse.command("OPTIMIZE TABLE events FINAL")
-        state = clickhouse.rows(load_sql("queries.count_events"), app_id=ready.app_id)[0]
-        timings = []
-        for question in questions():
-            timings.append(time_question(question, ready, clickhouse))
-            console.print(f"[dim]{timings[-1].line()}[/]", highlight=False)
-    title = f"查询 Queries  {state['events']:,} events, {users:,} users, {state['parts']} parts"
-    console.print(row_table(title, [timing.row() for timing in timings]))
-    for timing in timings:
-        if timing.error:
-            console.print(f"{timing.report}: {timing.error}", markup=False)
+        clickhouse = ClickHouse(serving.ready.clickhouse_url)
+        duck = Duck(data_dir / "compared.duckdb", _DUCKDB_THREADS) if is_installed() else None
+        try:
+            for size in sizes:
+                load_s = load(clickhouse, serving.ready, events=size, users=users)
+                if merge:
+                    clickhouse.command("OPTIMIZE TABLE events FINAL")
+                if duck is not None:
+                    duck.load(clickhouse, serving.ready.app_id)
+                state = _state(clickhouse, serving.ready, load_s)
+                there = state["events"]
+                measured = []
+                for question in questions():
+                    measured.append(time_question(question, serving, there, duck))
+                    console.print(f"[dim]{measured[-1].line()}[/]", highlight=False)
+                title = f"查询 Queries  {there:,} events, {users:,} users, {state['parts']} parts"
+                console.print(row_table(title, [timing.row() for timing in measured]))
+                for timing in measured:
+                    if timing.error:
+                        console.print(f"{timing.report}: {timing.error}", markup=False)
+                timings += measured
+                states.append(state)
+        finally:
+            if duck is not None:
+                duck.close()
+    if len(states) > 1:
+        title = "随事件数增长 Growth, seconds"
+        console.print(row_table(title, growth_rows(timings, [s["events"] for s in states])))
     return {
-        "events": state["events"],
         "users": users,
-        "parts": state["parts"],
-        "bytes_per_event": round(state["bytes"] / max(1, state["rows"]), 1),
-        "load_s": round(load_s, 1),
+        "sizes": states,
         "runs": _RUNS,
         "reports": [structs.asdict(timing) for timing in timings],
         "machine": machine(),
+    }
+
+
+def growth_rows(timings: list[Timing], sizes: list[int]) -> list[dict[str, object]]:
+    """One row for each report: seconds at each number of events, and the last over the first."""
+    rows: list[dict[str, object]] = []
+    for report in dict.fromkeys(timing.report for timing in timings):
+        seconds = [
+            next(t.report_s for t in timings if (t.report, t.events) == (report, size))
+            for size in sizes
+        ]
+        first, last = seconds[0], seconds[-1]
+        rows.append(
+            {
+                "报表 report": report,
+                **{f"{size:,}": value for size, value in zip(sizes, seconds, strict=True)},
+                "×": last / first if first and last else None,
+            }
+        )
+    return rows
+
+
+def _state(clickhouse: ClickHouse, ready: Ready, load_s: float) -> dict[str, Any]:
+    state = clickhouse.rows(load_sql("queries.count_events"), app_id=ready.app_id)[0]
+    return {
+        "events": state["events"],
+        "parts": state["parts"],
+        "bytes_per_event": round(state["bytes"] / max(1, state["rows"]), 1),
+        "load_s": round(load_s, 1),
     }
 
 
@@ -211,20 +203,35 @@ def parameters_of(question: Question, ready: Ready) -> dict[str, object]:
     }
 
 
-def time_question(question: Question, ready: Ready, clickhouse: ClickHouse) -> Timing:
+def time_question(question: Question, serving: Serving, events: int, duck: Duck | None) -> Timing:
     """Ask one question several times in each way."""
+    ready = serving.ready
+    clickhouse = ClickHouse(ready.clickhouse_url)
     request = request_of(question, ready)
     parameters = parameters_of(question, ready)
     api = QueryApi(ready.query_url, ready.read_token)
-    floor_s = _median_s(lambda: clickhouse.rows(load_sql("queries.floor"), **parameters))
-    by_hand_s = None
-    if question.by_hand:
-        by_hand_s = _median_s(lambda: clickhouse.rows(load_sql(question.by_hand), **parameters))
+
+    def seconds_of(sql: str) -> float:
+        return _median_s(lambda: clickhouse.rows(load_sql(sql), **parameters))
+
+    floor_s = seconds_of("queries.floor")
+    by_hand_s = seconds_of(question.by_hand) if question.by_hand else None
+    duckdb_s = None
+    if duck is not None and question.duckdb:
+        given = parameters | {"names": question.events}
+        duckdb_s = _median_s(lambda: duck.rows(question.duckdb, given))
     try:
+        cpu_before_s = _clickhouse_cpu_s(serving)
         report_s = _median_s(lambda: api.report(question.report, request))
+        cpu_s = (_clickhouse_cpu_s(serving) - cpu_before_s) / (_RUNS + 1)
     except QueryError as refused:
-        return Timing(question.name, None, floor_s, by_hand_s, error=str(refused)[:200])
-    return Timing(question.name, report_s, floor_s, by_hand_s)
+        error = str(refused)[:200]
+        return Timing(question.name, events, None, None, floor_s, by_hand_s, duckdb_s, error)
+    return Timing(question.name, events, report_s, cpu_s, floor_s, by_hand_s, duckdb_s)
+
+
+def _clickhouse_cpu_s(serving: Serving) -> float:
+    return usage_by_part(serving.pid)["clickhouse"].cpu_s
 
 
 def _median_s(ask: Callable[[], object]) -> float:

@@ -2,8 +2,9 @@
 -- Params: project String; app_id String; first UInt64 and rows UInt64, the event numbers of this part; users UInt64;
 --         from_ms Int64, epoch ms of the first day; days UInt32
 -- Rows:   none
--- Source: a few users make most of the events (square of a uniform number); every fifth user is anonymous in the first
---         third of the days and is joined by queries.insert_persons
+-- Source: visits of eight events about 20 s apart that begin with app_show; a few users make most of the visits (square of a
+--         uniform number); every fifth user is anonymous in the first third of the days and is joined by
+--         queries.insert_persons
 INSERT INTO events
 (
     project, app_id, platform, event, event_id, event_key, actor, occurred_at, client_occurred_at, sent_at, received_at,
@@ -12,8 +13,11 @@ INSERT INTO events
 )
 WITH
     number AS n,
-    toUInt64(pow(sipHash64(n, 1) / 18446744073709551616., 2) * {users:UInt64}) AS u,
-    {from_ms:Int64} + toInt64(sipHash64(n, 2) % (toUInt64({days:UInt32}) * 86400000)) AS at_ms,
+    intDiv(n, 8) AS visit,
+    n % 8 AS place,
+    toUInt64(pow(sipHash64(visit, 1) / 18446744073709551616., 2) * {users:UInt64}) AS u,
+    {from_ms:Int64} + toInt64(sipHash64(visit, 2) % (toUInt64({days:UInt32}) * 86400000 - 160000)
+        + place * 20000 + sipHash64(n, 2) % 20000) AS at_ms,
     fromUnixTimestamp64Milli(at_ms, 'UTC') AS at,
     u % 5 = 0 AND at_ms < {from_ms:Int64} + toInt64({days:UInt32}) * 28800000 AS is_anonymous,
     concat('q', lower(hex(n)), lower(hex(sipHash64(n, 3)))) AS id,
@@ -25,8 +29,8 @@ SELECT
     {project:String},
     {app_id:String},
     'wechat',
-    multiIf(mix < 20, 'app_show', mix < 55, 'page_view', mix < 83, 'product_view', mix < 93, 'add_to_cart',
-            mix < 97, 'order_submit', 'order_pay'),
+    multiIf(place = 0, 'app_show', mix < 44, 'page_view', mix < 79, 'product_view', mix < 91, 'add_to_cart',
+            mix < 96, 'order_submit', 'order_pay'),
     id,
     xxh3(concat({app_id:String}, '\x1f', id)),
     if(is_anonymous,
@@ -38,11 +42,11 @@ SELECT
     at,
     toUInt64(9223372036854775808 - at_ms),
     'ok',
-    toUInt32(n % 40),
-    lower(hex(sipHash64(u, intDiv(at_ms, 1800000)))),
+    toUInt32(place),
+    lower(hex(sipHash64(visit, 6))),
     anonymous,
     if(is_anonymous, '', open),
-    ['1089', '1001', '1005', '1011', '1047', '1007', '1044', '1035'][chance % 8 + 1],
+    ['1089', '1001', '1005', '1011', '1047', '1007', '1044', '1035'][sipHash64(visit, 7) % 8 + 1],
     ['pages/home/index', 'pages/goods/detail', 'pages/cart/index'][chance % 3 + 1],
     ['Apple', 'HUAWEI', 'Xiaomi', 'OPPO', 'vivo'][u % 5 + 1],
     ['iOS', 'Android', 'HarmonyOS'][u % 3 + 1],

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,19 +14,38 @@ from rich.console import Console
 from loadtest import compare, queries
 from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.demo import sql_array
-from loadtest.product import Ports, Ready, running
+from loadtest.duck import Duck
+from loadtest.product import Ports, Ready, Serving, running
 from loadtest.query import QueryApi
+from loadtest.questions import questions
 
 EVENTS = 30_000
 USERS = 900
 
 
 @pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ready]:
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A product that serves."""
     folder = tmp_path_factory.mktemp("loadtest")
     with running(folder / "data", ports=Ports(0, 0, 0), log_path=folder / "log") as serving:
-        yield serving.ready
+        yield serving
+
+
+@pytest.fixture(scope="module")
+def ready(serving: Serving) -> Ready:
+    """How it is reached."""
+    return serving.ready
+
+
+@pytest.fixture(scope="module")
+def duck(ready: Ready, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Duck]:
+    """The synthetic log in ClickHouse, and the same in DuckDB."""
+    clickhouse = ClickHouse(ready.clickhouse_url)
+    queries.load(clickhouse, ready, events=EVENTS, users=USERS)
+    duck = Duck(tmp_path_factory.mktemp("duck") / "compared.duckdb", 1)
+    duck.load(clickhouse, ready.app_id)
+    yield duck
+    duck.close()
 
 
 def send(ready: Ready, path: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -70,7 +90,7 @@ def test_synthetic_log_gives_the_same_funnel_by_report_and_by_hand(ready):
     queries.load(clickhouse, ready, events=EVENTS, users=USERS)
     queries.load(clickhouse, ready, events=EVENTS, users=USERS)  # finds all of it there
     api = QueryApi(ready.query_url, ready.read_token)
-    question = queries.questions()[0]
+    question = questions()[0]
     report = api.report(question.report, queries.request_of(question, ready))
     by_hand = clickhouse.rows(load_sql(question.by_hand), **queries.parameters_of(question, ready))
     count = clickhouse.rows(
@@ -85,15 +105,69 @@ def test_synthetic_log_gives_the_same_funnel_by_report_and_by_hand(ready):
     assert reached[-1] > 0
 
 
-@pytest.mark.parametrize("question", queries.questions(), ids=lambda question: question.name)
-def test_every_timed_report_and_its_sql_answer(ready, question):
-    clickhouse = ClickHouse(ready.clickhouse_url)
-
-    timing = queries.time_question(question, ready, clickhouse)
+@pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)
+def test_every_timed_report_and_its_sql_answer(serving, duck, question):
+    timing = queries.time_question(question, serving, EVENTS, duck)
 
     assert timing.error == ""
     assert timing.report_s is not None
+    assert timing.cpu_s is not None
     assert (timing.by_hand_s is not None) == bool(question.by_hand)
+    assert (timing.duckdb_s is not None) == bool(question.duckdb)
+    assert timing.row()["DuckDB"] == timing.duckdb_s
+
+
+def test_duckdb_answers_the_same_numbers(ready, duck):
+    """What is timed beside each other is the same question."""
+    api = QueryApi(ready.query_url, ready.read_token)
+    asked = {question.duckdb: question for question in questions() if question.duckdb}
+
+    def both(name: str) -> tuple[dict[str, Any], list[tuple[Any, ...]]]:
+        question = asked.pop(f"duckdb.{name}")
+        given = queries.parameters_of(question, ready) | {"names": question.events}
+        request = queries.request_of(question, ready)
+        return api.report(question.report, request)["result"], duck.rows(question.duckdb, given)
+
+    result, rows = both("funnel")
+    assert [step["users"] for step in result["steps"]] == [users for _, users in rows]
+    for cohort in ("first", "every"):
+        result, rows = both(f"retention_{cohort}")
+        counted = {
+            (place, n): count
+            for place, row in enumerate(result["cohorts"])
+            for n, count in enumerate(row["returned"])
+            if count
+        }
+        first = min(day for day, _, _ in rows)
+        assert counted == {(day - first, n): users for day, n, users in rows}
+    for name in ("count_by_day", "users_by_day"):
+        result, rows = both(name)
+        assert [p["A"] for p in result["series"][0]["points"]] == [value for _, value in rows]
+    result, rows = both("sum_by_city")
+    found = sum(point["A"] for series in result["series"] for point in series["points"])
+    assert found == pytest.approx(sum(value for _, _, value in rows))
+    result, rows = both("sessions")
+    points = result["series"][0]["points"]
+    shown = [(p["sessions"], p["users"], p["bounces"], p["median_depth"]) for p in points]
+    assert shown == [(row[1], row[2], row[3], row[5]) for row in rows]
+    assert not asked
+
+
+def test_growth_is_told_by_report():
+    def timing(report: str, events: int, report_s: float | None) -> queries.Timing:
+        return queries.Timing(report, events, report_s, 1.0, 1.0, None, None)
+
+    timings = [
+        timing("a", 5, 1.0),
+        timing("b", 5, None),
+        timing("a", 10, 3.0),
+        timing("b", 10, 2.0),
+    ]
+
+    assert queries.growth_rows(timings, [5, 10]) == [
+        {"报表 report": "a", "5": 1.0, "10": 3.0, "×": 3.0},
+        {"报表 report": "b", "5": None, "10": 2.0, "×": None},
+    ]
 
 
 def test_compare_measures_every_server_and_proves_its_own(tmp_path):
