@@ -125,7 +125,7 @@ export function timeOption({ labels, series, format = short, partial = labels.le
       axisPointer: { type: kind === "bar" ? "shadow" : "line", lineStyle: { color: css("--line") } },
       formatter: (points) =>
         tip(
-          day(labels[points[0].dataIndex], true),
+          /^\d{4}-\d\d-\d\d/.test(labels[points[0].dataIndex]) ? day(labels[points[0].dataIndex], true) : labels[points[0].dataIndex],
           points.filter((p) => p.value !== null && p.value !== undefined).map((p) => [p.color, p.seriesName, format(p.value)]),
           points[0].dataIndex >= partial ? t("尚未完整|not complete yet") : "",
         ),
@@ -200,14 +200,14 @@ export function treemapOption(nodes, { format = short, title = (p) => p.name } =
   };
 }
 
-export function sankeyOption(nodes, links, { format = short } = {}) {
+export function sankeyOption(nodes, links, { format = short, counted = t("次数|Count") } = {}) {
   return {
     animation: false,
     tooltip: tooltip({
       formatter: (p) =>
         p.dataType === "edge"
-          ? tip(`${p.data.from} → ${p.data.to}`, [[null, t("次数|Count"), format(p.data.value)]])
-          : tip(p.data.title, [[p.color, t("次数|Count"), format(p.value)]]),
+          ? tip(`${p.data.from} → ${p.data.to}`, [[null, counted, format(p.data.value)]])
+          : tip(p.data.title, [[p.color, counted, format(p.value)]]),
     }),
     series: [
       {

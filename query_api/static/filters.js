@@ -21,6 +21,9 @@ const OPS = [
   ["exists", "有值|is set"],
   ["not_exists", "没有值|is not set"],
 ];
+/** How a comparison is called. */
+export const opTitle = (op) => t(OPS.find(([name]) => name === { in: "eq", not_in: "ne" }[op] || name === op)?.[1] ?? op);
+
 const NO_VALUES = new Set(["exists", "not_exists"]);
 const NUMBERS = new Set(["gt", "gte", "lt", "lte", "between"]);
 
@@ -54,9 +57,9 @@ export function countConditions(filter) {
 }
 
 /**
- * event: name whose properties are offered first; common: apps and days in which values are looked for.
+ * event: name whose properties are offered; common: apps and days in which values are looked for; persons: attributes of users only.
  */
-export function filterBuilder(label, filter, onChange, { event = "", common, depth = 1 } = {}) {
+export function filterBuilder(label, filter, onChange, { event = "", common, depth = 1, persons = false } = {}) {
   const relation = filter?.relation ?? "and";
   const conditions = conditionsOf(filter);
   const change = (next) => onChange(group(relation, next));
@@ -81,9 +84,9 @@ export function filterBuilder(label, filter, onChange, { event = "", common, dep
         ? h(
             "div",
             { class: "filter-group" },
-            filterBuilder(t("条件组|Group"), condition, (value) => change(at(i, value)), { event, common, depth: depth + 1 }),
+            filterBuilder(t("条件组|Group"), condition, (value) => change(at(i, value)), { event, common, depth: depth + 1, persons }),
           )
-        : conditionRow(condition, (value) => change(at(i, value)), event, common),
+        : conditionRow(condition, (value) => change(at(i, value)), event, common, persons),
     ),
     h(
       "div",
@@ -98,13 +101,13 @@ export function filterBuilder(label, filter, onChange, { event = "", common, dep
   );
 }
 
-function conditionRow(condition, onChange, event, common) {
+function conditionRow(condition, onChange, event, common, persons) {
   const { field, op, values = [] } = condition;
   const set = (part) => onChange({ ...condition, ...part });
   return h(
     "div",
     { class: "condition" },
-    fieldPicker(t("字段|Field"), field, (value) => set({ field: value, values: [] }), { event }),
+    fieldPicker(t("字段|Field"), field, (value) => set({ field: value, values: [] }), { event, persons }),
     select(
       t("比较|Comparison"),
       OPS.map(([value, text]) => [value, t(text)]),

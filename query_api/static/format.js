@@ -14,6 +14,12 @@ export function amount(value) {
   return number(value, Number.isInteger(value) ? 0 : 2);
 }
 
+/** An amount of money or a mean, always with two digits: so that a column lines up. */
+export function fixed(value, digits = 2) {
+  if (value === null || value === undefined) return NONE;
+  return new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
+}
+
 /** Short: 12.3万 or 123K. For axes. */
 export function short(value) {
   if (value === null || value === undefined) return NONE;

@@ -174,18 +174,46 @@ const NUMBER_FIELDS = [
   ["device.screen_height", "屏幕高|Screen height"],
 ];
 
+// What is known of a person beside its attributes.
+const USER_FIELDS = [
+  ["user.first_source.scene_group", "首次来源：场景分组|First source: scene group"],
+  ["user.first_source.scene", "首次来源：场景值|First source: scene code"],
+  ["user.first_source.platform", "首次来源：平台|First source: platform"],
+  ["user.first_source.utm.source", "首次来源：utm 来源|First source: campaign source"],
+  ["user.first_source.utm.campaign", "首次来源：utm 活动|First source: campaign"],
+  ["user.latest_source.scene_group", "最近来源：场景分组|Latest source: scene group"],
+  ["user.latest_source.platform", "最近来源：平台|Latest source: platform"],
+  ["user.latest_source.utm.source", "最近来源：utm 来源|Latest source: campaign source"],
+];
+const ABOUT_USERS = new Set(["user_set", "user_set_once", "user_increment"]);
+
 export function fieldFace(name) {
   if (!name) return t("选择字段|Choose a field");
-  const own = [...OWN_FIELDS, ...NUMBER_FIELDS].find(([value]) => value === name);
-  return own ? t(own[1]) : name.replace(/^properties\./, "");
+  const own = [...OWN_FIELDS, ...NUMBER_FIELDS, ...USER_FIELDS].find(([value]) => value === name);
+  return own ? t(own[1]) : name.replace(/^(properties|user)\./, "");
 }
 
-/** event: limits properties to those seen with it. numbers: only fields that can be numbers. */
-export function fieldPicker(label, value, onChoose, { event = "", numbers = false, none = "" } = {}) {
+/** Attributes of persons that were set, and where persons came from. */
+async function userFields() {
+  const seen = new Map();
+  for (const e of await schema()) {
+    if (!ABOUT_USERS.has(e.event)) continue;
+    for (const p of e.properties) {
+      const types = p.types.map((type) => type.type);
+      seen.set(p.property, { value: `user.${p.property}`, title: p.property, hint: types.map(typeTitle).join(" / ") });
+    }
+  }
+  const group = t("用户属性|User attributes");
+  return [...[...seen.values()], ...USER_FIELDS.map(([v, text]) => ({ value: v, title: t(text), hint: "" }))].map((item) => ({ ...item, group }));
+}
+
+/** event: limits properties to those seen with it. numbers: only fields that can be numbers. persons: only attributes of users. */
+export function fieldPicker(label, value, onChoose, { event = "", numbers = false, persons = false, none = "" } = {}) {
   return combobox(
     label,
     value ? fieldFace(value) : none || fieldFace(""),
     async () => {
+      if (persons) return [...(none ? [{ value: "", title: none }] : []), ...(await userFields())];
       const seen = new Map();
       for (const e of await schema()) {
         if (event && e.event !== event) continue;
@@ -201,7 +229,7 @@ export function fieldPicker(label, value, onChoose, { event = "", numbers = fals
         hint: v,
         group: t("通用字段|Fields of every event"),
       }));
-      return [...(none ? [{ value: "", title: none }] : []), ...(numbers ? [...seen.values(), ...own] : [...own.slice(0, 5), ...seen.values(), ...own.slice(5).map((f) => ({ ...f, group: t("更多字段|More fields") }))])];
+      return [...(none ? [{ value: "", title: none }] : []), ...(numbers ? [...seen.values(), ...own] : [...own.slice(0, 5), ...seen.values(), ...own.slice(5).map((f) => ({ ...f, group: t("更多字段|More fields") })), ...(await userFields())])];
     },
     onChoose,
   );

@@ -6,7 +6,8 @@ import { h, icon, put } from "./dom.js";
 import { complete, countConditions, filterBuilder, forApi } from "./filters.js";
 import { duration, instant, number } from "./format.js";
 import { t } from "./i18n.js";
-import { days, zone } from "./state.js";
+import { segmentPicker } from "./segments.js";
+import { days, startOfDay, zone } from "./state.js";
 import { button, copy, download, menu, notice, toast } from "./widgets.js";
 
 /** What every report takes, from the shared part of a page's state. */
@@ -18,13 +19,26 @@ export function common(state) {
     time_range: { from, to },
     timezone: zone(),
     ...(filter ? { filter } : {}),
+    ...(state.segment ? { segment: state.segment } : {}),
   };
 }
 
-/** The same without the filter: to look for values. */
+/** The same without filter and segment: to look for values. */
 export function wholeRange(state) {
-  const { filter: _, ...rest } = common(state);
+  const { filter: _, segment: __, ...rest } = common(state);
   return rest;
+}
+
+/** Index of the first point whose period may still get events: it has not ended by the newest arrival. */
+export function partialFrom(labels, answer) {
+  const until = Date.parse(answer.meta.data_complete_until ?? "");
+  if (Number.isNaN(until) || labels.length === 0) return labels.length;
+  const start = (label) => (label.includes("T") ? Date.parse(label) : startOfDay(label));
+  const last = start(labels[labels.length - 1]);
+  // As long as the period before; months of 31 days so that none counts as ended too early.
+  const before = labels.length > 1 ? last - start(labels[labels.length - 2]) : 86_400_000;
+  const length = before >= 28 * 86_400_000 && before < 32 * 86_400_000 ? 31 * 86_400_000 : before;
+  return until < last + length ? labels.length - 1 : labels.length;
 }
 
 const WAIT_MS = 350;
@@ -33,9 +47,9 @@ const WAIT_MS = 350;
  * A part of a page that shows the answer to one question.
  *
  * report, body: the question (body null: nothing to ask yet, `incomplete` says what is missing).
- * render(answer): nodes. isEmpty(answer). title, name: of the card and its files.
+ * render(answer): nodes. isEmpty(answer). title, name: of the card and its files. isList: false where a cut list matters not.
  */
-export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false }) {
+export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true }) {
   const content = h("div", { class: "panel-content", "aria-live": "polite" });
   const tools = h("div", { class: "panel-tools" });
   const foot = h("div", { class: "panel-foot" });
@@ -54,7 +68,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
     if (isEmpty?.(answer)) {
       put(content, notice("empty", t("这段时间没有符合条件的数据|Nothing in this range"), t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive."), h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live"))));
     } else put(content, render(answer));
-    put(foot, footOf(answer, isOld));
+    put(foot, footOf(answer, isOld, isList));
   }
 
   async function run({ fresh = false } = {}) {
@@ -106,6 +120,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   }
 
   card.stop = () => controller?.abort("gone");
+  card.again = () => run({ fresh: true });
   run();
   return card;
 }
@@ -154,7 +169,7 @@ export function apiRequest(report, body) {
   return `curl -s ${location.origin}/v1/query/${report} -H "Authorization: Bearer $READ_TOKEN" -H 'Content-Type: application/json' -d '${json}'`;
 }
 
-function footOf(answer, isOld) {
+function footOf(answer, isOld, isList) {
   const { meta, semantics } = answer;
   return [
     h(
@@ -169,7 +184,7 @@ function footOf(answer, isOld) {
       ),
       h("span", { class: "muted" }, t("用时 {ms}，读取 {rows} 行|{ms}, {rows} rows read", { ms: duration(meta.elapsed_ms), rows: number(meta.rows_read) })),
       isOld ? h("span", { class: "badge" }, t("上次结果，正在更新|last answer, refreshing")) : null,
-      meta.truncated ? h("span", { class: "badge warn" }, t("列表已截断|list cut")) : null,
+      meta.truncated && isList ? h("span", { class: "badge warn" }, t("列表已截断|list cut")) : null,
     ),
     (meta.warnings ?? []).map((w) => h("p", { class: "warning" }, w.message)),
     h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(semantics)),
@@ -187,16 +202,56 @@ export function definitionList(semantics) {
   );
 }
 
-/** The global filter of a page, folded away while it is empty. */
-export function filterSection(state, set) {
+/** What bounds every question of a page: a segment, and the global filter, folded away while it is empty. */
+export function filterSection(state, set, { filter = true } = {}) {
   const count = countConditions(state.filter);
   const isOpen = count > 0 || state.open_filter;
   return h(
-    "details",
-    { class: "filter-section", open: isOpen },
-    h("summary", {}, icon("funnel"), t("全局筛选|Filter"), count ? h("span", { class: "count" }, String(count)) : null),
-    filterBuilder(t("全局筛选|Filter"), state.filter, (filter) => set({ filter }), { common: wholeRange(state) }),
+    "div",
+    { class: "bounds" },
+    h("div", { class: "bounds-segment" }, h("span", { class: "label" }, t("用户分群|Segment")), segmentPicker(t("用户分群|Segment"), state.segment, (segment) => set({ segment: segment || undefined }), { none: t("全部用户|Everyone") })),
+    filter
+      ? h(
+          "details",
+          { class: "filter-section", open: isOpen },
+          h("summary", {}, icon("funnel"), t("全局筛选|Filter"), count ? h("span", { class: "count" }, String(count)) : null),
+          filterBuilder(t("全局筛选|Filter"), state.filter, (given) => set({ filter: given }), { common: wholeRange(state) }),
+        )
+      : null,
   );
+}
+
+/**
+ * A part of a page that shows what a GET answers: loading, failure, definition as in a panel. load(): a promise of the answer.
+ *
+ * The element has `reload()`.
+ */
+export function section({ title, load, render, actions = [], name = "section" }) {
+  const content = h("div", { class: "panel-content", "aria-live": "polite" });
+  const foot = h("div", { class: "panel-foot" });
+  const card = h("section", { class: "panel", "aria-label": title, dataset: { report: name, state: "loading" } }, h("div", { class: "panel-head" }, h("h2", {}, title), h("div", { class: "panel-actions" }, ...actions)), content, foot);
+  let turn = 0;
+  card.reload = async () => {
+    turn += 1;
+    const mine = turn;
+    const waiting = setTimeout(() => put(content, h("div", { class: "loading" }, h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") }))), content.childElementCount ? 3000 : WAIT_MS);
+    card.dataset.state = "loading";
+    try {
+      const answer = await load();
+      if (mine !== turn) return;
+      put(content, render(answer));
+      put(foot, answer.semantics ? h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(answer.semantics)) : null);
+      card.dataset.state = "done";
+    } catch (error) {
+      if (mine !== turn) return;
+      put(content, errorNotice(error, card.reload));
+      card.dataset.state = "error";
+    } finally {
+      clearTimeout(waiting);
+    }
+  };
+  card.reload();
+  return card;
 }
 
 export { complete };

@@ -35,7 +35,7 @@ export function addressOf(page, state = {}) {
 }
 
 /** What all pages share, carried from one to the next. */
-export const SHARED = ["apps", "range", "filter"];
+export const SHARED = ["apps", "range", "filter", "segment"];
 
 export function shared(state) {
   return Object.fromEntries(SHARED.filter((key) => key in state).map((key) => [key, state[key]]));
@@ -100,6 +100,15 @@ export function days(range = DEFAULT_RANGE) {
     default:
       return days(DEFAULT_RANGE);
   }
+}
+
+/** When a day begins in a zone, epoch ms. Where clocks change at midnight: the first instant of that day. */
+export function startOfDay(day, inZone = zone()) {
+  const wanted = Date.parse(`${day}T00:00:00Z`);
+  const shown = new Intl.DateTimeFormat("sv-SE", { timeZone: inZone, dateStyle: "short", timeStyle: "medium" });
+  const offset = (at) => Date.parse(`${shown.format(at).replace(" ", "T")}Z`) - at;
+  const first = wanted - offset(wanted);
+  return wanted - offset(first);
 }
 
 export function countDays({ from, to }) {

@@ -6,10 +6,9 @@ import { filterBuilder, forApi } from "../filters.js";
 import { amount, change, day, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel, wholeRange } from "../report.js";
+import { common, filterSection, panel, partialFrom, wholeRange } from "../report.js";
 import { countDays, days } from "../state.js";
 import { button, iconButton, segmented, select, table, textInput, usersLink } from "../widgets.js";
-import { partialFrom } from "./overview.js";
 
 const AGGREGATES = [
   ["count", "次数|Events"],

@@ -6,9 +6,9 @@ import { filterBuilder, forApi } from "../filters.js";
 import { amount, duration, number, rate } from "../format.js";
 import { t } from "../i18n.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel, wholeRange } from "../report.js";
+import { common, filterSection, panel, partialFrom, wholeRange } from "../report.js";
 import { segmented, select, table, usersLink } from "../widgets.js";
-import { partialFrom, withBar } from "./overview.js";
+import { withBar } from "./overview.js";
 
 function selector({ event, filter } = {}) {
   const asked = forApi(filter);

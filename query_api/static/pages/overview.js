@@ -2,9 +2,10 @@
 
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, change, duration, number, rate, short, value } from "../format.js";
+import { amount, duration, number, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
-import { common, filterSection, panel } from "../report.js";
+import { delta } from "../parts.js";
+import { common, filterSection, panel, partialFrom } from "../report.js";
 import { addressOf, shared } from "../state.js";
 import { table, usersLink } from "../widgets.js";
 
@@ -66,17 +67,12 @@ function keyFigures(answer, chosen, body, set, users) {
       "div",
       { class: "kpis", role: "group", "aria-label": t("核心指标|Key figures") },
       KPIS.map(([as, , title]) => {
-        const ratio = change(line.total[as], before.total[as]);
         return h(
           "div",
           { class: `kpi ${as === chosen ? "chosen" : ""}`, dataset: { kpi: as } },
           h("button", { type: "button", class: "kpi-name", "aria-pressed": String(as === chosen), onClick: () => set({ kpi: as }) }, t(title)),
           h("div", { class: "kpi-value" }, usersLink(amount(line.total[as]), () => users("events", body, { measure: as }, t(title)))),
-          h(
-            "div",
-            { class: `kpi-change ${ratio === null ? "" : ratio >= 0 ? "up" : "down"}` },
-            ratio === null ? h("span", { class: "muted" }, t("前期无数据|nothing before")) : [`${ratio >= 0 ? "▲" : "▼"} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${t("前期|before")} ${amount(before.total[as])}`)],
-          ),
+          h("div", {}, delta(line.total[as], before.total[as], amount)),
         );
       }),
     ),
@@ -99,16 +95,6 @@ function keyFigures(answer, chosen, body, set, users) {
       },
     ),
   ];
-}
-
-/** Index of the first point whose period may still get events: it has not ended by the newest arrival. */
-export function partialFrom(labels, answer) {
-  const until = answer.meta.data_complete_until;
-  if (!until || labels.length === 0) return labels.length;
-  const last = labels[labels.length - 1];
-  const start = Date.parse(last.includes("T") ? last : `${last}T00:00:00+08:00`);
-  const length = labels.length > 1 ? start - Date.parse(labels[labels.length - 2].includes("T") ? labels[labels.length - 2] : `${labels[labels.length - 2]}T00:00:00+08:00`) : 86_400_000;
-  return Date.parse(until) < start + length ? labels.length - 1 : labels.length;
 }
 
 function growth(state, users) {

@@ -4,10 +4,10 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { duration, number, rate, short } from "../format.js";
 import { t } from "../i18n.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, filterSection, panel, partialFrom } from "../report.js";
 import { countDays, days } from "../state.js";
 import { segmented, table, usersLink } from "../widgets.js";
-import { partialFrom, withBar } from "./overview.js";
+import { withBar } from "./overview.js";
 
 const MEASURES = [
   ["sessions", "会话数|Sessions", number],
