@@ -1,7 +1,7 @@
 """
 Retention (留存): of the users with an initial event in a period, how many have a returning event n periods later.
 
-Periods are calendar days, weeks (from Monday) or months of the zone. The time range bounds the initial events; returning
+Cohorts are calendar days, weeks (from Monday) or months of the zone. The time range bounds the initial events; returning
 events may lie after it, and in the cohort's own period also before the initial event or before the range.
 
 - ``cohort`` ``every``: a user is in the cohort of each period with an initial event in the range. ``first``: only in that of
@@ -9,199 +9,160 @@ events may lie after it, and in the cohort's own period also before the initial 
   what counts as an event here, so "ever" means ever among events that pass it.
 - ``mode`` ``on``: returned in period n. ``on_or_after``: in period n or a later one up to the last asked for. ``bracket``: in
   any of the periods of the bracket, both ends included.
-- Period 0 is the cohort's own period. The same event may be the initial and the returning one.
-- A cell is ``mature`` when its last period has ended by now; for ``on_or_after`` that is the last one asked for.
-- ``total`` adds up only mature cells: the users returned over the sizes of those cohorts.
+- ``period_counts`` ``calendar``: period n is the n-th calendar period after the cohort's; period 0 is the cohort's own.
+  ``elapsed``: 24 hours, 7 or 30 days each, counted for each user from the cohort's first initial event;
+  ``elapsed_from_hour``: from the beginning of that event's hour.
+- ``period_zero`` ``any``: one event may be the initial and the returning one. ``repeated``: in period 0 the returning event
+  is another one than the initial event.
+- A cell is ``mature`` when its last period has ended by now for every user of the cohort; for ``on_or_after`` that is the
+  last one asked for. ``total`` adds up only mature cells: the users returned over the sizes of those cohorts.
+- ``first_returned[n]``: users whose first returning event after the cohort's own period lies in period n, up to the last
+  period that a column asks about. ``lost``: users of the cohort without one in any mature period after the cohort's own.
+- ``measure``: sum of a field, or count, of the selected events of all users of the cohort in the column's periods.
 - With a breakdown, a user stands in each cohort under the value of the first initial event there (by occurred_at, seq,
   event_id), so the rows add up to the cohort.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
 import msgspec
-from msgspec import Meta
 
-from query_api import breakdowns, source
+from query_api import breakdowns
 from query_api.breakdowns import OTHER, Key
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, filter_sql, selector_sql
-from query_api.params import EventSelector, Params, Query
-from query_api.periods import Periods, periods_of
+from query_api.filters import filter_sql
+from query_api.periods import Periods, Range, periods_of
+from query_api.presets import RETENTION, Preset, RetentionAxes, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.retention_params import (
+    RetentionCell,
+    RetentionParams,
+    RetentionQuery,
+    resolve,
+)
+from query_api.retention_sql import (
+    FIRST_RETURN,
+    UNIT_MS,
+    bind_columns,
+    cells_of_sql,
+    initial_and_returning,
+    patterns_sql,
+)
 from query_api.sql import load_sql
 
-MAX_RETENTION_PERIODS = 366
-MAX_BRACKETS = 50
 MAX_CELLS = 500_000
 """Cohorts times columns times breakdown values of one answer."""
 
-Bracket = Annotated[
-    list[Annotated[int, Meta(ge=0, le=MAX_RETENTION_PERIODS)]], Meta(min_length=2, max_length=2)
-]
+
+def _axes(preset: Preset | None) -> RetentionAxes | None:
+    return None if preset is None else RETENTION[preset]
 
 
-class RetentionQuery(Query, kw_only=True):
-    """Retention of the users with an ``initial`` event: columns 0 to ``periods``, or one for each of ``brackets``."""
-
-    initial: EventSelector
-    returning: EventSelector
-    unit: Literal["day", "week", "month"] = "day"
-    periods: Annotated[int, Meta(ge=0, le=MAX_RETENTION_PERIODS)] = 7
-    mode: Literal["on", "on_or_after", "bracket"] = "on"
-    brackets: Annotated[list[Bracket], Meta(min_length=1, max_length=MAX_BRACKETS)] | None = None
-    cohort: Literal["every", "first"] = "every"
+def axes_of(params: RetentionParams) -> Row:
+    """Return the declared axes by name."""
+    return {
+        "mode": params.mode,
+        "cohort": params.cohort,
+        "period_counts": params.period_counts,
+        "period_zero": params.period_zero,
+    }
 
 
-class RetentionCell(Params, kw_only=True):
-    """
-    One number of the table.
-
-    ``cohort``: its first day. ``period``: the column from 0 (of a bracket: its number from 0); absent: the whole cohort.
-    ``lost``: those of the cohort who are not in the column. ``breakdown`` or ``other`` as in the row; neither: all rows.
-    """
-
-    cohort: str
-    period: Annotated[int, Meta(ge=0, le=MAX_RETENTION_PERIODS)] | None = None
-    lost: bool = False
-    breakdown: dict[str, Any] | None = None
-    other: bool = False
-
-
-def _columns(query: RetentionQuery) -> list[tuple[int, int]]:
-    """Return for each column the first and last period after the cohort's in which a return counts."""
-    if query.mode == "bracket":
-        if query.brackets is None:
-            raise InvalidRequest(
-                "$.brackets", "mode bracket needs brackets such as [[1, 1], [2, 7]]"
-            )
-        for i, (first, last) in enumerate(query.brackets):
-            if last < first:
-                raise InvalidRequest(f"$.brackets[{i}]", "ends before it begins")
-        return [(first, last) for first, last in query.brackets]
-    if query.brackets is not None:
-        raise InvalidRequest("$.brackets", "only with mode bracket")
-    last = query.periods
-    return [(n, last if query.mode == "on_or_after" else n) for n in range(last + 1)]
-
-
-def _periods(
-    ask: Ask, query: RetentionQuery, columns: list[tuple[int, int]]
-) -> tuple[Periods, int]:
+def _periods(ask: Ask, params: RetentionParams, range_: Range) -> tuple[Periods, int]:
     """Return all periods that matter, and how many of them are cohorts."""
     path = "$.time_range"
-    cohorts = len(
-        periods_of(ask.range.from_ms, ask.range.to_ms, query.unit, ask.zone, path=path).labels
-    )
-    extra = max(last for _, last in columns)
-    whole = periods_of(ask.range.from_ms, ask.range.to_ms, query.unit, ask.zone, extra, path)
-    if cohorts * len(columns) > MAX_CELLS:
+    cohorts = len(periods_of(range_.from_ms, range_.to_ms, params.unit, ask.zone, path=path).labels)
+    extra = params.last_period()
+    whole = periods_of(range_.from_ms, range_.to_ms, params.unit, ask.zone, extra, path)
+    if cohorts * len(params.columns()) > MAX_CELLS:
         raise InvalidRequest(
             path, f"more than {MAX_CELLS} cells: ask for a shorter range or fewer periods"
         )
     return whole, cohorts
 
 
-def _initial_and_returning(query: RetentionQuery, bindings: Bindings) -> tuple[str, str]:
-    return (
-        selector_sql(query.initial, "$.initial", bindings),
-        selector_sql(query.returning, "$.returning", bindings),
-    )
-
-
-def _cells(
-    ask: Ask,
-    query: RetentionQuery,
-    bindings: Bindings,
-    periods: Periods,
-    top: list[Key] | None,
-) -> str:
-    """Return the SELECT of (user, cohort, key, cell) that both the table and its users come from."""
-    initial, returning = _initial_and_returning(query, bindings)
-    key = breakdowns.top_sql(breakdowns.key_sql(query.breakdown, bindings), top, bindings)
-    key = breakdowns.pack_sql(key) if query.breakdown else "''"
-    starts = periods.starts_ms
-    first_ever = query.cohort == "first"
-    bindings.named("starts", list(starts[:-1]), "Array(Int64)")
-    bindings.named("numbers", list(range(len(starts) - 1)), "Array(UInt16)")
-    bindings.named("initial_from_ms", 0 if first_ever else ask.range.from_ms, "Int64")
-    bindings.named("initial_to_ms", ask.range.to_ms, "Int64")
-    if query.mode == "bracket":
-        bindings.named(
-            "bracket_from", [first for first, _ in query.brackets or ()], "Array(UInt16)"
-        )
-        bindings.named("bracket_to", [last for _, last in query.brackets or ()], "Array(UInt16)")
-    else:
-        bindings.named("periods", query.periods, "UInt16")
-    if first_ever:
-        bindings.named("range_from_ms", ask.range.from_ms, "Int64")
-        first_key = "argMinIf(packed_key, event_order, is_initial)"
-        cohort_sql = load_sql(
-            "retention.cohorts_first",
-            first_key=first_key if query.breakdown else "''",
-        )
-    else:
-        cohort_sql = load_sql(
-            "retention.cohorts_every_by_key" if query.breakdown else "retention.cohorts_every"
-        )
-    where = [
-        filter_sql(query.filter, "$.filter", bindings),
-        event_names_sql([query.initial, query.returning], bindings),
-        initial if initial == returning else f"({initial} OR {returning})",
-    ]
-    return load_sql(
-        "retention.cells",
-        source=ask.source(
-            bindings,
-            " AND ".join(part for part in where if part != "1") or "1",
-            from_ms=0 if first_ever else starts[0],
-            to_ms=starts[-1],
-        ),
-        initial=initial,
-        returning=returning,
-        key=key,
-        order=source.order() if query.breakdown else "''",
-        cohorts=cohort_sql,
-        hits=load_sql(f"retention.hits_{query.mode}"),
-    )
-
-
-async def _top(ask: Ask, query: RetentionQuery) -> list[Key] | None:
-    if not query.breakdown:
+async def _top(ask: Ask, params: RetentionParams, range_: Range) -> list[Key] | None:
+    if not params.breakdown:
         return None
     bindings = ask.bindings()
-    initial, _ = _initial_and_returning(query, bindings)
-    where = f"{filter_sql(query.filter, '$.filter', bindings)} AND {initial}"
+    initial, _ = initial_and_returning(params, bindings)
+    where = f"{filter_sql(params.filter, '$.filter', bindings)} AND {initial}"
+    events = ask.source(bindings, where, from_ms=range_.from_ms, to_ms=range_.to_ms)
     return await breakdowns.top(
-        ask, ask.source(bindings, where), breakdowns.key_sql(query.breakdown, bindings), bindings
+        ask, events, breakdowns.key_sql(params.breakdown, bindings), bindings
     )
 
 
 async def answer(ask: Ask, query: RetentionQuery) -> Answer:
-    """Answer the retention report."""
-    columns = _columns(query)
-    periods, cohorts = _periods(ask, query, columns)
-    top = await _top(ask, query)
-    bindings = ask.bindings()
-    cells = _cells(ask, query, bindings, periods, top)
-    found: dict[Key, dict[tuple[int, int], int]] = {} if query.breakdown else {(): {}}
-    for row in await ask.fetch("retention.counts", bindings, cells=cells):
-        found.setdefault(breakdowns.unpack(row["key"]), {})[row["cohort"], row["cell"]] = row[
-            "users"
+    """Answer the retention report; with ``compare`` that of another range, with ``compare_semantics`` under presets."""
+    params, left_out = resolve(query, _axes(query.preset))
+    if left_out:
+        ask.warn(
+            "preset_axes_left_out",
+            f"{', '.join(left_out)} of {query.preset} cannot go with the rest of this request; the default is used instead",
+        )
+
+    async def result_of(range_: Range) -> Row:
+        return await _result(ask, params, range_)
+
+    result = await with_comparison(ask, query.compare, result_of)
+    meaning = _semantics(params)
+    if query.preset is not None:
+        axes = RETENTION[query.preset]
+        meaning["preset"] = {
+            "name": query.preset,
+            "axes": axes.values(),
+            "left_out": left_out,
+            "not_expressed": list(axes.not_expressed),
+            "source": axes.source,
+        }
+    if query.compare_semantics:
+        result["compare_semantics"] = [
+            await _under(ask, query, params, preset)
+            for preset in dict.fromkeys(query.compare_semantics)
         ]
+        meaning["compare_semantics"] = query.compare_semantics
+    periods, cohorts = _periods(ask, params, ask.range)
+    if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
+        ask.warn(
+            "partial_period",
+            "the first or last cohort's period reaches beyond the time range; only initial events in the range count",
+        )
+    return Answer(result=result, semantics=meaning)
+
+
+async def _under(ask: Ask, query: RetentionQuery, here: RetentionParams, preset: Preset) -> Row:
+    """Return the totals under a preset: axes that the request gives itself stay as they are."""
+    params, left_out = resolve(query, RETENTION[preset])
+    params = msgspec.structs.replace(params, breakdown=[], measure=None)
+    result = await _result(ask, params, ask.range)
+    axes = axes_of(params)
+    return {
+        "preset": preset,
+        "total": result["total"],
+        "axes": axes,
+        "differs": differing(axes_of(here), axes),
+        "left_out": left_out,
+        "not_expressed": list(RETENTION[preset].not_expressed),
+        "source": RETENTION[preset].source,
+    }
+
+
+async def _result(ask: Ask, params: RetentionParams, range_: Range) -> Row:
+    columns = params.columns()
+    periods, cohorts = _periods(ask, params, range_)
+    top = await _top(ask, params, range_)
+    found = await _counted(ask, params, periods, range_, top)
     if len(found) * cohorts * len(columns) > MAX_CELLS:
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_CELLS} cells: ask for fewer values"
         )
-    mature = [
-        [periods.starts_ms[cohort + last + 1] <= ask.now_ms for _, last in columns]
-        for cohort in range(cohorts)
-    ]
+    sums = await _measured(ask, params, periods, range_, top)
     keys = sorted(
         found,
         key=lambda key: (
-            bool(query.breakdown) and key == OTHER,
+            bool(params.breakdown) and key == OTHER,
             -sum(users for (_, cell), users in found[key].items() if cell == -1),
             key,
         ),
@@ -209,112 +170,253 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
     rows = [
         {
             "cohort": periods.labels[cohort],
-            **_described(key, query),
-            "size": found[key].get((cohort, -1), 0),
-            "returned": [found[key].get((cohort, n), 0) for n in range(len(columns))],
-            "mature": mature[cohort],
+            **_described(key, params),
+            **_line(ask, params, periods, cohort, found[key]),
+            **_measured_line(params, sums.get((cohort, key)), found[key].get((cohort, -1), 0)),
         }
         for key in keys
         for cohort in range(cohorts)
     ]
-    for line in rows:
-        line["rates"] = [_rate(returned, line["size"]) for returned in line["returned"]]
-    result: Row = {"cohorts": rows, "total": _total(rows, len(columns))}
-    if query.mode == "bracket":
-        result["brackets"] = query.brackets
-    if query.breakdown:
+    matured = [_mature_periods(ask, params, periods, cohort) for cohort in range(cohorts)]
+    result: Row = {"cohorts": rows, "total": _total(params, rows, matured)}
+    if params.mode == "bracket":
+        result["brackets"] = params.brackets
+    if params.breakdown:
         result["totals"] = [
             {
-                **_described(key, query),
-                **_total(rows[i * cohorts : (i + 1) * cohorts], len(columns)),
+                **_described(key, params),
+                **_total(params, rows[i * cohorts : (i + 1) * cohorts], matured),
             }
             for i, key in enumerate(keys)
         ]
-    if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
-        ask.warn(
-            "partial_period",
-            "the first or last cohort's period reaches beyond the time range; only initial events in the range count",
-        )
-    return Answer(result=result, semantics=_semantics(query))
+    return result
 
 
-def _described(key: Key, query: RetentionQuery) -> Row:
-    return breakdowns.describe(key, query.breakdown) if query.breakdown else {}
+async def _counted(
+    ask: Ask, params: RetentionParams, periods: Periods, range_: Range, top: list[Key] | None
+) -> dict[Key, dict[tuple[int, int], int]]:
+    """Return for each breakdown value (cohort, cell) to users."""
+    bindings = ask.bindings()
+    rows = await ask.fetch(
+        "retention.counts",
+        bindings,
+        patterns=patterns_sql(ask, params, bindings, periods, range_, top),
+        **cells_of_sql(params, periods, bindings),
+    )
+    found: dict[Key, dict[tuple[int, int], int]] = {} if params.breakdown else {(): {}}
+    for row in rows:
+        cells = found.setdefault(breakdowns.unpack(row["key"]), {})
+        cells[row["cohort"], row["cell"]] = row["users"]
+    return found
 
 
-def _rate(numerator: int, denominator: int) -> float | None:
+async def _measured(
+    ask: Ask, params: RetentionParams, periods: Periods, range_: Range, top: list[Key] | None
+) -> dict[tuple[int, Key], list[float]]:
+    """Return the sums of the measure by cohort and breakdown value, one for each column."""
+    if params.measure is None:
+        return {}
+    bindings = ask.bindings()
+    bind_columns(params, bindings)
+    patterns = patterns_sql(ask, params, bindings, periods, range_, top, measured=True)
+    rows = await ask.fetch("retention.measured", bindings, patterns=patterns)
+    return {(row["cohort"], breakdowns.unpack(row["key"])): list(row["sums"]) for row in rows}
+
+
+def _line(
+    ask: Ask,
+    params: RetentionParams,
+    periods: Periods,
+    cohort: int,
+    cells: dict[tuple[int, int], int],
+) -> Row:
+    """Return the numbers of one cohort."""
+    columns = params.columns()
+    mature_periods = _mature_periods(ask, params, periods, cohort)
+    size = cells.get((cohort, -1), 0)
+    returned = [cells.get((cohort, n), 0) for n in range(len(columns))]
+    first = [
+        cells.get((cohort, FIRST_RETURN + n), 0) if n else 0
+        for n in range(params.last_period() + 1)
+    ]
+    return {
+        "size": size,
+        "returned": returned,
+        "mature": [last < mature_periods for _, last in columns],
+        "rates": [_rate(users, size) for users in returned],
+        "first_returned": first,
+        "lost": size - sum(first[:mature_periods]) if mature_periods > 1 else None,
+        "lost_periods": max(0, mature_periods - 1),
+    }
+
+
+def _mature_periods(ask: Ask, params: RetentionParams, periods: Periods, cohort: int) -> int:
+    """Return how many periods have ended for every user of the cohort, its own first."""
+    last = params.last_period()
+    if params.period_counts == "calendar":
+        ends = periods.starts_ms[cohort + 1 : cohort + last + 2]
+        return sum(end_ms <= ask.now_ms for end_ms in ends)
+    past_ms = ask.now_ms - periods.starts_ms[cohort + 1]
+    return min(last + 1, max(0, past_ms // UNIT_MS[params.unit]))
+
+
+def _measured_line(params: RetentionParams, sums: list[float] | None, size: int) -> Row:
+    if params.measure is None:
+        return {}
+    values = sums or [0.0] * len(params.columns())
+    if params.measure.aggregate == "count":
+        values = [int(value) for value in values]
+    return {
+        "measured": values,
+        "measured_per_user": [value / size if size else None for value in values],
+    }
+
+
+def _described(key: Key, params: RetentionParams) -> Row:
+    return breakdowns.describe(key, params.breakdown) if params.breakdown else {}
+
+
+def _rate(numerator: float, denominator: int) -> float | None:
     return numerator / denominator if denominator else None
 
 
-def _total(rows: list[Row], columns: int) -> Row:
-    """Add up the mature cells of each column: ``returned`` over ``sizes``."""
+def _total(params: RetentionParams, rows: list[Row], matured: list[int]) -> Row:
+    """Add up the mature cells of each column, and of each period of the first return."""
+    columns = len(params.columns())
     returned, sizes = [0] * columns, [0] * columns
-    for row in rows:
+    measured: list[float] = [0] * columns
+    last = params.last_period()
+    first, by_then, first_sizes = [0] * (last + 1), [0] * (last + 1), [0] * (last + 1)
+    lost = lost_size = 0
+    for i, row in enumerate(rows):
         for n in range(columns):
             if row["mature"][n]:
                 returned[n] += row["returned"][n]
                 sizes[n] += row["size"]
-    return {
+                if params.measure is not None:
+                    measured[n] += row["measured"][n]
+        for n in range(matured[i % len(matured)]):
+            first[n] += row["first_returned"][n]
+            by_then[n] += sum(row["first_returned"][: n + 1])
+            first_sizes[n] += row["size"]
+        if row["lost"] is not None:
+            lost += row["lost"]
+            lost_size += row["size"]
+    total: Row = {
         "size": sum(row["size"] for row in rows),
         "returned": returned,
         "sizes": sizes,
         "rates": [_rate(*pair) for pair in zip(returned, sizes, strict=True)],
+        "first_returned": first,
+        "returned_by": by_then,
+        "first_return_sizes": first_sizes,
+        "first_return_rates": [_rate(*pair) for pair in zip(first, first_sizes, strict=True)],
+        "returned_by_rates": [_rate(*pair) for pair in zip(by_then, first_sizes, strict=True)],
+        "lost": lost,
+        "lost_size": lost_size,
+        "lost_rate": _rate(lost, lost_size),
     }
+    if params.measure is not None:
+        total["measured"] = measured
+        total["measured_per_user"] = [_rate(*pair) for pair in zip(measured, sizes, strict=True)]
+    return total
 
 
-def _semantics(query: RetentionQuery) -> Row:
-    return {
-        "initial": msgspec.to_builtins(query.initial),
-        "returning": msgspec.to_builtins(query.returning),
-        "unit": query.unit,
-        "periods": query.periods if query.mode != "bracket" else None,
-        "mode": query.mode,
-        "brackets": query.brackets,
-        "cohort": query.cohort,
-        "calendar": "periods are calendar days, weeks from Monday or months of the timezone",
+def _semantics(params: RetentionParams) -> Row:
+    meaning: Row = {
+        "initial": msgspec.to_builtins(params.initial),
+        "returning": msgspec.to_builtins(params.returning),
+        "unit": params.unit,
+        "periods": params.periods if params.mode != "bracket" else None,
+        "brackets": params.brackets,
+        "compare": params.compare,
+        **axes_of(params),
+        "calendar": "cohorts are calendar days, weeks from Monday or months of the timezone",
+        "period_counts_is": {
+            "calendar": "period n is the n-th calendar period after the cohort's",
+            "elapsed": "period n is the n-th stretch of 24 hours (week: 7 days, month: 30 days) from the user's first initial "
+            "event in the cohort's period on; events before that do not count",
+            "elapsed_from_hour": "period n is the n-th stretch of 24 hours (week: 7 days, month: 30 days) from the beginning "
+            "of the hour of the user's first initial event in the cohort's period on; events before that do not count",
+        }[params.period_counts],
         "cohort_is": {
             "every": "a user is in the cohort of each period with an initial event in the time range",
             "first": "a user is in the cohort of the period of the first initial event ever; in none when it lies before "
             "the time range",
-        }[query.cohort],
+        }[params.cohort],
         "returned_is": {
             "on": "has a returning event in the n-th period after the cohort's; in period 0 at any time of it",
             "on_or_after": "has a returning event in the n-th period after the cohort's or in a later one up to the last "
             "asked for",
             "bracket": "has a returning event in one of the periods of the bracket, both ends included",
-        }[query.mode],
-        "same_event": "one event may be the initial and the returning one: then period 0 holds the whole cohort",
-        "mature": "the last period of the cell has ended by now",
+        }[params.mode],
+        "same_event": {
+            "any": "one event may be the initial and the returning one: then period 0 holds the whole cohort",
+            "repeated": "in period 0 the returning event is another one than the initial event; their order does not matter",
+        }[params.period_zero],
+        "mature": "the last period of the cell has ended by now, for every user of the cohort",
         "total": "mature cells only: returned[n] of sizes[n], the users of the cohorts whose cell n is mature",
+        "first_returned": "users whose first returning event after the cohort's own period lies in period n, up to the last "
+        "one asked about; in the total of mature periods only, and returned_by[n] of first_return_sizes[n] up to period n",
+        "lost": "users of the cohort without a returning event in the lost_periods mature periods after the cohort's own; null "
+        "where there is none yet; the total adds up the others",
         "breakdown_value": "of the user's first initial event in the cohort's period (first: ever)",
     }
+    if params.measure is not None:
+        meaning["measure"] = msgspec.to_builtins(params.measure)
+        meaning["measured"] = (
+            "over the events of all users of the cohort in the column's periods, whether they returned or not; per user: over "
+            "the size of the cohort; total: mature cells only"
+        )
+    return meaning
 
 
 async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSelect:
     """Select the users of a cell."""
-    columns = _columns(query)
-    periods, cohorts = _periods(ask, query, columns)
+    params, _ = resolve(query, _axes(query.preset))
+    columns = params.columns()
+    periods, cohorts = _periods(ask, params, ask.range)
     if cell.cohort not in periods.labels[:cohorts]:
         raise InvalidRequest("$.cell.cohort", "not the first day of a cohort of this request")
+    cohort = periods.labels.index(cell.cohort)
     if cell.period is not None and cell.period >= len(columns):
         raise InvalidRequest(
             "$.cell.period", f"the last column of this request is {len(columns) - 1}"
         )
-    if cell.lost and cell.period is None:
-        raise InvalidRequest("$.cell.lost", "needs a period")
-    key = breakdowns.key_of_cell(cell.breakdown, cell.other, query.breakdown)
-    top = await _top(ask, query) if cell.other else None
+    wanted, unwanted = [-1], list[int]()
+    if cell.first_return is not None:
+        if cell.period is not None or cell.lost:
+            raise InvalidRequest("$.cell.first_return", "only without period and lost")
+        if cell.first_return > params.last_period():
+            raise InvalidRequest(
+                "$.cell.first_return", f"the last period of this request is {params.last_period()}"
+            )
+        wanted.append(FIRST_RETURN + cell.first_return)
+    elif cell.period is not None:
+        (unwanted if cell.lost else wanted).append(cell.period)
+    elif cell.lost:
+        ended = _mature_periods(ask, params, periods, cohort)
+        if ended < 2:
+            raise InvalidRequest(
+                "$.cell.lost", "no period after this cohort's has ended yet; name a period"
+            )
+        unwanted = [FIRST_RETURN + n for n in range(1, ended)]
+    key = breakdowns.key_of_cell(cell.breakdown, cell.other, params.breakdown)
+    top = await _top(ask, params, ask.range) if cell.other else None
     if cell.other and top is None:
         raise InvalidRequest("$.cell.other", "this answer has no `other`: all values are shown")
     bindings = ask.bindings()
-    cells = _cells(ask, query, bindings, periods, top)
-    bindings.named("cell_cohort", periods.labels.index(cell.cohort), "UInt16")
-    bindings.named("cell_number", -1 if cell.period is None else cell.period, "Int32")
-    bindings.named("lost", cell.lost, "Bool")
+    bindings.named("cell_cohort", cohort, "UInt16")
+    bindings.named("wanted", wanted, "Array(Int32)")
+    bindings.named("unwanted", unwanted, "Array(Int32)")
     in_key = "1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}"
-    return UserSelect(
-        "retention.users", load_sql("retention.users", cells=cells, in_key=in_key), bindings
+    sql = load_sql(
+        "retention.users",
+        patterns=patterns_sql(ask, params, bindings, periods, ask.range, top),
+        in_key=in_key,
+        **cells_of_sql(params, periods, bindings),
     )
+    return UserSelect("retention.users", sql, bindings)
 
 
 def table(result: Row) -> list[Row]:
@@ -338,6 +440,14 @@ def table(result: Row) -> list[Row]:
                     "returned": returned,
                     "rate": line["rates"][n],
                     "mature": line["mature"][n],
+                    **(
+                        {
+                            "measured": line["measured"][n],
+                            "measured_per_user": line["measured_per_user"][n],
+                        }
+                        if "measured" in line
+                        else {}
+                    ),
                 }
             )
     return rows

@@ -1,12 +1,10 @@
 -- retention.hits_bracket: mode "bracket": columns with a returning event in one of the periods of the bracket.
--- Caller: query_api/retention.py _cells()
--- Params: bracket_from, bracket_to Array(UInt16): periods after the cohort's, both included
+-- Caller: query_api/retention_sql.py cells_of_sql()
+-- Params: column_from, column_to Array(UInt16): periods after the cohort's, both included
 -- Rows:   Array(Int32)
 arrayFilter(
-    n -> arrayExists(
-        period -> period >= cohort_and_key.1 + {bracket_from:Array(UInt16)}[n + 1]
-            AND period <= cohort_and_key.1 + {bracket_to:Array(UInt16)}[n + 1],
-        returning_periods
+    column -> arrayExists(
+        n -> n BETWEEN {column_from:Array(UInt16)}[column + 1] AND {column_to:Array(UInt16)}[column + 1], returns
     ),
-    arrayMap(n -> toInt32(n), range(length({bracket_from:Array(UInt16)})))
+    arrayMap(column -> toInt32(column), range(length({column_from:Array(UInt16)})))
 )

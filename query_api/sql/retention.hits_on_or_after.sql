@@ -1,18 +1,8 @@
--- retention.hits_on_or_after: columns n with a returning event in period cohort + n or later.  Caller: query_api/retention.py
--- Params: periods UInt16 (the last one asked for)
+-- retention.hits_on_or_after: columns n with a returning event in period n or later.
+-- Caller: query_api/retention_sql.py cells_of_sql()
+-- Params: none
 -- Rows:   Array(Int32): 0 up to the last period with a returning event
 arrayMap(
     n -> toInt32(n),
-    range(
-        arrayMax(
-            arrayMap(
-                period -> if(
-                    period >= cohort_and_key.1 AND period <= cohort_and_key.1 + {periods:UInt16},
-                    toInt32(period) - cohort_and_key.1 + 1,
-                    0
-                ),
-                arrayPushBack(returning_periods, toUInt16(65535))
-            )
-        )
-    )
+    range(if(empty(returns), 0, arrayMax(returns) + 1))
 )

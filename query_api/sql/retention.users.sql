@@ -1,14 +1,27 @@
 -- retention.users: the users of a cell.  Caller: query_api/retention.py users()
--- Params: those of retention.cells; cell_cohort UInt16, cell_number Int32 (-1: the cohort), lost Bool; fragments cells, in_key
--- Rows:   user UInt64, each once; lost: those of the cohort who are not in the cell
+-- Params: those of retention.patterns; cell_cohort UInt16, wanted, unwanted Array(Int32) (cells as in retention.counts: in all
+--         of the ones, in none of the others); fragments patterns, returns, hits, first_return, in_key
+-- Rows:   user UInt64, each once
 -- Source: the same rows that retention.counts counts.
 SELECT user
 FROM
 (
-    {{cells}}
+    SELECT
+        user,
+        arrayConcat([toInt32(-1)], {{hits}}, {{first_return}}) AS cells
+    FROM
+    (
+        SELECT
+            user,
+            key,
+            {{returns}} AS returns
+        FROM
+        (
+            {{patterns}}
+        )
+        WHERE cohort = {cell_cohort:UInt16}
+    )
+    WHERE {{in_key}}
 )
-WHERE cohort = {cell_cohort:UInt16}
-    AND cell IN (-1, {cell_number:Int32})
-    AND {{in_key}}
-GROUP BY user
-HAVING if({lost:Bool}, max(cell) = -1, max(cell) = {cell_number:Int32})
+WHERE hasAll(cells, {wanted:Array(Int32)})
+    AND NOT hasAny(cells, {unwanted:Array(Int32)})

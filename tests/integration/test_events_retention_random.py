@@ -200,6 +200,15 @@ def test_events_equal_their_definition(
     initial=st.sampled_from(sorted(SELECTORS)),
     returning=st.sampled_from(sorted(SELECTORS)),
     breakdown=st.sampled_from([[], ["platform"]]),
+    axes=st.sampled_from(
+        [
+            {},
+            {},
+            {"period_zero": "repeated"},
+            {"period_counts": "elapsed"},
+            {"period_counts": "elapsed_from_hour"},
+        ]
+    ),
 )
 @EXAMPLES
 def test_retention_equals_its_definition(
@@ -217,6 +226,7 @@ def test_retention_equals_its_definition(
     initial,
     returning,
     breakdown,
+    axes,
 ):
     app_id, rows, identity = world.store(log, bindings)
     brackets = brackets if mode == "bracket" else None
@@ -234,6 +244,7 @@ def test_retention_equals_its_definition(
         identity_mode=identity_mode,
         initial=SELECTORS[initial][1],
         returning=SELECTORS[returning][1],
+        **axes,
     )
     body = {
         "time_range": {"from": str(range_[0]), "to": str(range_[1])},
@@ -247,22 +258,34 @@ def test_retention_equals_its_definition(
         "initial": SELECTORS[initial][0],
         "returning": SELECTORS[returning][0],
         "breakdown": breakdown,
+        "measure": {**SELECTORS[returning][0], "field": "properties.price"},
+        **axes,
     }
     note(f"{body}")
     result = world.ask("retention", app_id, body)
 
-    found: dict[str, tuple[int, list[int]]] = {}
+    found: dict[str, list] = {}
     for line in result["cohorts"]:  # the rows of a breakdown add up to the cohort
-        size, returned = found.get(line["cohort"], (0, [0] * len(line["returned"])))
-        pairs = zip(returned, line["returned"], strict=True)
-        found[line["cohort"]] = (size + line["size"], [a + b for a, b in pairs])
+        numbers = [line["size"], line["lost"], *line["returned"], *line["first_returned"]]
+        numbers += line["measured"]
+        before = found.get(line["cohort"], [0] * len(numbers))
+        found[line["cohort"]] = [
+            None if b is None else a + b for a, b in zip(before, numbers, strict=True)
+        ]
+    last = len(next(iter(expected.values())).first_returned) - 1
+    lost = {day: c.size - len(c.returned_later) if last else None for day, c in expected.items()}
     if breakdown and not result["cohorts"]:
-        assert all(size == 0 for size, _ in expected.values())
+        assert all(cohort.size == 0 for cohort in expected.values())
     else:
-        assert found == expected
-    cohort_day, (size, returned) = max(expected.items(), key=lambda item: item[1][0])
-    for period, number in ((None, size), (len(returned) - 1, returned[-1])):
-        page = world.ask(
-            "retention/users", app_id, body | {"cell": {"cohort": cohort_day, "period": period}}
-        )
+        assert found == {
+            day: [c.size, lost[day], *c.returned, *c.first_returned, *c.measured]
+            for day, c in expected.items()
+        }
+    cohort_day, largest = max(expected.items(), key=lambda item: item[1].size)
+    cells = [({}, largest.size), ({"period": len(largest.returned) - 1}, largest.returned[-1])]
+    if last:
+        cells.append(({"lost": True}, lost[cohort_day]))
+        cells.append(({"first_return": last}, largest.first_returned[last]))
+    for cell, number in (cells[len(rows) % len(cells)], cells[-1]):
+        page = world.ask("retention/users", app_id, body | {"cell": {"cohort": cohort_day, **cell}})
         assert page["total"] == len(page["users"]) == number

@@ -52,6 +52,8 @@ QUESTIONS = [
             {"mode": "on"},
             {"mode": "on_or_after"},
             {"mode": "bracket", "brackets": [[1, 2]]},
+            {"periods": 70, "period_zero": "repeated"},
+            {"period_counts": "elapsed", "measure": {"field": "properties.price"}},
         )
         for part, cell in (("", {}), ("/users", {"cell": {"cohort": "2026-10-01"}}))
     ],

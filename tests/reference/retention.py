@@ -1,9 +1,27 @@
 """Retention as its definition says, user by user, cohort by cohort; slow and obvious."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from reference.people import Identity, Matches, Row, by_person, local_day, next_period, period_of
+
+HOUR_MS = 3_600_000
+UNIT_MS = {"day": 24 * HOUR_MS, "week": 7 * 24 * HOUR_MS, "month": 30 * 24 * HOUR_MS}
+
+
+@dataclass
+class Cohort:
+    """What is known of one cohort: sizes, returned users and sums by column, first returns by period."""
+
+    returned: list[int]
+    first_returned: list[int]
+    measured: list[float]
+    size: int = 0
+    members: set[int] = field(default_factory=set)
+    returned_later: set[int] = field(default_factory=set)
 
 
 def retention(
@@ -21,37 +39,96 @@ def retention(
     identity_mode: str,
     initial: Matches,
     returning: Matches,
-) -> dict[str, tuple[int, list[int]]]:
-    """First day of each cohort to (size, returned)."""
+    period_counts: str = "calendar",
+    period_zero: str = "any",
+) -> dict[str, Cohort]:
+    """First day of each cohort to its numbers. The measure: sum of ``price`` over the returning events."""
     zone_info = ZoneInfo(zone)
     calendar = [period_of(first_day, unit)]
     while next_period(calendar[-1], unit) <= last_day:
         calendar.append(next_period(calendar[-1], unit))
     cohorts = list(calendar)
-    for _ in range(1 + (max(b for _, b in brackets) if brackets else periods)):
+    last_period = max(b for _, b in brackets) if brackets else periods
+    for _ in range(1 + last_period):
         calendar.append(next_period(calendar[-1], unit))
     columns = brackets or [[n, periods if mode == "on_or_after" else n] for n in range(periods + 1)]
 
-    table: dict[str, tuple[int, list[int]]] = {}
+    def day(event: Row) -> date:
+        return local_day(event["occurred_at"], zone_info)
+
+    table: dict[str, Cohort] = {}
     people = by_person(rows, identity, identity_mode)
     for number, start in enumerate(cohorts):
-        size = 0
-        returned = [0] * len(columns)
-        for events in people.values():
-            initial_days = [local_day(e["occurred_at"], zone_info) for e in events if initial(e)]
+        found = Cohort([0] * len(columns), [0] * (last_period + 1), [0.0] * len(columns))
+        for person, events in people.items():
+            starts = [e for e in events if initial(e)]
             if cohort == "first":
-                initial_days = initial_days[:1]
-            if not any(
-                first_day <= d <= last_day and period_of(d, unit) == start for d in initial_days
-            ):
+                starts = starts[:1]
+            starts = [
+                e
+                for e in starts
+                if first_day <= day(e) <= last_day and period_of(day(e), unit) == start
+            ]
+            if not starts:
                 continue
-            size += 1
-            active = {
-                period_of(local_day(e["occurred_at"], zone_info), unit)
-                for e in events
-                if returning(e)
-            }
+            found.size += 1
+            found.members.add(person)
+
+            period = partial(
+                _period,
+                periods=calendar[number : number + last_period + 1],
+                began_ms=starts[0]["occurred_at"],
+                unit=unit,
+                period_counts=period_counts,
+                day=day,
+            )
+            active = {period(e) for e in events if returning(e)} - {None}
+            if period_zero == "repeated":
+                own = [e for e in events if period(e) == 0]
+                is_repeated = any(
+                    a is not b and a in starts_of(own, initial, first_day, last_day, day)
+                    for a in own
+                    for b in own
+                    if returning(b)
+                )
+                if not is_repeated:
+                    active -= {0}
             for n, (first, last) in enumerate(columns):
-                returned[n] += any(calendar[number + k] in active for k in range(first, last + 1))
-        table[start.isoformat()] = (size, returned)
+                found.returned[n] += any(k in active for k in range(first, last + 1))
+                found.measured[n] += sum(
+                    e["properties_number"].get("price", 0)
+                    for e in events
+                    if returning(e) and period(e) in range(first, last + 1)
+                )
+            later = [n for n in active if n > 0]
+            if later:
+                found.first_returned[min(later)] += 1
+                found.returned_later.add(person)
+        table[start.isoformat()] = found
     return table
+
+
+def _period(
+    event: Row,
+    *,
+    periods: list[date],
+    began_ms: int,
+    unit: str,
+    period_counts: str,
+    day: Callable[[Row], date],
+) -> int | None:
+    """Number of an event's period after the cohort's; None before and after all of them."""
+    if period_counts == "calendar":
+        start = period_of(day(event), unit)
+        return periods.index(start) if start in periods else None
+    if period_counts == "elapsed_from_hour":
+        began_ms -= began_ms % HOUR_MS
+    n = (event["occurred_at"] - began_ms) // UNIT_MS[unit]
+    return n if 0 <= n < len(periods) else None
+
+
+def starts_of(
+    events: list[Row], initial: Matches, first_day: date, last_day: date, day: Callable[[Row], date]
+) -> list[Row]:
+    """The initial events of the range among some events."""
+    return [e for e in events if initial(e) and first_day <= day(e) <= last_day]
