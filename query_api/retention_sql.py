@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from query_api import breakdowns, source
 from query_api.breakdowns import Key
+from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range
@@ -132,7 +133,9 @@ def patterns_sql(
         value = "toFloat64(1)"
         if params.measure.field is not None:
             read = field_sql(params.measure.field, "$.measure.field", bindings)
-            value = f"toFloat64(if({read.has_number}, {read.number or 0}, 0))"
+            if read.number is None:
+                raise InvalidRequest("$.measure.field", "this field is never a number")
+            value = f"toFloat64(if({read.has_number}, {read.number}, 0))"
     key = breakdowns.top_sql(breakdowns.key_sql(params.breakdown, bindings), top, bindings)
     key = breakdowns.pack_sql(key) if params.breakdown else "''"
     starts = periods.starts_ms
