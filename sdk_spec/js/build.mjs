@@ -28,6 +28,7 @@ const INTERNAL_NAMES = [
   'enterOptions',
   'sceneMark',
   'wrapRegister',
+  'account',
   'listen',
   'post',
   'retryAfterMs',
@@ -103,7 +104,17 @@ async function bundle(platform, name) {
     ecma: 2018,
     format: { ascii_only: true },
     mangle: { properties: { regex: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`), keep_quoted: true } },
-    compress: { passes: 3, unsafe_arrows: true, unsafe_methods: true, pure_getters: true },
+    // The last four make the text longer and, gzipped, 30 bytes shorter.
+    compress: {
+      passes: 5,
+      unsafe_arrows: true,
+      unsafe_methods: true,
+      pure_getters: true,
+      inline: 1,
+      sequences: false,
+      hoist_funs: true,
+      booleans: false,
+    },
   });
   const cjs = toCommonJs(esm);
   writeFileSync(new URL(`dist/${name}.mjs`, root), esm);

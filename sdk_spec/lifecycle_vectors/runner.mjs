@@ -3,8 +3,9 @@
  *
  * A driver is an object with one method for each step name of vector.schema.json (`launch(step)`, `track(step)`, …; a
  * method may be async), and besides: `requests`, the bodies of all requests so far in order; `isTaken(index)`, whether
- * that request was answered with a 200 of the collector; `shared`, what the share hook returned. Time is the driver's:
- * `wait` may move a fake clock or really wait.
+ * that request was answered with a 200 of the collector; `refusedIds`, the ids of the events that such an answer refused;
+ * `stats()`, the SDK's own counts; `told`, the ids it told the app as refused (servers); `shared`, what the share hook returned. Time is the driver's: `wait` may move a fake
+ * clock or really wait.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -60,6 +61,12 @@ export function difference(expected, actual, names, path) {
   return expected === actual ? [] : [`${path}: expected ${show(expected)}, got ${show(actual)}`];
 }
 
+/** A step or an expected event with `times`, written out; `"<i>"` counts from `from` or 0. */
+export function repeated({ times, from = 0, ...one }) {
+  if (times === undefined) return [one];
+  return Array.from({ length: times }, (_, i) => JSON.parse(JSON.stringify(one).replaceAll('"<i>"', String(from + i))));
+}
+
 /** Each event of the requests once, in order of arrival, with the ids of its envelope where it has none of its own. */
 export function eventsOf(requests) {
   const events = new Map();
@@ -81,12 +88,13 @@ export async function play(vector, driver) {
     if (step.do === 'expect_requests') {
       if (driver.requests.length !== step.count)
         faults.push(`step ${index}: expected ${step.count} request(s) so far, got ${driver.requests.length}`);
-    } else await driver[step.do](step);
+    } else for (const one of repeated(step)) await driver[step.do](one);
   }
-  const { expected } = vector;
+  const expected = { ...vector.expected, events: vector.expected.events.flatMap(repeated) };
   const names = new Map();
   // What a collector that took nothing in the end has, is nothing: requests that were dropped do not count.
-  const events = eventsOf(driver.requests.filter((_, index) => driver.isTaken(index)));
+  const taken = eventsOf(driver.requests.filter((_, index) => driver.isTaken(index)));
+  const events = taken.filter((event) => !(driver.refusedIds || []).includes(event.event_id));
   const got = events.map((event) => event.event).join(' ');
   const wanted = expected.events.map((event) => event.event).join(' ');
   if (got !== wanted) return [...faults, `events: expected ${wanted || 'none'}, got ${got || 'none'}`];
@@ -95,6 +103,17 @@ export async function play(vector, driver) {
   );
   if (expected.requests !== undefined && driver.requests.length !== expected.requests)
     faults.push(`expected ${expected.requests} request(s), got ${driver.requests.length}`);
+  if (expected.batch_sizes) {
+    const sizes = driver.requests.map((request) => request.events.length);
+    faults.push(...difference(expected.batch_sizes, sizes, names, 'batch_sizes'));
+  }
+  if (expected.stats) {
+    const { dropped, ...counts } = expected.stats;
+    const stats = driver.stats();
+    faults.push(...difference(counts, stats, names, 'stats'));
+    faults.push(...difference(Object.entries(dropped), Object.entries(stats.dropped), names, 'stats.dropped'));
+  }
+  if (expected.refused) faults.push(...difference(expected.refused, driver.told, names, 'refused'));
   if (expected.same_event_ids_in_every_request) {
     const idsOf = (request) => request.events.map((event) => event.event_id).join();
     if (driver.requests.length < 2 || new Set(driver.requests.map(idsOf)).size !== 1)

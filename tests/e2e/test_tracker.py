@@ -84,7 +84,7 @@ def test_signed_batches_are_accepted_by_whatever_clock(
     before = len(system.event_ids())
     told: list[str] = []
     client = tracker(system, key_id=WRITE_KEY_ID, on_rejected=lambda _, code, __: told.append(code))
-    client._clock_offset_ms = clock_error_ms
+    client._delivery.clock_offset_ms = clock_error_ms
     for number in range(30):  # more than is sent without compression
         client.track("x", user_id="u1", event_id=f"signed-{clock_error_ms}-{number}")
 

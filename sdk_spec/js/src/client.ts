@@ -225,9 +225,10 @@ export function createClient(platform: Platform): Client {
   function decide(decision: 'granted' | 'denied'): void {
     if (consent === decision) return;
     note(`consent ${decision}`);
-    platform.write(key('consent'), decision);
     if (decision === 'granted') grant();
     else deny();
+    // After the queue is cleared: where storage was full, the refusal has room now.
+    platform.write(key('consent'), decision);
   }
 
   function start(options: Options): void {
@@ -239,8 +240,7 @@ export function createClient(platform: Platform): Client {
     const { eventsUrl, isAuto } = config;
     sessions = createSessionKeeper(platform, key('session'), config.sessionTimeoutMs, Date.now());
     store = createEventStore(platform, key('queue'), config.maxQueueEvents, note);
-    consent = config.consent;
-    if (consent !== 'denied') consent = (platform.read(key('consent')) as Consent | undefined) || consent;
+    consent = (platform.read(key('consent')) as Consent | undefined) || config.consent;
     note(`started, consent ${consent}`, eventsUrl);
     if (consent === 'granted') grant();
     else if (consent === 'denied') deny();

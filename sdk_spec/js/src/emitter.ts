@@ -137,6 +137,8 @@ export function createEmitter({
       // Sending it again would not help: a wrong key, a wrong app, a body the collector cannot read.
       store.remove(batch);
       store.countDrop('refused', batch.length);
+      // One event was too large by itself: the others are not.
+      batchLimit = MAX_BATCH_EVENTS;
       note(`answer ${status}`, body);
     } else {
       retryLater(status, answer && answer.retryAfterMs);

@@ -62,9 +62,7 @@ export interface ContextInput {
 
 /** Replace lone surrogates, which are no valid Unicode: a strict server refuses the whole body for one. */
 function wellFormed(value: string): string {
-  return value.replace(/[\ud800-\udbff][\udc00-\udfff]|[\ud800-\udfff]/g, (unit) =>
-    unit.length === 2 ? unit : '\ufffd',
-  );
+  return value.replace(/[\ud800-\udfff]/gu, '\ufffd');
 }
 
 function clip(value: unknown, chars: number): string | undefined {
@@ -72,11 +70,14 @@ function clip(value: unknown, chars: number): string | undefined {
   return wellFormed(String(value).slice(0, chars));
 }
 
+/** What the collector refuses in an id: control, zero-width and direction characters, line separators, lone surrogates. */
+const INVISIBLE = /[\0-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufeff]/u;
+
 /** An id as the wire takes it, or `undefined`: 1 to 128 printable characters. Never shortened, that would merge users. */
 export function asId(value: unknown): string | undefined {
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;
   const id = String(value).trim();
-  return id && id.length <= MAX_ID_CHARS && !/[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/.test(id) ? id : undefined;
+  return id && id.length <= MAX_ID_CHARS && !INVISIBLE.test(id) ? id : undefined;
 }
 
 /** Clamped difference of two wall-clock times: the clock may be set in between. At most a day. */

@@ -371,6 +371,43 @@ test('consent: a decision outlives the run and wins over the option', () => {
   assert.deepEqual(phone.collector.names(), FIRST_VISIT);
 });
 
+test('consent: an agreement outlives the run also where the app begins with `denied`', () => {
+  const phone = new Phone();
+  phone.start({ consent: 'denied' }).sdk.optIn();
+  phone.settle();
+  phone.collector.stored = [];
+  phone.start({ consent: 'denied' });
+  phone.settle();
+
+  assert.deepEqual(phone.collector.names(), FIRST_VISIT);
+});
+
+test('consent: a refusal is stored where the queue had filled the storage', () => {
+  const phone = new Phone();
+  phone.collector.fail('refused');
+  const run = phone.start();
+  for (let i = 0; i < 50; i++) run.sdk.track('buy', { i });
+  phone.clock.advance(1_000);
+  const write = run.host['setStorageSync'] as (key: string, value: string) => void;
+  run.host['setStorageSync'] = (key: string, value: string) => {
+    if (phone.storage.has('scenetrail_wxapp0001_queue')) throw new Error('full');
+    write(key, value);
+  };
+  run.sdk.optOut();
+
+  assert.deepEqual([...phone.storage], [['scenetrail_wxapp0001_consent', 'denied']]);
+});
+
+test('an id with a character that nobody sees is no id: the collector would refuse the whole batch for it', () => {
+  const phone = new Phone();
+  const run = phone.start({ autoTrack: false });
+  for (const userId of ['u\u200b1', 'u\u202e1', 'u\ufeff1', 'u\u20281', 'u\ud83d1']) run.sdk.identify({ userId });
+  run.sdk.track('点击🔥');
+  phone.settle();
+
+  assert.deepEqual(phone.collector.names(), ['点击🔥']);
+});
+
 test('opting in after opting out starts with new ids', () => {
   const phone = new Phone();
   const run = phone.start();

@@ -10,6 +10,7 @@ const FOLDER = new URL('../../../lifecycle_vectors/', import.meta.url);
 /** Translates the steps of a vector to a phone with one mini-program. */
 class PhoneDriver {
   readonly shared: unknown[] = [];
+  readonly refusedIds: string[] = [];
   readonly #phone: Phone;
   readonly #options: Json;
   readonly #replies: boolean[] = [];
@@ -18,7 +19,9 @@ class PhoneDriver {
 
   constructor(platform: PlatformKey, options: Json) {
     this.#phone = new Phone({ platform });
-    this.#options = options;
+    this.#options = Object.fromEntries(
+      Object.entries(options).map(([name, value]) => [name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase()), value]),
+    );
     this.answer({ status: 200 });
   }
 
@@ -54,19 +57,23 @@ class PhoneDriver {
   set_user = ({ properties }: Json): void => this.#run.sdk.setUser(properties);
   opt_in = (): void => this.#run.sdk.optIn();
   opt_out = (): void => this.#run.sdk.optOut();
-  answer({ status, retry_after_s: retryAfter, body }: Json): void {
-    this.#phone.collector.reply = (request) => {
-      const isTaken = status === 200 && body === undefined;
+  flush = (): void => this.#run.sdk.flush();
+  set_clock = ({ ms }: Json): void => this.#phone.clock.jump(ms);
+  stats = (): Json => JSON.parse(JSON.stringify(this.#run.sdk.getStats()));
+  answer({ status, retry_after_s: retryAfter, body, refuse = [], too_large: tooLarge = [] }: Json): void {
+    this.#phone.collector.reply = ({ events }) => {
+      const isTooLarge = events.some(({ event }: Json) => tooLarge.includes(event));
+      const isTaken = status === 200 && body === undefined && !isTooLarge;
       this.#replies.push(isTaken);
       if (status === 'none') return 'refused';
+      if (isTooLarge) return { status: 413 };
+      const refused = events.filter(({ event }: Json) => isTaken && refuse.includes(event));
+      this.refusedIds.push(...refused.map((event: Json) => event['event_id']));
+      const [accepted, rejected] = [events.length - refused.length, refused.length];
       return {
         status,
         headers: retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) },
-        body:
-          body ??
-          (isTaken
-            ? { request_id: 'r', accepted: request['events'].length, duplicates: 0, rejected: 0, errors: [] }
-            : undefined),
+        body: body ?? (isTaken ? { request_id: 'r', accepted, duplicates: 0, rejected, errors: [] } : undefined),
       };
     };
   }
@@ -75,9 +82,11 @@ class PhoneDriver {
 
 const vectors = loadVectors(FOLDER) as { name: string; vector: Json }[];
 
-test('there are vectors', () => assert.ok(vectors.length >= 20));
+test('there are vectors', () => assert.ok(vectors.length >= 36));
 
 for (const { name, vector } of vectors) {
+  // A mini-program is killed without a word, and the ids of its events are the library's.
+  if (vector['needs'].includes('server')) continue;
   for (const platform of PLATFORM_KEYS) {
     if (vector['platform'] && vector['platform'] !== platform) continue;
     test(`${name} on ${platform}`, async () =>
