@@ -162,6 +162,7 @@ async def session(request: web.Request) -> web.Response:
             "signed_in": True,
             "token_id": token.token_id,
             "project": token.project,
+            "whole_project": not token.app_ids,
             "apps": apps,
             "server_now_ms": time.time_ns() // 1_000_000,
         }

@@ -52,6 +52,12 @@ export async function post(path, body, signal) {
   return (await send(path, { ...withBody("POST", body), signal })).json();
 }
 
+/** POST a JSON text as it stands, with further headers. */
+export async function postText(path, text, headers) {
+  const options = withBody("POST", null);
+  return (await send(path, { ...options, headers: { ...options.headers, ...headers }, body: text })).json();
+}
+
 export async function replace(path, body) {
   return (await send(path, withBody("PUT", body))).json();
 }

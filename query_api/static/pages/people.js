@@ -1,13 +1,13 @@
 // People: find one by id or by what they did; who it is, where each fact comes from, what they did, why the ids are one person.
 
-import { get } from "../api.js";
+import { get, post } from "../api.js";
 import { h, put } from "../dom.js";
 import { instant, number, plain } from "../format.js";
 import { eventTitle, platformTitle, t } from "../i18n.js";
 import { eventPicker, rangePicker } from "../pickers.js";
 import { common, definitionList, errorNotice, filterSection, panel } from "../report.js";
 import { addressOf, shared, zone } from "../state.js";
-import { button, notice, table } from "../widgets.js";
+import { button, dialog, notice, table, textInput, toast } from "../widgets.js";
 import { groupTitle } from "./overview.js";
 
 export default function people(context) {
@@ -102,12 +102,12 @@ function strongest(row) {
 
 // --- One person ------------------------------------------------------------------
 
-function person({ state, set, has }) {
+function person({ state, set, has, session }) {
   const who = state.user ? { user: state.user } : { id: state.id };
   const apps = state.apps?.length ? { app_ids: state.apps } : {};
   const body = { ...apps, ...who, timezone: zone() };
   return [
-    panel({ title: t("用户画像|Profile"), report: "profile", body, wide: true, render: (answer) => [profile(answer.result), why(answer.result)] }),
+    panel({ title: t("用户画像|Profile"), report: "profile", body, wide: true, render: (answer) => [profile(answer.result), why(answer.result, session.whole_project)] }),
     has("timeline")
       ? panel({
           title: t("行为序列|Timeline"),
@@ -181,24 +181,26 @@ function profile(result) {
   ];
 }
 
-/** Why the ids are one person, asked when it is opened. */
-function why(result) {
+/** Why the ids are one person, asked when it is opened. mayUnbind: the token is for the whole project. */
+function why(result, mayUnbind) {
   const [first] = ORDER.flatMap((kind) => result.ids.filter((one) => one.kind === kind));
   if (!first) return null;
   const place = h("div");
+  async function load() {
+    try {
+      const answer = await get(`/v1/identity/${encodeURIComponent(`${first.kind}:${first.id}`)}/explain`);
+      const found = answer.result.persons.find((p) => p.user === result.user) ?? answer.result.persons[0];
+      put(place, explained(found, mayUnbind ? load : null), h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(answer.semantics)));
+    } catch (error) {
+      put(place, errorNotice(error, load));
+    }
+  }
   return h(
     "details",
     {
       class: "more-options why",
-      onToggle: async (event) => {
-        if (!event.target.open || place.childElementCount) return;
-        try {
-          const answer = await get(`/v1/identity/${encodeURIComponent(first.id)}/explain`);
-          const found = answer.result.persons.find((p) => p.user === result.user) ?? answer.result.persons[0];
-          put(place, explained(found), h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(answer.semantics)));
-        } catch (error) {
-          put(place, errorNotice(error));
-        }
+      onToggle: (event) => {
+        if (event.target.open && !place.childElementCount) load();
       },
     },
     h("summary", {}, t("为什么这些编号是同一个人|Why these ids are one person")),
@@ -206,20 +208,80 @@ function why(result) {
   );
 }
 
-function explained(found) {
+const WHY_NOT = {
+  unbound: "已被拆开|taken apart",
+  joined_by_others: "已被拆开，但仍由其他绑定相连|taken apart, joined by others still",
+  conflict: "编号冲突|conflict",
+  not_followed: "绑定太多或尚未处理|too many bindings, or not seen yet",
+};
+
+/** again: asks once more after two ids were taken apart; null where the token may not do that. */
+function explained(found, again) {
   const side = (one) => h("span", {}, h("span", { class: "muted" }, `${one.kind} `), h("code", {}, one.id));
-  const columns = [
+  const pair = [
     { name: "id", title: t("编号|Id"), cell: (r) => side(r.id) },
     { name: "other", title: t("一起出现的编号|Seen together with"), cell: (r) => side(r.other) },
+  ];
+  const columns = [
+    ...pair,
     { name: "events", title: t("次数|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
     { name: "evidence", title: t("依据|Evidence"), cell: (r) => h("span", {}, instant(r.evidence.occurred_at, zone()), " ", h("code", { class: "muted clip", title: r.evidence.event_id }, r.evidence.event_id)) },
   ];
   return [
-    found.bindings.length ? table(t("绑定|Bindings"), columns, found.bindings) : h("p", { class: "muted" }, t("只有一个编号|There is only one id")),
+    found.bindings.length
+      ? table(t("绑定|Bindings"), [...columns, ...(again ? [{ name: "unbind", title: t("操作|Action"), cell: (r) => button(t("拆开|Take apart"), () => unbind(r, side, again), { class: "button small", "aria-label": t("拆开 {id} 与 {other}|Take {id} and {other} apart", { id: r.id.id, other: r.other.id }) }) }] : [])], found.bindings)
+      : h("p", { class: "muted" }, t("只有一个编号|There is only one id")),
     found.not_merged.length
-      ? [h("h3", { class: "sub" }, t("没有合并|Not merged")), table(t("没有合并|Not merged"), [...columns, { name: "why", title: t("原因|Why"), cell: (r) => h("span", { class: "badge warn" }, r.why) }], found.not_merged)]
+      ? [h("h3", { class: "sub" }, t("没有合并|Not merged")), table(t("没有合并|Not merged"), [...columns, { name: "why", title: t("原因|Why"), cell: (r) => h("span", { class: "badge warn", title: r.because }, t(WHY_NOT[r.why] ?? r.why)) }], found.not_merged)]
       : null,
+    found.unbindings?.length
+      ? [
+          h("h3", { class: "sub" }, t("拆开记录|Taken apart")),
+          table(
+            t("拆开记录|Taken apart"),
+            [
+              ...pair,
+              { name: "at", title: t("时间|Time"), cell: (r) => instant(r.unbound_at, zone()), value: (r) => r.unbound_at },
+              { name: "reason", title: t("原因|Reason"), cell: (r) => r.reason },
+              { name: "by", title: t("令牌|Token"), cell: (r) => h("code", { class: "muted" }, r.unbound_by) },
+            ],
+            found.unbindings,
+          ),
+        ]
+      : null,
+    again ? null : h("p", { class: "legend" }, t("拆开编号需要整个项目的令牌。|Taking ids apart needs a token for the whole project.")),
   ];
+}
+
+function unbind(pair, side, again) {
+  const reason = textInput(t("原因|Reason"), "", () => {}, { maxlength: 1000, required: true, autofocus: true });
+  const fault = h("div");
+  const given = ({ kind, id, app_id: app }) => ({ kind, id, ...(app ? { app_id: app } : {}) });
+  const box = dialog(
+    t("拆开这两个编号？|Take these two ids apart?"),
+    h("p", {}, side(pair.id), " · ", side(pair.other)),
+    h("p", { class: "muted" }, t("此前的事件不再把它们绑在一起；以后的事件若同时带有两者会再次绑定。约一秒后人会重新计算，所有报表随之改变。|Events up to now bind them no longer; a later event with both binds them again. The persons are worked out anew within about a second, and every report follows.")),
+    h(
+      "form",
+      {
+        class: "form",
+        onSubmit: async (event) => {
+          event.preventDefault();
+          try {
+            await post("/v1/identity/unbind", { id: given(pair.id), other: given(pair.other), reason: reason.querySelector("input").value.trim() });
+            box.close();
+            toast(t("已拆开|Taken apart"));
+            await again();
+          } catch (error) {
+            put(fault, errorNotice(error));
+          }
+        },
+      },
+      reason,
+      fault,
+      h("button", { type: "submit", class: "button danger" }, t("拆开|Take apart")),
+    ),
+  );
 }
 
 function timeline(result) {

@@ -1,12 +1,12 @@
 // Data quality: what was refused and why, how late events come, whose clocks are wrong, which ids conflict.
 
-import { get } from "../api.js";
+import { get, postText } from "../api.js";
 import { h, put } from "../dom.js";
 import { duration, instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { definitionList, errorNotice } from "../report.js";
+import { definitionList, errorNotice, section as asked } from "../report.js";
 import { zone } from "../state.js";
-import { dialog, notice, segmented, table } from "../widgets.js";
+import { button, check, dialog, field, notice, segmented, table, toast } from "../widgets.js";
 
 export default function quality({ state, set, session, main }) {
   const days = state.days ?? 7;
@@ -39,6 +39,118 @@ export default function quality({ state, set, session, main }) {
       h("span", { class: "muted" }, t("按到达时间|by arrival")),
     ),
     place,
+    deadLetters({ state, set, nameOf, days }),
+  );
+}
+
+// --- Sending refused events again ----------------------------------------------------
+
+/** Write keys given in this tab, by app: never kept anywhere else. */
+const keys = new Map();
+const LISTED = 50;
+
+function deadLetters({ state, set, nameOf, days }) {
+  const query = new URLSearchParams([
+    ["since", new Date(Math.floor(Date.now() / 60_000) * 60_000 - days * 86_400_000).toISOString()],
+    ["limit", String(LISTED)],
+    ...(state.code ? [["code", state.code]] : []),
+    ...(state.redriven ? [["redriven", "true"]] : []),
+    ...(state.apps ?? []).map((id) => ["app_id", id]),
+  ]);
+  const card = asked({
+    title: t("修复与重投|Repair and send again"),
+    name: "dead-letters",
+    load: () => get(`/v1/dead-letters?${query}`),
+    actions: [
+      state.code ? button(t("原因：{code}，看全部|Reason: {code}, show all", { code: state.code }), () => set({ code: undefined }), { class: "button ghost small" }) : null,
+      check(t("包括已重投的|With those sent again"), state.redriven === true, (on) => set({ redriven: on || undefined })),
+    ].filter(Boolean),
+    render: (answer) => {
+      const rows = answer.result.dead_letters;
+      if (!rows.length) return notice("empty", t("没有待修复的事件|Nothing to repair"));
+      return [
+        table(
+          t("待修复的事件|Refused events to repair"),
+          [
+            { name: "at", title: t("到达|Arrived"), cell: (r) => instant(r.received_at, zone()), value: (r) => r.received_at },
+            { name: "code", title: t("原因|Reason"), cell: (r) => h("button", { type: "button", class: "users-link", onClick: () => set({ code: r.code }) }, r.code), value: (r) => r.code },
+            { name: "path", title: t("字段|Field"), cell: (r) => h("code", { class: "clip" }, r.path), value: (r) => r.path },
+            { name: "app", title: t("应用|App"), cell: (r) => nameOf.get(r.app_id) ?? r.app_id, value: (r) => r.app_id },
+            { name: "message", title: t("说明|Message"), cell: (r) => h("span", { class: "clip", title: r.message }, r.message) },
+            { name: "act", title: t("操作|Action"), cell: (r) => (r.redriven_at ? h("span", { class: "badge good" }, t("已重投|sent again")) : button(t("修复|Repair"), () => repair(r, nameOf, card), { class: "button small", "aria-label": t("修复 {id}|Repair {id}", { id: r.id }) })) },
+          ],
+          rows,
+        ),
+        answer.meta.truncated ? h("p", { class: "legend" }, t("只列最近 {n} 条；成批重投请用 scenetrail dead-letters。|The latest {n}; for many at once use scenetrail dead-letters.", { n: LISTED })) : null,
+      ];
+    },
+  });
+  return card;
+}
+
+/** Indented, where it is JSON. Numbers that a browser would round stay as they came. */
+function pretty(raw) {
+  try {
+    return /\d{16}/.test(raw) ? raw : JSON.stringify(JSON.parse(raw), null, 2);
+  } catch {
+    return raw;
+  }
+}
+
+async function repair(row, nameOf, card) {
+  const address = `/v1/dead-letters/${row.id.split("/").map(encodeURIComponent).join("/")}`;
+  const place = h("div", { class: "page-stack" }, h("p", { class: "muted" }, t("正在读取…|Loading…")));
+  const box = dialog(t("修复并重投|Repair and send again"), place);
+  box.classList.add("wide-dialog");
+  try {
+    const { dead_letter: letter } = (await get(address)).result;
+    put(place, repairForm(letter, address, nameOf, card, box));
+  } catch (error) {
+    put(place, errorNotice(error));
+  }
+}
+
+function repairForm(letter, address, nameOf, card, box) {
+  const before = pretty(letter.raw);
+  const text = h("textarea", { class: "input code", rows: 14, spellcheck: "false" });
+  text.value = before;
+  const key = h("input", { class: "input", type: "password", autocomplete: "off", spellcheck: "false", placeholder: "wk_…", required: true, value: keys.get(letter.app_id) ?? "" });
+  const fault = h("div", { "aria-live": "polite" });
+  return h(
+    "form",
+    {
+      class: "form",
+      onSubmit: async (event) => {
+        event.preventDefault();
+        put(fault);
+        let body = "{}";
+        if (text.value !== before) {
+          try {
+            JSON.parse(text.value);
+          } catch (error) {
+            put(fault, notice("error", t("不是 JSON|Not JSON"), error.message));
+            return;
+          }
+          body = `{"event": ${text.value}}`;
+        }
+        try {
+          const { result } = await postText(`${address}/redrive`, body, { "X-Write-Key": key.value.trim() });
+          if (result.taken) {
+            keys.set(letter.app_id, key.value.trim());
+            box.close();
+            toast(t("已重投|Sent again"));
+            await card.reload();
+          } else put(fault, notice("error", `${t("仍被拒绝|Refused again")}: ${result.error}`, `${result.path ? `${result.path}: ` : ""}${result.message}`));
+        } catch (error) {
+          put(fault, errorNotice(error));
+        }
+      },
+    },
+    h("p", {}, h("span", { class: "badge bad" }, letter.code), " ", h("code", {}, letter.path), " ", letter.message),
+    field(letter.envelope ? t("事件（改好后重投；不改则原样发送）|The event: mend it, or send it as it was") : t("整个请求（改好后重投；不改则原样发送）|The whole request: mend it, or send it as it was"), text),
+    field(t("{app} 的写入密钥（只用于这次发送，不会保存）|Write key of {app}: used to send, kept nowhere", { app: nameOf.get(letter.app_id) ?? letter.app_id }), key),
+    fault,
+    h("button", { type: "submit", class: "button primary" }, t("重新发送|Send again")),
   );
 }
 
@@ -69,7 +181,7 @@ function view(answer, nameOf) {
             refused,
           )
         : notice("empty", t("没有被拒绝的事件|Nothing was refused")),
-      h("p", { class: "legend" }, t("修正后可用命令 scenetrail 重新投递，见 collector 的说明。|After a repair they can be sent again by the scenetrail command: see the collector's README.")),
+      h("p", { class: "legend" }, t("逐条修复与重投见页面下方。|They can be mended and sent again below.")),
     ),
     section(
       t("到达情况|Arrivals"),

@@ -1,4 +1,4 @@
-// Settings: apps, keys and tokens by their ids, how to make more, the zone in which days are counted.
+// Settings: apps, keys and tokens by their ids, the zone in which days are counted, and what people bring (imports.js).
 
 import { get } from "../api.js";
 import { h, put } from "../dom.js";
@@ -7,9 +7,28 @@ import { platformTitle, t } from "../i18n.js";
 import { combobox } from "../pickers.js";
 import { errorNotice } from "../report.js";
 import { setZone, zone } from "../state.js";
-import { button, copy, table } from "../widgets.js";
+import { button, copy, segmented, table } from "../widgets.js";
+import { costs, messages, qrCodes } from "./imports.js";
 
-export default function settings({ set }) {
+const TABS = [
+  ["", "应用与密钥|Apps and keys"],
+  ["codes", "二维码|QR codes"],
+  ["costs", "投放成本|Costs"],
+  ["messages", "召回消息|Messages"],
+];
+
+export default function settings(context) {
+  const { state, set } = context;
+  const tab = state.tab ?? "";
+  return h(
+    "div",
+    { class: "page-stack" },
+    h("div", { class: "row" }, segmented(t("设置的部分|Part of the settings"), TABS.map(([v, text]) => [v, t(text)]), tab, (value) => set({ tab: value || undefined }))),
+    tab === "codes" ? qrCodes(context) : tab === "costs" ? costs(context) : tab === "messages" ? messages(context) : keys(set),
+  );
+}
+
+function keys(set) {
   const place = h("div", { class: "page-stack" });
   async function ask() {
     try {
@@ -19,9 +38,7 @@ export default function settings({ set }) {
     }
   }
   ask();
-  return h(
-    "div",
-    { class: "page-stack" },
+  return [
     h(
       "section",
       { class: "panel", "aria-label": t("显示|Display") },
@@ -46,10 +63,10 @@ export default function settings({ set }) {
       ),
     ),
     place,
-  );
+  ];
 }
 
-function view({ apps, write_keys: keys, read_tokens: tokens }) {
+function view({ apps, write_keys: writeKeys, read_tokens: tokens }) {
   const made = (r) => (r.created_at ? instant(r.created_at, zone(), false) : "–");
   const state = (r) => (r.revoked_at ? h("span", { class: "badge bad" }, t("已吊销|revoked")) : h("span", { class: "badge good" }, t("有效|valid")));
   const command = (text) => h("div", { class: "row" }, h("code", {}, text), button(t("复制|Copy"), () => copy(text), { class: "button ghost small" }));
@@ -79,7 +96,7 @@ function view({ apps, write_keys: keys, read_tokens: tokens }) {
           { name: "made", title: t("生成|Made"), cell: made, value: (r) => r.created_at },
           { name: "state", title: t("状态|State"), cell: state, value: (r) => r.revoked_at },
         ],
-        keys,
+        writeKeys,
       ),
       command("scenetrail keys --help"),
     ),
