@@ -9,6 +9,8 @@ import contextlib
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import cache
+from pathlib import Path
 
 import msgspec
 import structlog
@@ -25,7 +27,7 @@ from collector.recent import RecentIds
 from collector.refused_keys import RefusedKeys
 from collector.settings import Settings
 from collector.spool import Spool, SpoolBrokenError, SpoolFullError
-from sdk_spec import limits
+from sdk_spec import id_hashing, limits
 from sdk_spec.access import Access, App
 from sdk_spec.errors import REQUEST_ERRORS
 from sdk_spec.outcomes import ErrorResponse
@@ -43,7 +45,12 @@ class State:
     def __init__(self, settings: Settings, spool: Spool) -> None:
         self.settings = settings
         self.access = Access(settings.access_path)
-        self.ingest = Ingest(spool, RecentIds(settings.recent_ids), settings.max_clock_skew_ms)
+        self.ingest = Ingest(
+            spool,
+            RecentIds(settings.recent_ids),
+            settings.max_clock_skew_ms,
+            cache(lambda: id_hashing.key_of(Path(settings.data_dir), make=True)),
+        )
         self.arriving = Arriving(settings.arriving_max_bytes)
         self.is_stopping = False
         self.allowed_origins = {o.strip() for o in settings.cors_origins.split(",") if o.strip()}

@@ -7,11 +7,13 @@ The path of a request, top to bottom: read this file first.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from collector import metrics
 from collector.decode import Batch, BodyError, decode_batch, too_old
 from collector.enrich import clock_offset_ms, is_too_old
 from collector.recent import RecentIds
+from collector.scrub import scrubber
 from collector.spool import Spool, SpoolRecord
 from sdk_spec.access import App
 from sdk_spec.outcomes import BatchResponse, EventError
@@ -22,10 +24,17 @@ RECORD_VERSION = 1
 class Ingest:
     """What the stages need: one per worker process."""
 
-    def __init__(self, spool: Spool, recent: RecentIds, max_clock_skew_ms: int) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        recent: RecentIds,
+        max_clock_skew_ms: int,
+        hash_key: Callable[[], bytes | None] = lambda: None,
+    ) -> None:
         self.spool = spool
         self.recent = recent
         self.max_clock_skew_ms = max_clock_skew_ms
+        self.hash_key = hash_key
 
 
 async def ingest_batch(
@@ -47,6 +56,10 @@ async def ingest_batch(
     Errors: BodyError; SpoolFullError and SpoolBrokenError (nothing was kept: the client sends again).
     """
     started_s = time.perf_counter()
+    if app.deny or app.hash_openids:
+        # Before anything else, so that what is denied reaches neither the spool nor a log.
+        hash_key = ingest.hash_key() if app.hash_openids else None
+        body = scrubber(app.app_id, app.deny, hash_key)(body)
     batch = decode_batch(body)
     if batch.envelope.app_id != app.app_id:
         raise BodyError("forbidden", "$.app_id", "the write key belongs to another app")

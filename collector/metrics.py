@@ -88,6 +88,11 @@ identity_quarantined_total = Counter(
     "Ids that bind nothing, by reason: crowd (one id with many others), placeholder (uses of null, 0 and the like).",
     ["reason"],
 )
+properties_denied_total = Counter(
+    "scenetrail_properties_denied_total",
+    "Properties and values taken out before the disk, by rule of the app's deny-list.",
+    ["rule"],
+)
 events_erased_total = Counter(
     "scenetrail_events_erased_total",
     "Events not stored, since their person was erased after they happened.",

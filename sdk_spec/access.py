@@ -26,6 +26,8 @@ class App(Struct, frozen=True):
 
     ``signatures``: whether requests may or must be signed. ``max_events_per_s`` of one collector worker and
     ``max_body_bytes`` (as sent and decompressed) bound what is taken from it; 0: as the collector's own limits.
+    ``deny``: rules for properties that never reach a disk (collector/scrub.py). ``hash_openids``: only keyed hashes of them are
+    kept. ``retention_days``: events older than that are removed; 0: kept.
     """
 
     app_id: str
@@ -35,6 +37,9 @@ class App(Struct, frozen=True):
     signatures: Signatures = "off"
     max_events_per_s: int = 0
     max_body_bytes: int = 0
+    deny: tuple[str, ...] = ()
+    hash_openids: bool = False
+    retention_days: int = 0
 
 
 class WriteKey(Struct, frozen=True):
@@ -58,6 +63,16 @@ class ReadToken(Struct, frozen=True):
     revoked_at: int = 0
 
 
+class AdminToken(Struct, frozen=True):
+    """Lets a program erase persons of a project and hand out all that is stored of them. It cannot query or send."""
+
+    token_id: str
+    project: str
+    sha256: str
+    created_at: int = 0
+    revoked_at: int = 0
+
+
 class AccessFile(Struct, frozen=True):
     """The whole file."""
 
@@ -65,6 +80,7 @@ class AccessFile(Struct, frozen=True):
     apps: tuple[App, ...] = ()
     write_keys: tuple[WriteKey, ...] = ()
     read_tokens: tuple[ReadToken, ...] = ()
+    admin_tokens: tuple[AdminToken, ...] = ()
 
 
 def digest(secret: str) -> str:
@@ -110,6 +126,7 @@ class Access:
         self._write_keys: dict[str, WriteKey] = {}
         self._write_keys_by_id: dict[str, WriteKey] = {}
         self._read_tokens: dict[str, ReadToken] = {}
+        self._admin_tokens: dict[str, AdminToken] = {}
         self.refresh()
 
     def refresh(self) -> None:
@@ -127,6 +144,7 @@ class Access:
         self._write_keys = {key.sha256: key for key in access.write_keys if not key.revoked_at}
         self._write_keys_by_id = {key.key_id: key for key in self._write_keys.values()}
         self._read_tokens = {t.sha256: t for t in access.read_tokens if not t.revoked_at}
+        self._admin_tokens = {t.sha256: t for t in access.admin_tokens if not t.revoked_at}
 
     def app_of_key(self, write_key: str) -> App | None:
         """Return the app of a valid write key. A lookup by digest takes the same time for any wrong key."""
@@ -140,6 +158,10 @@ class Access:
     def write_key_of_id(self, key_id: str) -> WriteKey | None:
         """Return a valid write key by its id, which is no secret: the caller has proof of its own."""
         return self._write_keys_by_id.get(key_id)
+
+    def admin_token(self, secret: str) -> AdminToken | None:
+        """Return a valid admin token's rights."""
+        return self._admin_tokens.get(digest(secret))
 
     def token(self, read_token: str) -> ReadToken | None:
         """Return a valid read token's rights."""

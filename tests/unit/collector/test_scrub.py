@@ -1,0 +1,150 @@
+"""What a deny-list takes out of bodies, and what it leaves alone."""
+
+import json
+
+import pytest
+
+from collector.decode import decode_batch
+from collector.scrub import FLAG, Scrubber, wrong_rule
+from sdk_spec import id_hashing
+
+T = 1_790_000_000_000
+ALL = ("phone", "id_card", "bank_card", "email", "name:home_*")
+ID_CARD = "11010519491231002X"
+CARD = "6222021234567894"
+
+
+def body(properties, *, encode=json.dumps, **fields):
+    event = {"event_id": "e1", "event": "x", "occurred_at": T, "properties": properties, **fields}
+    batch = {"app_id": "wx1", "platform": "wechat", "openid": "o1", "events": [event]}
+    return encode(batch, ensure_ascii=False).encode()
+
+
+def left(deny, properties, **fields):
+    scrubbed = Scrubber("wx1", deny, None)(body(properties, **fields))
+    return json.loads(scrubbed)["events"][0]
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"a": "13800138000"},
+        {"a": 13800138000},
+        {"a": "call +86 138-0013-8000 now"},
+        {"a": ["x", "我的手机13800138000"]},
+        {"13800138000": True},
+        {"Phone_Number": "secret"},
+        {"用户手机号": "secret"},
+        {"a": ID_CARD},
+        {"a": ID_CARD.lower()},
+        {"身份证号": 1},
+        {"a": CARD},
+        {"a": "someone@example.com"},
+        {"HOME_address": "here"},
+        {"a": {"deep": "13800138000"}},
+    ],
+    ids=str,
+)
+def test_denied_properties_are_left_out_and_named(properties):
+    found = left(ALL, {**properties, "kept": 1})["properties"]
+
+    assert found.pop("kept") == 1
+    [name] = found.pop(FLAG)
+    assert name in (*properties, "***")
+    assert found == {}
+    assert "13800138000" not in json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"order": "1380013800012"},
+        {"at": 1795300912353},
+        {"a": "110105194912310021"},
+        {"a": "6222021234567890"},
+        {"price": 13800138000.5},
+        {"a": "x13800138000"},
+        {"telegram": "t", "homepage": "h"},
+    ],
+    ids=str,
+)
+def test_what_only_looks_alike_stays(properties):
+    raw = body(properties)
+
+    assert Scrubber("wx1", ALL, None)(raw) is raw
+
+
+def test_escapes_hide_nothing_and_other_texts_are_masked():
+    raw = (
+        json.dumps(
+            {
+                "app_id": "wx1",
+                "platform": "wechat",
+                "openid": "13800138000",
+                "events": [
+                    {
+                        "event_id": "13800138001",
+                        "event": "x",
+                        "occurred_at": T,
+                        "page_query": "tel=13800138000&x=1",
+                        "utm": {"term": "13800138000"},
+                        "properties": {"ph\u006fne": 1, "手机": "1"},
+                    }
+                ],
+            }
+        )
+        .encode()
+        .replace(b"phone", b"ph\\u006fne")
+    )
+    batch = json.loads(Scrubber("wx1", ("phone",), None)(raw))
+    [event] = batch["events"]
+
+    assert event["page_query"] == "tel=***&x=1"
+    assert event["utm"] == {"term": "***"}
+    assert event["properties"] == {FLAG: ["phone", "手机"]}
+    assert (batch["openid"], event["event_id"]) == ("13800138000", "13800138001")
+
+
+def test_an_event_that_is_no_json_is_masked_and_its_neighbours_are_stored():
+    raw = (
+        b'{"app_id":"wx1","platform":"wechat","openid":"o1","events":['
+        b'{"event_id":"e1","event":"x","occurred_at":1790000000000,"properties":{"phone":1,"a":2}},'
+        b'{"event_id":"e2","event":"\\ud800 13800138000","occurred_at":1790000000000}]}'
+    )
+    scrubbed = Scrubber("wx1", ("phone",), b"key")(raw)
+    batch = decode_batch(scrubbed)
+
+    assert b"13800138000" not in scrubbed
+    assert b'"o1"' not in scrubbed
+    assert [event is None for event in batch.events] == [False, True]
+    assert batch.events[0].properties == {"a": 2, FLAG: ["phone"]}
+
+
+def test_openids_become_the_same_hash_everywhere(tmp_path):
+    assert id_hashing.key_of(tmp_path) is None
+    key = id_hashing.key_of(tmp_path, make=True)
+    assert id_hashing.key_of(tmp_path, make=True) == key
+    scrub = Scrubber("wx1", (), key)
+    first = json.loads(scrub(body({}, openid="o2")))
+    hashed = id_hashing.hashed(key, "wx1", "o1")
+
+    assert first["openid"] == hashed != id_hashing.hashed(key, "wx2", "o1")
+    assert first["events"][0]["openid"] == id_hashing.hashed(key, "wx1", "o2")
+    assert id_hashing.is_hashed(hashed)
+    # A refused event that is sent again carries the hash already; a placeholder stays one.
+    assert id_hashing.hashed(key, "wx1", hashed) == hashed
+    assert json.loads(scrub(body({}, openid="null")))["events"][0]["openid"] == "null"
+
+
+def test_nothing_of_a_body_that_is_no_batch_is_touched():
+    for raw in (b"[1]", b"{", b"\xff", b'{"events":1}'):
+        assert Scrubber("wx1", ("phone",), None)(raw) == raw
+
+
+def test_rules_are_known_names_or_patterns():
+    assert [wrong_rule(rule) for rule in ("phone", "name:x*", "name:", "phones")] == [
+        False,
+        False,
+        True,
+        True,
+    ]
