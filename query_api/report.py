@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from query_api import attributes, source
 from query_api.as_of import AsOf
 from query_api.clickhouse import Database, Fetched
-from query_api.errors import InvalidRequest
+from query_api.errors import InvalidRequest, QueryError
 from query_api.filters import Bindings
 from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
 from query_api.periods import Range, resolve_range, rfc3339
@@ -102,8 +102,21 @@ class Ask:
         self.load_segment: Callable[..., Awaitable[UserSelect]] = _no_segments
         # That of the token: whose imported codes, costs and messages the question may read. '' has none.
         self.project = ""
+        # Asks another report over the same apps, persons and rights: (its name, its request as JSON) to its result.
+        self.answer_within: Callable[[str, bytes], Awaitable[Row]] = _no_others
         self.database = database
         self._queries = 0
+        self._parts = 0
+
+    def part(self, query: Query) -> Ask:
+        """Start a question that is part of this one: same apps, segment, knowledge and rights; explained with it."""
+        self._parts += 1
+        inner = Ask(self.database, query, self.app_ids, self.now_ms)
+        inner.query_id = f"{self.query_id}-part{self._parts}"
+        inner.as_of, inner.segment = self.as_of, self.segment
+        inner.load_segment, inner.project = self.load_segment, self.project
+        inner.explained, inner.warnings = self.explained, self.warnings
+        return inner
 
     def bindings(self) -> Bindings:
         """Start the parameters of one SQL query."""
@@ -221,6 +234,10 @@ _KNOWN_THEN = (
     "events received until as_of; persons as bindings received and unbindings made until as_of give them; periods have ended "
     "or not as of then. Erased since stays erased; stored rules, scenes and imported tables are those of now"
 )
+
+
+async def _no_others(name: str, _body: bytes) -> Row:
+    raise QueryError("not_found", f"the report {name} cannot be asked here")
 
 
 async def _no_segments(_name: str, _scope: object, path: str) -> UserSelect:

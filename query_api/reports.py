@@ -7,7 +7,7 @@ A new report is a module with a ``REPORT`` and one line in ``_MODULES``. Called 
 from __future__ import annotations
 
 import asyncio
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from query_api import (
     events,
     exchange,
     funnel,
+    health,
     interval,
     layers,
     lifecycle,
@@ -51,6 +52,7 @@ _MODULES: tuple[Any, ...] = (
     events,
     exchange,
     funnel,
+    health,
     interval,
     layers,
     lifecycle,
@@ -165,6 +167,7 @@ async def _answer(
     report_name, _, part = name.partition("/")
     ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
     report = REPORTS[report_name]
+    ask.answer_within = partial(_answer_within, ask)
     if project is not None:
         ask.project = project
         ask.load_segment = Segments(database, project, readable).users
@@ -200,6 +203,15 @@ async def _answer(
     if query.explain:
         whole["explain"] = ask.explained
     return whole
+
+
+async def _answer_within(ask: Ask, name: str, body: bytes) -> Row:
+    """Answer another report as part of a question. Errors: ``not_found`` for a report that does not exist; its own."""
+    query = decode(body, params_of(name, False))
+    inner = ask.part(query)
+    answer = await REPORTS[name].answer(inner, query)
+    ask.rows_read += inner.rows_read
+    return answer.result
 
 
 async def _users(report: Report, ask: Ask) -> Answer:

@@ -207,7 +207,7 @@ WRONG = [
         "$.cell.lost",
     ),
     # scenes
-    ("scenes", {**RANGE, "by": "page"}, "$.by"),
+    ("scenes", {**RANGE, "by": "pages"}, "$.by"),
     ("scenes", {**RANGE, "by": "group", "breakdown": ["scene_group"]}, "$.breakdown"),
     ("scenes/users", {**RANGE, "cell": {"metric": "launches"}}, "$.cell.metric"),
     ("scenes/users", {**RANGE, "cell": {"scene": "1001"}}, "$.cell.platform"),
