@@ -30,12 +30,11 @@ def key_sql(fields: list[str], bindings: Bindings, path: str = "$.breakdown") ->
 
 def elements_sql(fields: list[str], bindings: Bindings, path: str = "$.breakdown") -> list[str]:
     """Return the expression of each element of a key."""
-    return [
-        _element_sql(field_sql(name, f"{path}[{i}]", bindings)) for i, name in enumerate(fields)
-    ]
+    return [element_sql(field_sql(name, f"{path}[{i}]", bindings)) for i, name in enumerate(fields)]
 
 
-def _element_sql(read: FieldSql) -> str:
+def element_sql(read: FieldSql) -> str:
+    """Return the expression of one element of a key."""
     cases = []
     if read.number is not None:
         cases.append(f"{read.has_number}, concat('n', {read.number_text})")

@@ -42,6 +42,8 @@ NAMED_BY: dict[str, tuple[str, ...]] = {
 PLACES = ("store", "city", "placement")
 BY_CODE = ("qr_code", *PLACES)
 """What needs the registry of codes."""
+OF_CODE = (*BY_CODE, "qr_status")
+"""Fields of the joined registry that a breakdown may name as well."""
 
 Key: TypeAlias = tuple[str, ...]
 Known: TypeAlias = dict[tuple[str, str], Row]
@@ -52,6 +54,11 @@ def names_of(by: str) -> tuple[str, ...]:
     return NAMED_BY.get(by, (by,))
 
 
+def needs_codes(by: str, breakdown: list[str]) -> bool:
+    """Tell whether rows are named by something of the registry of codes."""
+    return by in BY_CODE or any(name in OF_CODE for name in breakdown)
+
+
 def key_sql(by: str, breakdown: list[str], bindings: Bindings) -> str:
     """Return the expression of a row's packed key over the columns of a source, with those of qr_codes.joined for codes."""
     texts = []
@@ -60,7 +67,13 @@ def key_sql(by: str, breakdown: list[str], bindings: Bindings) -> str:
             texts.append(str(field_sql("scene_group", "$.by", bindings).text))
         else:
             texts.append(f"toString({TEXT_COLUMNS.get(name, name)})")
-    return breakdowns.pack_elements_sql([*texts, *breakdowns.elements_sql(breakdown, bindings)])
+    for i, name in enumerate(breakdown):
+        if name in OF_CODE:
+            texts.append(f"if({name} = '', '', concat('s', {name}))")
+        else:
+            read = field_sql(name, f"$.breakdown[{i}]", bindings)
+            texts.append(breakdowns.element_sql(read))
+    return breakdowns.pack_elements_sql(texts)
 
 
 def described(key: Key, by: str, breakdown: list[str], scenes: Known, codes: Known) -> Row:

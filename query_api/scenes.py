@@ -4,7 +4,8 @@ Entries (场景值, 渠道): through which entry users come, and what becomes of
 An entry event is an ``app_launch`` (cold start) or an ``app_show``. ``by`` says what it is counted under: its scene, which is
 (platform, scene), or the scene's group in the ``scheme``; a ``utm`` field; the referring app; its page, on which the user
 lands; the QR code it carries, or that code's store, city or placement in the registry (qr_codes.py). Each is in exactly one
-row, so launches and entries add up. The request's filter and breakdown look at entry events. Metrics of a row:
+row, so launches and entries add up. The request's filter and breakdown look at entry events; a breakdown may also name
+``qr_code``, ``qr_status``, ``store``, ``city`` and ``placement``. Metrics of a row:
 
 - ``launches``: app_launch events. ``entries``: app_show events. A cold start usually sends both.
 - ``users``: distinct users with an entry event of the row. A user of two scenes is in two rows, and once in the total.
@@ -56,6 +57,7 @@ from query_api.scene_rows import (
     key_of_cell,
     key_sql,
     names_of,
+    needs_codes,
     with_costs,
 )
 from query_api.sql import load_sql
@@ -102,7 +104,9 @@ def _source(
 ) -> str:
     """Return the SELECT of events, with the code of each where rows are named by codes."""
     events = ask.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
-    return qr_codes.joined(ask, bindings, events) if query.by in BY_CODE else events
+    if not needs_codes(query.by, query.breakdown):
+        return events
+    return qr_codes.joined(ask, bindings, events)
 
 
 def _days(ask: Ask) -> tuple[Periods, int]:
@@ -304,7 +308,7 @@ def _semantics(query: ScenesQuery, dictionary: list[Row]) -> Row:
         "converters": "users of the row with such a conversion; conversion_rate: over users",
         "conversion_value": "sum of `value` over the conversions",
         **costs.semantics(),
-        **(qr_codes.semantics() if query.by in BY_CODE else {}),
+        **(qr_codes.semantics() if needs_codes(query.by, query.breakdown) else {}),
         "order": "by launches plus entries, most first",
     }
 

@@ -150,7 +150,7 @@ def store_codes(database, logs):
     database.insert("qr_codes", rows, column_names=columns)
 
 
-def key_of(by, log):
+def key_of(by, breakdown, log):
     """The key of a row by its definition."""
     groups = {}
     known = dictionary.dictionary()
@@ -161,7 +161,12 @@ def key_of(by, log):
     def of(row):
         code, status = code_status(row, log.codes)
         place = log.codes.get((row["app_id"], code), {}) if status == "registered" else {}
-        return {
+        broken_down = {
+            "city": place.get("city") or None,
+            "platform": row["platform"],
+            "qr_status": status,
+        }
+        named = {
             "scene": (row["platform"], row["scene"]),
             "group": (
                 groups.get((row["platform"], row["scene"]), "unknown" if row["scene"] else ""),
@@ -169,6 +174,7 @@ def key_of(by, log):
             "qr_code": (row["app_id"], code or None, status),
             **{name: (place.get(name) or None, status) for name in ("store", "city", "placement")},
         }.get(by) or (row.get(by.replace(".", "_")) or None,)
+        return (*named, *(broken_down[name] for name in breakdown))
 
     return of
 
@@ -181,6 +187,7 @@ CASES = many(
     choice(["latest", "strict"]),
     choice([0, 1, 2]),
     choice([False, True]),
+    choice([[], [], ["city"], ["platform", "qr_status"]]),
 )
 
 
@@ -195,7 +202,7 @@ def test_every_row_equals_its_definition(database, asker, cases):
 
 
 def check(asker, log, case):
-    _, _, by, zone_name, identity_mode, days, is_filtered = case
+    _, _, by, zone_name, identity_mode, days, is_filtered, breakdown = case
     zone = ZoneInfo(zone_name)
     base_ms = ZONES[zone_name]
     first = local_day(base_ms, zone)
@@ -206,6 +213,7 @@ def check(asker, log, case):
         "timezone": zone_name,
         "identity": identity_mode,
         "by": by,
+        "breakdown": breakdown,
         "conversion": {"event": "pay"},
         "value": "properties.sku",
     }
@@ -226,13 +234,16 @@ def check(asker, log, case):
         zone=zone,
         now_ms=now_ms,
         identity_mode=identity_mode,
-        key_of=key_of(by, log),
+        key_of=key_of(by, breakdown, log),
         matches=lambda row: not is_filtered or row["platform"] == "wechat",
         converts=lambda row: row["event"] == "pay",
         value=lambda row: row["properties_number"].get("sku", 0),
     )
     names = names_of(by)
-    rows = {tuple(row[name] for name in names): row for row in result["rows"]}
+    rows = {
+        (*(row[name] for name in names), *row.get("breakdown", {}).values()): row
+        for row in result["rows"]
+    }
     assert len(rows) == len(result["rows"])
     total = expected.pop(TOTAL)
     shown = {key: numbers.shown() for key, numbers in expected.items()}
@@ -249,7 +260,8 @@ def check(asker, log, case):
     for metric in random.sample(METRICS, 2):
         cell = {"metric": metric}
         if listed != TOTAL:
-            cell["row"] = dict(zip(names, listed, strict=True))
+            cell["row"] = dict(zip(names, listed, strict=False))
+            cell["breakdown"] = dict(zip(breakdown, listed[len(names) :], strict=True))
         result_of_cell = asker("scenes/users", {**body, "cell": cell}, now_ms)
         users = {int(row["user"]) for row in result_of_cell["users"]}
         assert users == getattr(numbers, metric)
