@@ -1,0 +1,143 @@
+"""
+Every report on a cluster: the logs that prove it on one server give the same numbers when their rows lie on three shards.
+
+The tests are those of the reports' own modules, with fewer examples: what can differ here is where a row lies, and that is
+another shard for every second row of every log. All of them, on two or three shards: ``pytest --shards 3 tests/integration``.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import many_logs
+import pytest
+import test_attribution_results
+import test_distribution_results
+import test_events_retention_random
+import test_funnel_random
+import test_interval_results
+import test_layers_results
+import test_lifecycle_results
+import test_ltv_results
+import test_paths_results
+import test_profile_results
+import test_scenes_random
+import test_segments
+import test_sessions_results
+import test_share_results
+import test_stickiness_results
+import test_summary_results
+from clickhouse_connect.driver.client import Client
+from hypothesis import given, settings
+from query_support import APP
+from test_events_retention_random import world
+from test_profile_results import people
+from test_scenes_random import ProjectAsker
+from test_segments import client
+
+from collector.migrate import connect
+from tests.conftest import ClusterServers, stores_everywhere
+
+LOGS = 2
+"""Of an example."""
+__all__ = ["client", "people", "world"]  # fixtures
+
+
+def with_examples(test: Callable[..., None], number: int) -> Callable[..., None]:
+    """Return a test of random logs that tries so many examples."""
+    handle: Any = test.hypothesis  # type: ignore[attr-defined]
+    again = given(**handle._given_kwargs)(handle.inner_test)
+    # Not as a decorator: the test has settings already.
+    known = test._hypothesis_internal_use_settings  # type: ignore[attr-defined]
+    again._hypothesis_internal_use_settings = settings(known, max_examples=number)  # type: ignore[attr-defined]
+    return again
+
+
+@pytest.fixture(scope="module")
+def three_shards(cluster: ClusterServers) -> Iterator[str]:
+    """A database for all random logs: each has an app of its own."""
+    yield from cluster.database(3)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, cluster: ClusterServers) -> Iterator[str]:
+    """Addresses of the database on three shards; of an empty one on two for logs made by hand."""
+    if request.function in BY_HAND:
+        yield from cluster.database(2)
+    else:
+        yield request.getfixturevalue("three_shards")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Client]:
+    """A client of one of its nodes."""
+    client = connect(database_url, distributed_foreground_insert=1)
+    yield stores_everywhere(client)
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def few_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logs of an example."""
+    monkeypatch.setattr(many_logs, "LOGS", LOGS)
+
+
+class AnyAsker(ProjectAsker):
+    """Asks with the token of the project about the usual app, where a question names none."""
+
+    def whole(self, report: str, body: dict[str, Any], now_ms: int = many_logs.NOW_MS) -> Any:
+        """Return the whole answer."""
+        return super().whole(report, {"app_ids": [APP], **body}, now_ms)
+
+
+@pytest.fixture
+def asker(database_url: str) -> Iterator[AnyAsker]:
+    """Asks over one connection."""
+    asking = AnyAsker(database_url)
+    yield asking
+    asking.close()
+
+
+test_attribution = with_examples(
+    test_attribution_results.test_random_logs_agree_with_the_definition, 1
+)
+test_distribution = with_examples(
+    test_distribution_results.test_random_logs_agree_with_the_definition, 1
+)
+test_events = with_examples(test_events_retention_random.test_events_equal_their_definition, 4)
+test_funnel = pytest.mark.parametrize("kind", list(test_funnel_random.KINDS)[::3])(
+    with_examples(test_funnel_random.test_funnel_of_a_random_log_is_the_funnel_by_definition, 1)
+)
+test_interval = with_examples(test_interval_results.test_random_logs_agree_with_the_definition, 1)
+test_layers = with_examples(
+    test_layers_results.test_every_person_is_in_exactly_one_leaf_and_it_is_the_right_one, 1
+)
+test_lifecycle = with_examples(test_lifecycle_results.test_random_logs_agree_with_the_definition, 1)
+test_ltv = with_examples(test_ltv_results.test_random_logs_agree_with_the_definition, 1)
+test_paths = with_examples(test_paths_results.test_random_logs_agree_with_the_definition, 1)
+test_profile = with_examples(
+    test_profile_results.test_random_changes_leave_what_the_slow_definition_says, 1
+)
+test_retention = with_examples(test_events_retention_random.test_retention_equals_its_definition, 4)
+test_scenes = with_examples(test_scenes_random.test_every_row_equals_its_definition, 1)
+test_sessions = with_examples(test_sessions_results.test_random_logs_agree_with_the_definition, 1)
+test_stickiness = with_examples(
+    test_stickiness_results.test_random_logs_agree_with_the_definition, 1
+)
+test_summary = with_examples(test_summary_results.test_random_logs_agree_with_the_definition, 1)
+
+test_share = test_share_results.test_by_hand
+test_users = test_profile_results.test_lists_by_rule
+test_timeline = test_profile_results.test_a_timeline_goes_page_by_page_in_the_order_of_events
+test_stored_segments = test_segments.test_a_stored_rule_restricts_every_report
+test_snapshots = test_segments.test_a_snapshot_stays_and_follows_persons_that_merge
+test_segment_comparison = (
+    test_segments.test_segments_are_compared_with_one_another_and_with_everyone
+)
+BY_HAND = (
+    test_share,
+    test_users,
+    test_timeline,
+    test_stored_segments,
+    test_snapshots,
+    test_segment_comparison,
+)
