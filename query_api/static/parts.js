@@ -6,7 +6,7 @@ import { change, plain, rate, value } from "./format.js";
 import { t } from "./i18n.js";
 import { eventPicker, fieldPicker } from "./pickers.js";
 import { wholeRange } from "./report.js";
-import { select } from "./widgets.js";
+import { check, select } from "./widgets.js";
 
 /** An event with its conditions as the API takes it. */
 export function selector({ event, filter } = {}) {
@@ -104,4 +104,48 @@ export function delta(now, before, show, { good = true, title = t("前期|before
   if (ratio === null) return h("span", { class: "kpi-change" }, h("span", { class: "muted" }, none));
   const kind = ratio === 0 ? "" : ratio > 0 === good ? "up" : "down";
   return h("span", { class: `kpi-change ${kind}` }, `${ratio >= 0 ? "▲" : "▼"} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${title} ${show(before)}`));
+}
+
+// --- What other products mean ---------------------------------------------------
+
+export const PRESETS = [
+  ["sensors", "神策|Sensors (神策)"],
+  ["ark", "易观方舟|Ark (方舟)"],
+  ["growingio", "GrowingIO|GrowingIO"],
+  ["mixpanel", "Mixpanel|Mixpanel"],
+  ["amplitude", "Amplitude|Amplitude"],
+  ["posthog", "PostHog|PostHog"],
+];
+export const presetTitle = (name) => t(PRESETS.find(([preset]) => preset === name)?.[1] ?? name);
+
+/** Whose documented meaning holds where nothing else is chosen. */
+export function presetField(given, onChange) {
+  return select(t("口径预设|Semantics of"), [["", t("本系统默认|this system")], ...PRESETS.map(([v, text]) => [v, t(text)])], given ?? "", (chosen) => onChange(chosen || undefined));
+}
+
+/** Which products' meanings are shown beside one's own. */
+export function presetChecks(given, onChange) {
+  const list = given ?? [];
+  return labelled(
+    t("与其他产品的口径对比|Beside the semantics of"),
+    h("div", { class: "row" }, PRESETS.map(([name, text]) => check(t(text), list.includes(name), (on) => onChange(unique(on ? [...list, name] : list.filter((other) => other !== name)))))),
+  );
+}
+
+/** The axes in which a preset differs, in words, with what it cannot express. */
+export function differences({ differs, left_out: leftOut, not_expressed: notExpressed, source }) {
+  const shown = (value) => (value !== null && typeof value === "object" ? Object.values(value).join(" ") : String(value));
+  return h(
+    "details",
+    { class: "definition" },
+    h("summary", {}, differs.length ? differs.map((d) => `${d.axis}: ${shown(d.there)}`).join("; ") : t("口径相同|the same")),
+    h(
+      "dl",
+      {},
+      differs.map((d) => [h("dt", {}, d.axis), h("dd", {}, `${shown(d.here)} → ${shown(d.there)}`)]),
+      leftOut?.length ? [h("dt", {}, "left_out"), h("dd", {}, leftOut.join(", "))] : null,
+      notExpressed?.length ? [h("dt", {}, "not_expressed"), h("dd", {}, h("ul", {}, notExpressed.map((text) => h("li", {}, text))))] : null,
+      [h("dt", {}, "source"), h("dd", {}, source)],
+    ),
+  );
 }

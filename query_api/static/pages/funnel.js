@@ -3,8 +3,9 @@
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
-import { day, duration, number, rate, value } from "../format.js";
+import { day, duration, number, rate } from "../format.js";
 import { eventTitle, t } from "../i18n.js";
+import { breakdownField, brokenDown, compareField, delta, differences, presetChecks, presetField, presetTitle, rowCell, rowName } from "../parts.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
 import { button, check, iconButton, segmented, select, table, usersLink } from "../widgets.js";
@@ -25,32 +26,51 @@ export default function funnel({ state, set, users }) {
       incomplete: t("至少选择两个步骤|Choose at least two steps"),
       wide: true,
       isEmpty: (answer) => answer.result.steps[0].users === 0,
-      render: (answer) => [bars(answer.result.steps, body, users), groups(answer, body, users), trend(answer, body, users)],
+      render: (answer) => [bars(answer.result, body, users), groups(answer, body, users), trend(answer, body, users), semanticsTable(answer.result, body)],
     }),
   );
 }
 
+const breakdownOf = (state) => state.breakdown ?? (state.by ? [state.by] : []);
+
 function bodyOf(state, steps) {
   if (steps.length < 2 || steps.some((s) => !(s.event || s.any_of?.every((a) => a.event)))) return null;
-  const asked = steps.map((s) =>
-    s.any_of
-      ? { any_of: s.any_of.map((a) => selector(a)) }
-      : selector(s),
-  );
+  const order = state.order ?? "ordered";
+  const asked = steps.map((s, i) => ({
+    ...(s.any_of ? { any_of: s.any_of.map((a) => selector(a)) } : selector(s)),
+    ...(s.optional && order !== "any" && i > 0 && i < steps.length - 1 ? { optional: true } : {}),
+  }));
   const exclusions = (state.exclusions ?? []).filter((e) => e.event && e.from_step < e.to_step && e.to_step <= steps.length);
+  const hasWindow = state.window_value !== undefined || state.window_unit !== undefined;
+  const by = breakdownOf(state);
+  const axes = Object.fromEntries(AXES.map(([name]) => [name, state[name]]).filter(([, value]) => value));
   return {
     ...common(state),
     steps: asked,
-    window: { value: Math.max(1, Number(state.window_value ?? 1)), unit: state.window_unit ?? "day" },
-    order: state.order ?? "ordered",
-    ...(exclusions.length && (state.order ?? "ordered") !== "any" ? { exclusions } : {}),
+    // What is not chosen is left to the preset, else to the default: one day, in order.
+    ...(hasWindow ? { window: { value: Math.max(1, Number(state.window_value ?? 1)), unit: state.window_unit ?? "day" } } : {}),
+    ...(state.order ? { order: state.order } : {}),
+    ...(exclusions.length && order !== "any" ? { exclusions } : {}),
     ...(state.hold ? { hold_constant: [state.hold] } : {}),
-    ...(state.by ? { breakdown: [state.by], breakdown_limit: 8 } : {}),
-    ...(state.by && state.by_at ? { breakdown_attribution: state.by_at } : {}),
+    ...brokenDown(by, 8),
+    ...(by.length && state.by_at ? { breakdown_attribution: state.by_at } : {}),
     ...(state.trend ? { interval: state.trend } : {}),
     ...(state.identity ? { identity: state.identity } : {}),
+    ...axes,
+    ...(state.preset ? { preset: state.preset } : {}),
+    ...(state.semantics?.length ? { compare_semantics: state.semantics } : {}),
+    ...(state.next ? { dropped_next: 5 } : {}),
+    ...(state.compare ? { compare: state.compare } : {}),
   };
 }
+
+/** Axes of a funnel's meaning that may be chosen: name, title, values with titles. */
+const AXES = [
+  ["entry", "从哪次进入算起|Which entry counts", [["best", "最深的一次|the best"], ["first", "首次进入|the first"]]],
+  ["ties", "同一时刻的事件|Events of one instant", [["order", "按上报顺序|in their order"], ["apart", "不算转化|do not convert"], ["any", "任意先后|in any order"], ["any_of_day", "同一天任意先后|any order within a day"]]],
+  ["window_counts", "窗口怎么数|The window counts", [["elapsed", "按时长|time"], ["calendar_days", "按自然日|calendar days"]]],
+  ["exclusion_effect", "排除的作用|An exclusion takes out", [["chain", "这次转化|the chain"], ["user", "这个用户|the user"]]],
+];
 
 function selector({ event, filter }) {
   const asked = forApi(filter);
@@ -81,6 +101,7 @@ function builder(state, steps, set) {
           h(
             "div",
             { class: "step-tools" },
+            i > 0 && i < steps.length - 1 && state.order !== "any" ? check(t("可跳过|optional"), Boolean(step.optional), (on) => setSteps(at(i, { ...step, optional: on || undefined }))) : null,
             i > 0 ? iconButton("down", t("上移步骤 {n}|Move step {n} up", { n: i + 1 }), () => setSteps(moved(steps, i)), { class: "icon-button turned" }) : null,
             steps.length > 2 ? iconButton("close", t("删除步骤 {n}|Remove step {n}", { n: i + 1 }), () => setSteps(steps.filter((_, j) => j !== i))) : null,
           ),
@@ -107,8 +128,8 @@ function builder(state, steps, set) {
           (order) => set({ order: order === "ordered" ? undefined : order }),
         ),
       ),
-      h("div", { class: "field" }, h("span", { class: "label" }, t("分组查看|Breakdown")), fieldPicker(t("分组字段|Breakdown"), state.by, (by) => set({ by }), { none: t("不分组|None") })),
-      state.by
+      breakdownField(breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })),
+      breakdownOf(state).length
         ? select(
             t("分组取值|Value of"),
             [["first", t("首个步骤|first step")], ["last", t("最后到达的步骤|last step reached")], ...steps.map((_, i) => [i + 1, t("步骤 {n}|step {n}", { n: i + 1 })])],
@@ -127,16 +148,25 @@ function builder(state, steps, set) {
         state.trend ?? "",
         (trend) => set({ trend }),
       ),
+      compareField(state.compare, (compare) => set({ compare })),
     ),
     h(
       "details",
-      { class: "more-options", open: Boolean(state.hold || state.exclusions?.length || state.identity) },
-      h("summary", {}, t("更多选项：排除、关联属性、身份|More: exclusions, held property, identity")),
+      { class: "more-options", open: Boolean(state.hold || state.exclusions?.length || state.identity || state.preset || state.semantics || state.next || AXES.some(([name]) => state[name])) },
+      h("summary", {}, t("更多选项：排除、关联属性、口径预设、流失去向|More: exclusions, held property, semantics, where users went")),
       h(
         "div",
         { class: "page-stack" },
         h("div", { class: "field" }, h("span", { class: "label" }, t("各步骤该属性相同|Steps share the value of")), h("div", {}, fieldPicker(t("关联属性|Held property"), state.hold, (hold) => set({ hold }), { none: t("不限制|any") }))),
         exclusions(state, steps, set),
+        check(t("看流失的用户接着做了什么|Show what those who dropped did next"), state.next === true, (on) => set({ next: on || undefined })),
+        h(
+          "div",
+          { class: "builder-row" },
+          presetField(state.preset, (preset) => set({ preset })),
+          AXES.map(([name, title, values]) => select(t(title), [["", t("按预设|as the preset")], ...values.map(([v, text]) => [v, t(text)])], state[name] ?? "", (value) => set({ [name]: value || undefined }))),
+        ),
+        presetChecks(state.semantics, (semantics) => set({ semantics })),
         check(t("严格身份：绑定之前的行为不归到登录用户|Strict identity: events before a binding stay with the device"), state.identity === "strict", (on) => set({ identity: on ? "strict" : undefined })),
       ),
     ),
@@ -148,7 +178,8 @@ const moved = (steps, i) => steps.map((s, j) => (j === i - 1 ? steps[i] : j === 
 
 function alternatives(step, i, onChange, state) {
   const list = step.any_of ?? [step];
-  const write = (next) => onChange(next.length === 1 ? next[0] : { any_of: next });
+  const optional = step.optional ? { optional: true } : {};
+  const write = (next) => onChange({ ...(next.length === 1 ? next[0] : { any_of: next }), ...optional });
   return [
     list.map((one, j) => [
       j > 0 ? h("span", { class: "muted" }, t("或|or")) : null,
@@ -166,9 +197,10 @@ function windowFields(state, set) {
     type: "number",
     min: 1,
     max: 366,
-    value: state.window_value ?? 1,
+    value: state.window_value ?? (state.preset ? "" : 1),
+    placeholder: state.preset ? t("按预设|as preset") : "",
     "aria-label": t("转化窗口|Conversion window"),
-    onChange: () => set({ window_value: Math.max(1, Number(input.value) || 1) }),
+    onChange: () => set({ window_value: input.value === "" ? undefined : Math.max(1, Number(input.value) || 1) }),
   });
   return h(
     "div",
@@ -222,16 +254,17 @@ function nameOf(step) {
   return step.event.split(" | ").map((name) => eventTitle(name) || name).join(" / ");
 }
 
-function bars(steps, body, users, color) {
+function bars({ steps, compare }, body, users) {
+  const before = compare?.steps;
   const last = steps[steps.length - 1];
   const total = steps.reduce((sum, s) => sum + (s.median_ms_from_previous ?? 0), 0);
   return [
     h(
       "div",
       { class: "summary" },
-      h("div", {}, h("span", { class: "label" }, t("总转化率|Conversion")), h("span", { class: "value", dataset: { figure: "conversion" } }, rate(last.rate_from_first))),
-      h("div", {}, h("span", { class: "label" }, t("进入|Entered")), h("span", { class: "value" }, number(steps[0].users))),
-      h("div", {}, h("span", { class: "label" }, t("完成|Completed")), h("span", { class: "value" }, number(last.users))),
+      h("div", {}, h("span", { class: "label" }, t("总转化率|Conversion")), h("span", { class: "value", dataset: { figure: "conversion" } }, rate(last.rate_from_first)), before ? delta(last.rate_from_first, before[before.length - 1].rate_from_first, rate) : null),
+      h("div", {}, h("span", { class: "label" }, t("进入|Entered")), h("span", { class: "value" }, number(steps[0].users)), before ? delta(steps[0].users, before[0].users, number) : null),
+      h("div", {}, h("span", { class: "label" }, t("完成|Completed")), h("span", { class: "value" }, number(last.users)), before ? delta(last.users, before[before.length - 1].users, number) : null),
       h("div", {}, h("span", { class: "label" }, t("完成用时中位数|Median time")), h("span", { class: "value" }, duration(last.median_ms_from_first ?? total))),
     ),
     h(
@@ -249,17 +282,19 @@ function bars(steps, body, users, color) {
                   "div",
                   {},
                   h("span", {}, t("转化|converted"), " ", h("b", {}, rate(step.rate_from_previous))),
-                  h("span", {}, t("流失|dropped"), " ", usersLink(number(step.dropped), () => users("funnel", body, { step: step.step, dropped: true }, t("在“{name}”前流失|Dropped before {name}", { name: nameOf(step) })))),
+                  before ? h("span", {}, t("前期转化|before"), " ", rate(before[i].rate_from_previous)) : null,
+                  step.optional ? null : h("span", {}, t("流失|dropped"), " ", usersLink(number(step.dropped), () => users("funnel", body, { step: step.step, dropped: true }, t("在“{name}”前流失|Dropped before {name}", { name: nameOf(step) })))),
                   h("span", {}, t("用时中位数|median"), " ", h("b", {}, duration(step.median_ms_from_previous))),
                   h("span", {}, t("平均|average"), " ", duration(step.average_ms_from_previous)),
+                  step.dropped_next?.length ? nextOf(step, body, users) : null,
                 ),
               )
             : null,
           h(
             "div",
             { class: "funnel-step", dataset: { step: step.step } },
-            h("div", { class: "funnel-name" }, h("span", { class: "step-number", "aria-hidden": "true" }, String(step.step)), h("span", {}, nameOf(step), eventTitle(step.event) ? h("small", {}, step.event) : null)),
-            h("div", { class: "funnel-track", "aria-hidden": "true" }, h("div", { class: "funnel-bar", style: { width: `${(step.rate_from_first ?? 0) * 100}%`, ...(color ? { "--bar": color } : {}) } })),
+            h("div", { class: "funnel-name" }, h("span", { class: "step-number", "aria-hidden": "true" }, String(step.step)), h("span", {}, nameOf(step), step.optional ? [" ", h("span", { class: "badge" }, t("可跳过|optional"))] : null, eventTitle(step.event) ? h("small", {}, step.event) : null)),
+            h("div", { class: "funnel-track", "aria-hidden": "true" }, h("div", { class: "funnel-bar", style: { width: `${(step.rate_from_first ?? 0) * 100}%` } })),
             h("div", { class: "funnel-figures" }, h("b", {}, usersLink(number(step.users), () => users("funnel", body, { step: step.step }, nameOf(step)))), " ", h("span", { class: "muted" }, t("占首步 {rate}|{rate} of first", { rate: rate(step.rate_from_first) }))),
           ),
         ),
@@ -268,19 +303,54 @@ function bars(steps, body, users, color) {
   ];
 }
 
+/** What those who dropped did next, each with its users. */
+function nextOf(step, body, users) {
+  const title = t("在“{name}”前流失|Dropped before {name}", { name: nameOf(step) });
+  return h(
+    "span",
+    { class: "next" },
+    t("流失后：|then: "),
+    step.dropped_next.map((one, i) => {
+      const name = one.event === null ? t("没有其他事件|nothing") : eventTitle(one.event) || one.event;
+      return [i ? "、" : "", `${name} `, usersLink(number(one.users), () => users("funnel", body, { step: step.step, dropped: true, next_event: one.event }, `${title} → ${name}`)), ` ${rate(one.share)}`];
+    }),
+    step.dropped_next_other ? `、${t("其他|other")} ${number(step.dropped_next_other)}` : null,
+  );
+}
+
+/** The same funnel as other products mean it. */
+function semanticsTable({ steps, compare_semantics: others }, body) {
+  if (!others) return null;
+  const own = { preset: "", steps };
+  return [
+    h("h3", { class: "sub" }, t("其他产品口径下的同一漏斗|The same funnel as other products mean it")),
+    table(
+      t("口径对比|Semantics compared"),
+      [
+        { name: "preset", title: t("口径|Semantics"), cell: (r) => (r.preset ? presetTitle(r.preset) : body.preset ? `${t("当前|this")} (${presetTitle(body.preset)})` : t("当前|this")) },
+        ...steps.map((step, i) => ({ name: `s${i}`, title: `${i + 1} ${nameOf(step)}`, number: true, cell: (r) => number(r.steps[i].users) })),
+        { name: "total", title: t("总转化率|Conversion"), number: true, cell: (r) => rate(r.steps[steps.length - 1].rate_from_first) },
+        { name: "differs", title: t("不同之处|What differs"), cell: (r) => (r.preset ? differences(r) : "") },
+      ],
+      [own, ...others],
+    ),
+  ];
+}
+
 function groups(answer, body, users) {
   const list = answer.result.groups;
   if (!list) return null;
-  const [field] = body.breakdown;
-  const name = (g) => (g.other ? t("其他|Other") : value(field, g.breakdown[field]));
-  const cell = (g) => (g.other ? { other: true } : { breakdown: g.breakdown });
+  const by = body.breakdown;
+  const field = by.map(fieldFace).join(" / ");
+  const name = (g) => rowName(g, by);
+  const cell = (g) => rowCell(g, by);
   const steps = answer.result.steps;
   return [
-    h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field: fieldFace(field) })),
+    h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field })),
     table(
       t("各组转化|Conversion by group"),
       [
-        { name: "group", title: fieldFace(field), cell: name, value: name },
+        { name: "group", title: field, cell: name, value: name },
         ...steps.map((step, i) => ({
           name: `s${i}`,
           title: `${i + 1} ${nameOf(step)}`,

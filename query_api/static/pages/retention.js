@@ -3,12 +3,13 @@
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
-import { number, rate, value as fieldValue } from "../format.js";
+import { amount, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
+import { breakdownField, brokenDown, compareField, delta, differences, eventField, figures, labelled, presetChecks, presetField, presetTitle, rowName, selector as selected } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
 import { addDays, today } from "../state.js";
-import { segmented, select, table, usersLink } from "../widgets.js";
+import { segmented, select, table, textInput, usersLink } from "../widgets.js";
 
 const UNITS = { day: "天|day", week: "周|week", month: "月|month" };
 
@@ -22,9 +23,10 @@ export default function retention({ state, set, users }) {
       title: t("留存|Retention"),
       report: "retention",
       body,
+      incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => (body.breakdown ? [curve(answer, body), byGroup(answer, body)] : [curve(answer, body), cohorts(answer, body, users)]),
+      render: (answer) => [headline(answer.result), curve(answer, body), body.breakdown ? byGroup(answer, body) : cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
     }),
   );
 }
@@ -35,8 +37,25 @@ function selector(value, fallback) {
   return { ...(event ? { event } : {}), ...(asked ? { filter: asked } : {}) };
 }
 
+const breakdownOf = (state) => state.breakdown ?? (state.by ? [state.by] : []);
+
+/** "1, 2-7, 8-30" as pairs; null where it is none. */
+export function bracketsOf(text) {
+  const pairs = (text ?? "").split(/[,，;；\s]+/).filter(Boolean).map((part) => {
+    const [, first, last = first] = /^(\d{1,3})(?:[-–~](\d{1,3}))?$/.exec(part) ?? [];
+    return [Number(first), Number(last)];
+  });
+  return pairs.length && pairs.every(([first, last]) => first <= last) ? pairs : null;
+}
+
+const BRACKETS = "1, 2-7, 8-14";
+
 function bodyOf(state) {
   const unit = state.unit ?? "day";
+  const brackets = state.mode === "bracket" ? bracketsOf(state.brackets ?? BRACKETS) : null;
+  if (state.mode === "bracket" && !brackets) return null;
+  const measure = state.measure?.event && (state.measure.aggregate === "count" || state.measure.field) ? { ...selected(state.measure), aggregate: state.measure.aggregate ?? "sum", ...(state.measure.aggregate === "count" ? {} : { field: state.measure.field }) } : null;
+  const axes = Object.fromEntries(AXES.map(([name]) => [name, state[name]]).filter(([, value]) => value));
   return {
     ...common(state),
     initial: selector(state.initial, "app_show"),
@@ -44,11 +63,24 @@ function bodyOf(state) {
     unit,
     periods: Number(state.periods ?? (unit === "day" ? 7 : 4)),
     ...(state.mode ? { mode: state.mode } : {}),
-    cohort: state.cohort ?? "first",
-    ...(state.by ? { breakdown: [state.by], breakdown_limit: 8 } : {}),
+    ...(brackets ? { brackets } : {}),
+    // A product's own cohort holds where it documents one and none was chosen.
+    ...(state.preset && !state.cohort ? {} : { cohort: state.cohort ?? "first" }),
+    ...brokenDown(breakdownOf(state), 8),
     ...(state.identity ? { identity: state.identity } : {}),
+    ...axes,
+    ...(measure ? { measure } : {}),
+    ...(state.compare ? { compare: state.compare } : {}),
+    ...(state.preset ? { preset: state.preset } : {}),
+    ...(state.semantics?.length ? { compare_semantics: state.semantics } : {}),
   };
 }
+
+/** Axes of retention's meaning that may be chosen. */
+const AXES = [
+  ["period_counts", "一期怎么数|A period counts", [["calendar", "自然日、周、月|calendar days, weeks, months"], ["elapsed", "每满 24 小时|every 24 hours"], ["elapsed_from_hour", "从整点起每 24 小时|24 hours from the full hour"]]],
+  ["period_zero", "当期回访|Period 0", [["any", "同一事件可算|one event may be both"], ["repeated", "需要两次|needs two events"]]],
+];
 
 function builder(state, set) {
   const unit = state.unit ?? "day";
@@ -109,29 +141,104 @@ function builder(state, set) {
         [
           ["on", t("第 n 期回访|in period n")],
           ["on_or_after", t("第 n 期或之后|in period n or later")],
+          ["bracket", t("自定义区间|in brackets")],
         ],
         state.mode ?? "on",
         (mode) => set({ mode: mode === "on" ? undefined : mode }),
       ),
-      h("div", { class: "field" }, h("span", { class: "label" }, t("分组查看|Breakdown")), fieldPicker(t("分组字段|Breakdown"), state.by, (by) => set({ by }), { none: t("不分组|None") })),
+      state.mode === "bracket" ? textInput(t("区间（期）|Brackets (periods)"), state.brackets ?? BRACKETS, (brackets) => set({ brackets }), { placeholder: BRACKETS }) : null,
+      breakdownField(breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })),
+      compareField(state.compare, (compare) => set({ compare })),
+    ),
+    h(
+      "details",
+      { class: "more-options", open: Boolean(state.measure || state.preset || state.semantics || AXES.some(([name]) => state[name])) },
+      h("summary", {}, t("更多选项：同时查看的指标、口径预设|More: a measure beside it, semantics of other products")),
+      h(
+        "div",
+        { class: "page-stack" },
+        h(
+          "div",
+          { class: "builder-row" },
+          eventField(t("同时查看|A measure beside it"), state.measure ?? {}, state, (given) => set({ measure: given.event ? { aggregate: "sum", ...state.measure, ...given, ...(given.event === state.measure?.event ? {} : { field: undefined }) } : undefined }), true),
+          state.measure?.event
+            ? [
+                select(
+                  t("算法|Aggregate"),
+                  [
+                    ["sum", t("总和|Sum")],
+                    ["count", t("次数|Events")],
+                  ],
+                  state.measure.aggregate ?? "sum",
+                  (aggregate) => set({ measure: { ...state.measure, aggregate } }),
+                ),
+                state.measure.aggregate === "count" ? null : labelled(t("数值字段|Number"), fieldPicker(t("数值字段|Number"), state.measure.field, (field) => set({ measure: { ...state.measure, field } }), { event: state.measure.event, numbers: true })),
+              ]
+            : null,
+        ),
+        h(
+          "div",
+          { class: "builder-row" },
+          presetField(state.preset, (preset) => set({ preset })),
+          AXES.map(([name, title, values]) => select(t(title), [["", t("按预设|as the preset")], ...values.map(([v, text]) => [v, t(text)])], state[name] ?? "", (value) => set({ [name]: value || undefined }))),
+        ),
+        presetChecks(state.semantics, (semantics) => set({ semantics })),
+      ),
     ),
     filterSection(state, set),
   );
 }
 
+/** Title of a column. */
+function column(n, body) {
+  const pair = body.brackets?.[n];
+  if (!pair) return period(n, body.unit);
+  const unit = t(UNITS[body.unit]);
+  return pair[0] === pair[1] ? period(pair[0], body.unit) : t("第 {a}–{b} {unit}|{unit}s {a}–{b}", { a: pair[0], b: pair[1], unit });
+}
+
+/** How many come back at all, how many are lost; against the range before. */
+function headline({ total, compare }) {
+  const before = compare?.total;
+  const next = total.rates.length > 1 && total.sizes[1] ? 1 : 0;
+  return figures([
+    ["size", t("用户|Users"), [number(total.size), before ? delta(total.size, before.size, number) : null]],
+    ["lost", t("至今没有回访|Have not come back"), [h("span", { title: `${number(total.lost)} / ${number(total.lost_size)}` }, rate(total.lost_rate)), before ? delta(total.lost_rate, before.lost_rate, rate, { good: false }) : null]],
+    before ? ["next", t("首个回访期|First column"), [rate(total.rates[next]), delta(total.rates[next], before.rates[next], rate)]] : null,
+  ]);
+}
+
+/** The same retention as other products mean it. */
+function semanticsTable({ total, compare_semantics: others }, body) {
+  if (!others) return null;
+  return [
+    h("h3", { class: "sub" }, t("其他产品口径下的同一留存|The same retention as other products mean it")),
+    table(
+      t("口径对比|Semantics compared"),
+      [
+        { name: "preset", title: t("口径|Semantics"), cell: (r) => (r.preset ? presetTitle(r.preset) : body.preset ? `${t("当前|this")} (${presetTitle(body.preset)})` : t("当前|this")) },
+        { name: "size", title: t("用户|Users"), number: true, cell: (r) => number(r.total.size) },
+        ...total.rates.map((_, n) => ({ name: `p${n}`, title: column(n, body), number: true, cell: (r) => (r.total.rates.length > n ? h("span", { title: `${number(r.total.returned[n])} / ${number(r.total.sizes[n])}` }, rate(r.total.rates[n])) : "–") })),
+        { name: "differs", title: t("不同之处|What differs"), cell: (r) => (r.preset ? differences(r) : "") },
+      ],
+      [{ preset: "", total }, ...others],
+    ),
+  ];
+}
+
 const period = (n, unit) => (n === 0 ? t("当{unit}|{unit} 0", { unit: t(UNITS[unit]) }) : t("第 {n} {unit}|{unit} {n}", { n, unit: t(UNITS[unit]) }));
 
 function curve(answer, body) {
-  const { total, totals } = answer.result;
-  const labels = total.rates.map((_, n) => period(n, body.unit));
+  const { total, totals, compare } = answer.result;
+  const labels = total.rates.map((_, n) => column(n, body));
   const colors = palette();
   const lines = totals
-    ? totals.map((g, i) => ({ name: g.other ? t("其他|Other") : fieldValue(body.breakdown[0], g.breakdown[body.breakdown[0]]), line: g, color: colors[i % colors.length] }))
-    : [{ name: t("留存率|Retention"), line: total, color: colors[0] }];
+    ? totals.map((g, i) => ({ name: rowName(g, body.breakdown), line: g, color: colors[i % colors.length] }))
+    : [{ name: t("留存率|Retention"), line: total, color: colors[0] }, ...(compare ? [{ name: t("前一时期|Period before"), line: compare.total, color: colors[8], dashed: true }] : [])];
   return chart(
     t("留存曲线：{list}|Retention curve: {list}", { list: total.rates.map((r, n) => `${labels[n]} ${rate(r)}`).join(", ") }),
     () => {
-      const option = timeOption({ labels, format: (v) => rate(v), series: lines.map(({ name, line, color }) => ({ name, values: line.rates, color })), area: lines.length === 1 });
+      const option = timeOption({ labels, format: (v) => rate(v), series: lines.map(({ name, line, color, dashed }) => ({ name, values: line.rates, color, dashed })), area: lines.length === 1 });
       option.xAxis.axisLabel.formatter = (label) => label;
       option.grid.right = 28;
       option.series.forEach((s) => (s.showSymbol = true));
@@ -148,11 +255,26 @@ function curve(answer, body) {
   );
 }
 
-function cohorts(answer, body, users) {
+/** What the cells of the table show. */
+const SHOWN = {
+  rate: ["留存率|Retention"],
+  first: ["首次回访|First return"],
+  measured: ["人均指标|Measure per user"],
+};
+
+function cohorts(answer, body, state, set, users) {
   const { cohorts: rows, total } = answer.result;
+  const kinds = Object.keys(SHOWN).filter((kind) => (kind !== "measured" || body.measure) && (kind !== "first" || !body.brackets));
+  const kind = kinds.includes(state.cells) ? state.cells : "rate";
   const first = eventFace(body.initial.event);
-  const most = Math.max(0.05, ...rows.flatMap((r) => r.rates.filter((x, n) => n > 0 && x !== null)));
+  const valueOf = (line, n) => (kind === "first" ? (line.size ? line.first_returned[n] / line.size : null) : kind === "measured" ? line.measured_per_user[n] : line.rates[n]);
+  const totalOf = (n) => (kind === "first" ? total.first_return_rates[n] : kind === "measured" ? total.measured_per_user[n] : total.rates[n]);
+  const titleOf = (line, n) => (kind === "first" ? `${number(line.first_returned[n])} / ${number(line.size)}` : kind === "measured" ? `${amount(line.measured[n])} / ${number(line.size)}` : `${number(line.returned[n])} / ${number(line.size)}`);
+  const show = kind === "measured" ? (v) => fixed(v) : rate;
+  const most = Math.max(kind === "measured" ? 1e-9 : 0.05, ...rows.flatMap((r) => r.rates.map((_, n) => valueOf(r, n) ?? 0).slice(kind === "rate" && !body.brackets ? 1 : 0)));
+  const shown = { kind, valueOf, titleOf, show, most };
   return [
+    kinds.length > 1 ? h("div", { class: "row" }, segmented(t("表格显示|The table shows"), kinds.map((one) => [one, t(SHOWN[one][0])]), kind, (cells) => set({ cells: cells === "rate" ? undefined : cells }))) : null,
     h(
       "div",
       { class: "table-holder", tabindex: "0", role: "region", "aria-label": t("留存表|Retention table") },
@@ -163,7 +285,14 @@ function cohorts(answer, body, users) {
         h(
           "thead",
           {},
-          h("tr", {}, h("th", { scope: "col" }, t("日期|Cohort")), h("th", { scope: "col", class: "number" }, t("用户|Users")), total.rates.map((_, n) => h("th", { scope: "col", class: "period" }, period(n, body.unit)))),
+          h(
+            "tr",
+            {},
+            h("th", { scope: "col" }, t("日期|Cohort")),
+            h("th", { scope: "col", class: "number" }, t("用户|Users")),
+            total.rates.map((_, n) => h("th", { scope: "col", class: "period" }, column(n, body))),
+            h("th", { scope: "col", class: "number" }, t("至今未回访|Lost")),
+          ),
         ),
         h(
           "tbody",
@@ -173,7 +302,8 @@ function cohorts(answer, body, users) {
             { class: "total" },
             h("th", { scope: "row" }, t("合计（成熟）|Total (mature)")),
             h("td", { class: "number" }, number(total.size)),
-            total.rates.map((r, n) => h("td", { class: "cell", dataset: { total: n }, title: `${number(total.returned[n])} / ${number(total.sizes[n])}` }, rate(r))),
+            total.rates.map((_, n) => h("td", { class: "cell", dataset: { total: n }, title: kind === "rate" ? `${number(total.returned[n])} / ${number(total.sizes[n])}` : null }, show(totalOf(n)))),
+            h("td", { class: "number", title: `${number(total.lost)} / ${number(total.lost_size)}` }, rate(total.lost_rate)),
           ),
           rows.map((row) =>
             h(
@@ -181,7 +311,8 @@ function cohorts(answer, body, users) {
               {},
               h("th", { scope: "row" }, row.cohort),
               h("td", { class: "number" }, usersLink(number(row.size), () => users("retention", body, { cohort: row.cohort }, `${row.cohort} ${first}`))),
-              row.rates.map((value, n) => cell(row, value, n, body, users, most)),
+              row.rates.map((_, n) => cell(row, n, body, users, shown)),
+              h("td", { class: "number" }, row.lost === null || row.size === 0 ? "–" : usersLink(number(row.lost), () => users("retention", body, { cohort: row.cohort, lost: true }, `${row.cohort} ${t("至今未回访|lost")}`))),
             ),
           ),
         ),
@@ -203,11 +334,13 @@ function startOf(cohort, n, unit) {
   return `${Math.floor(months / 12)}-${String((months % 12) + 1).padStart(2, "0")}-01`;
 }
 
-function cell(row, value, n, body, users, most) {
+function cell(row, n, body, users, { kind, valueOf, titleOf, show, most }) {
   const where = { dataset: { cell: `${row.cohort}/${n}` } };
-  if (row.size === 0 || (n > 0 && startOf(row.cohort, n, body.unit) > today())) return h("td", { class: "cell future", ...where }, "–");
-  const strength = n === 0 ? 0.12 : Math.min(1, (value ?? 0) / most);
-  const label = `${row.cohort} ${period(n, body.unit)}: ${rate(value)}, ${number(row.returned[n])} / ${number(row.size)}${row.mature[n] ? "" : `, ${t("未成熟|not mature")}`}`;
+  const begins = body.brackets?.[n][0] ?? n;
+  if (row.size === 0 || (begins > 0 && startOf(row.cohort, begins, body.unit) > today())) return h("td", { class: "cell future", ...where }, "–");
+  const value = valueOf(row, n);
+  const strength = kind === "rate" && begins === 0 ? 0.12 : Math.min(1, (value ?? 0) / most);
+  const label = `${row.cohort} ${column(n, body)}: ${show(value)}, ${titleOf(row, n)}${row.mature[n] ? "" : `, ${t("未成熟|not mature")}`}`;
   return h(
     "td",
     { class: "cell", ...where },
@@ -217,26 +350,25 @@ function cell(row, value, n, body, users, most) {
         type: "button",
         class: `heat ${row.mature[n] ? "" : "immature"}`,
         style: { "--rate": strength.toFixed(3) },
-        title: `${number(row.returned[n])} / ${number(row.size)}`,
+        title: titleOf(row, n),
         "aria-label": label,
-        onClick: () => users("retention", body, { cohort: row.cohort, period: n }, label),
+        onClick: () => users("retention", body, kind === "first" ? { cohort: row.cohort, first_return: n } : { cohort: row.cohort, period: n }, label),
       },
-      rate(value),
+      show(value),
     ),
   );
 }
 
 function byGroup(answer, body) {
-  const [field] = body.breakdown;
-  const name = (g) => (g.other ? t("其他|Other") : fieldValue(field, g.breakdown[field]));
+  const name = (g) => rowName(g, body.breakdown);
   return table(
     t("各组留存|Retention by group"),
     [
-      { name: "group", title: fieldFace(field), cell: name, value: name },
+      { name: "group", title: body.breakdown.map(fieldFace).join(" / "), cell: name, value: name },
       { name: "size", title: t("用户|Users"), number: true, cell: (g) => number(g.size), value: (g) => g.size },
       ...answer.result.total.rates.map((_, n) => ({
         name: `p${n}`,
-        title: period(n, body.unit),
+        title: column(n, body),
         number: true,
         value: (g) => g.rates[n],
         cell: (g) => h("span", { title: `${number(g.returned[n])} / ${number(g.sizes[n])}` }, rate(g.rates[n])),
