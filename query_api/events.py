@@ -6,7 +6,11 @@ A measure counts the events of its name that pass its filter and the request's f
 - ``count``: events. ``users``: distinct users. ``sessions``: distinct sessions (source.py says what a session is).
 - ``sum avg min max p50 p90 p99``: of ``field`` over the events that have it as a number; null without such an event, but
   ``sum`` is 0 then. Percentiles are exact, interpolated linearly between neighbours (as numpy's default).
-- ``per_user``: events for each user that has one.
+- ``per_user``: events for each user that has one; with ``field`` its sum for each user with an event of the measure.
+
+A measure with ``cumulative`` counts, in each point, from the beginning of the range to the point's end; one with
+``trailing_days`` the so many calendar days that end with the point's last one, also before the range. Users are distinct
+over that whole time. Not for ``sessions`` and percentiles.
 
 ``total`` is computed over the whole range from the same rows: its users are distinct over the range, which is not the sum
 of the days. ``avg`` and ``per_user`` stand with their ``<as>_numerator`` and ``<as>_denominator``. Periods are calendar
@@ -15,170 +19,28 @@ periods of the zone; the first and last count only what lies in the range.
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Any, Literal, TypeAlias
-
 import msgspec
-from msgspec import Meta, Struct
 
 from query_api import breakdowns, formula, source
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import Compare, range_before
+from query_api.comparison import range_before
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
-from query_api.params import EventSelector, FieldName, Interval, Params, Query
+from query_api.events_plan import (
+    OF_A_FIELD,
+    RATES,
+    EventsCell,
+    EventsQuery,
+    Plan,
+    plan_of,
+    rows_sql,
+)
+from query_api.events_windows import Windowed, earliest_ms, window_of, windowed_values
 from query_api.periods import Periods, Range, periods_of, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
 
-MAX_MEASURES = 20
 MAX_POINTS = 200_000
 """Periods times series of one answer."""
-
-Aggregate: TypeAlias = Literal[
-    "count", "users", "sessions", "sum", "avg", "min", "max", "p50", "p90", "p99", "per_user"
-]
-_OF_A_FIELD = {"sum", "avg", "min", "max", "p50", "p90", "p99"}
-_RATES = {"avg", "per_user"}
-_RESERVED = {"time", "formula", "breakdown", "other"}
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
-
-
-class Measure(EventSelector, kw_only=True):
-    """One number: ``aggregate`` over the events of a name (absent: any) that pass a filter, named ``as`` (else A, B, …)."""
-
-    aggregate: Aggregate = "count"
-    field: FieldName | None = None
-    as_: Annotated[str, Meta(max_length=32)] | None = msgspec.field(name="as", default=None)
-
-
-class EventsQuery(Query, kw_only=True):
-    """Events: ``measures`` for each ``interval`` (null: only totals), a ``formula`` of them, a range to ``compare`` with."""
-
-    measures: Annotated[list[Measure], Meta(min_length=1, max_length=MAX_MEASURES)]
-    interval: Interval | None = "day"
-    formula: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
-    compare: Compare | None = None
-
-
-class EventsCell(Params, kw_only=True):
-    """
-    One number of the answer.
-
-    ``measure``: its name (absent: the first). ``time``: of the point (absent: the total). ``breakdown`` as in the series, or
-    ``other``; neither: all series together.
-    """
-
-    measure: str | None = None
-    time: str | None = None
-    breakdown: dict[str, Any] | None = None
-    other: bool = False
-
-
-class _Plan(Struct, frozen=True):
-    """The request as SQL, before its range is bound."""
-
-    names: list[str]
-    columns: str
-    aggregates: str
-    where: str
-    key: str
-    needs_sessions: bool
-    formula: formula.Node | None
-
-
-def _plan(query: EventsQuery, bindings: Bindings) -> _Plan:
-    names: list[str] = []
-    columns: list[str] = []
-    aggregates: list[str] = []
-    conditions: list[str] = []
-    for i, measure in enumerate(query.measures):
-        path = f"$.measures[{i}]"
-        name = chr(ord("A") + i) if measure.as_ is None else measure.as_
-        if (
-            not _NAME.fullmatch(name)
-            or name in _RESERVED
-            or name.endswith(("_numerator", "_denominator"))
-        ):
-            raise InvalidRequest(
-                f"{path}.as", "a letter, then letters, digits and _; not a name the answer uses"
-            )
-        if name in names:
-            raise InvalidRequest(f"{path}.as", "another measure has this name")
-        names.append(name)
-        condition = selector_sql(measure, path, bindings)
-        conditions.append(condition)
-        columns.append(f"{condition} AS is_{i}")
-        if measure.aggregate in _OF_A_FIELD:
-            if measure.field is None:
-                raise InvalidRequest(f"{path}.field", f"{measure.aggregate} needs a field")
-            read = field_sql(measure.field, f"{path}.field", bindings)
-            if read.number is None:
-                raise InvalidRequest(f"{path}.field", "this field is never a number")
-            columns += [f"{read.number} AS value_{i}", f"{read.has_number} AS has_value_{i}"]
-        elif measure.field is not None:
-            raise InvalidRequest(f"{path}.field", f"{measure.aggregate} takes no field")
-        aggregates += _aggregates(measure.aggregate, i)
-    parts = [
-        filter_sql(query.filter, "$.filter", bindings),
-        event_names_sql(list(query.measures), bindings),
-    ]
-    parts.append(f"({' OR '.join(dict.fromkeys(conditions))})")
-    return _Plan(
-        names=names,
-        columns=",\n    ".join(columns),
-        aggregates=",\n    ".join(aggregates),
-        where=" AND ".join(part for part in parts if part != "1"),
-        key=breakdowns.key_sql(query.breakdown, bindings),
-        needs_sessions=any(m.aggregate == "sessions" for m in query.measures),
-        formula=None if query.formula is None else formula.parse(query.formula, set(names)),
-    )
-
-
-def _aggregates(aggregate: Aggregate, i: int) -> list[str]:
-    """Return the columns ``m<i>`` of a measure; a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead."""
-    condition, value = f"is_{i}", f"value_{i}"
-    valued = f"{condition} AND has_value_{i}"
-    if aggregate == "count":
-        return [f"countIf({condition}) AS m{i}"]
-    if aggregate == "users":
-        return [f"uniqExactIf(user, {condition}) AS m{i}"]
-    if aggregate == "sessions":
-        return [f"uniqExactIf({source.SESSION}, {condition}) AS m{i}"]
-    if aggregate == "per_user":
-        return [
-            f"countIf({condition}) AS m{i}_numerator",
-            f"uniqExactIf(user, {condition}) AS m{i}_denominator",
-        ]
-    if aggregate == "avg":
-        return [
-            f"sumIf({value}, {valued}) AS m{i}_numerator",
-            f"countIf({valued}) AS m{i}_denominator",
-        ]
-    if aggregate == "sum":
-        return [f"sumIf({value}, {valued}) AS m{i}"]
-    if aggregate in ("min", "max"):
-        return [f"{aggregate}OrNullIf({value}, {valued}) AS m{i}"]
-    return [f"quantileExactInclusiveOrNullIf(0.{aggregate[1:]})({value}, {valued}) AS m{i}"]
-
-
-def _source(ask: Ask, bindings: Bindings, plan: _Plan, range_: Range) -> str:
-    rows = ask.source(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms)
-    if not plan.needs_sessions:
-        return rows
-    silent = ask.source(bindings, "session_id = ''", from_ms=range_.from_ms, to_ms=range_.to_ms)
-    return source.with_sessions(bindings, rows, silent)
-
-
-def _rows(ask: Ask, bindings: Bindings, plan: _Plan, range_: Range, top: list[Key] | None) -> str:
-    return load_sql(
-        "events.rows",
-        source=_source(ask, bindings, plan, range_),
-        key=breakdowns.pack_sql(breakdowns.top_sql(plan.key, top, bindings))
-        if ask.query.breakdown
-        else "''",
-        measures=plan.columns,
-    )
 
 
 def _periods(query: EventsQuery, ask: Ask, range_: Range) -> Periods | None:
@@ -189,11 +51,11 @@ def _periods(query: EventsQuery, ask: Ask, range_: Range) -> Periods | None:
 
 async def _top(ask: Ask, query: EventsQuery) -> list[Key] | None:
     bindings = ask.bindings()
-    plan = _plan(query, bindings)
+    plan = plan_of(query, bindings)
     if not query.breakdown:
         return None
-    # Sessions are not needed to count events.
-    rows = ask.source(bindings, plan.where)
+    # Sessions are not needed to count events. Values seen only before the range have points as well.
+    rows = ask.source(bindings, plan.where, from_ms=earliest_ms(ask, query, ask.range))
     return await breakdowns.top(ask, rows, plan.key, bindings)
 
 
@@ -233,7 +95,9 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
         semantics={
             "measures": [
                 {**msgspec.to_builtins(m), "as": name}
-                for m, name in zip(query.measures, _plan(query, ask.bindings()).names, strict=True)
+                for m, name in zip(
+                    query.measures, plan_of(query, ask.bindings()).names, strict=True
+                )
             ],
             "interval": query.interval,
             "weeks_start": "monday",
@@ -241,6 +105,9 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
             "compare": query.compare,
             "session": source.SESSION_DEFINITION,
             "percentiles": "exact, interpolated linearly",
+            "cumulative": "a point counts from the beginning of the range to its end; users are distinct over all of that",
+            "trailing_days": "a point counts the calendar days that end with its last one, also before the range; users are "
+            "distinct over them, not added up; the total counts the range, as without it",
             "total": "over the whole range: users and sessions are distinct over it, not the sum of the points",
             "breakdown_order": "by events of the measures in the range, most first; the rest is `other`",
         },
@@ -252,7 +119,7 @@ async def _series(
     ask: Ask, query: EventsQuery, range_: Range, periods: Periods | None, top: list[Key] | None
 ) -> list[Row]:
     bindings = ask.bindings()
-    plan = _plan(query, bindings)
+    plan = plan_of(query, bindings)
     # Without an interval everything lies in one period, which is the total.
     bindings.named(
         "starts", list(periods.starts_ms[:-1]) if periods else [range_.from_ms], "Array(Int64)"
@@ -260,14 +127,17 @@ async def _series(
     rows = await ask.fetch(
         "events.points",
         bindings,
-        rows=_rows(ask, bindings, plan, range_, top),
+        rows=rows_sql(ask, bindings, plan, range_, top),
         aggregates=plan.aggregates,
     )
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row
-    if not query.breakdown:
-        found.setdefault((), {})
+    windowed: Windowed = {}
+    if periods is not None:
+        windowed = await windowed_values(ask, query, range_, periods, top)
+    for key in windowed if query.breakdown else [()]:
+        found.setdefault(key, {})
     if periods is not None and len(found) * len(periods.labels) > MAX_POINTS:
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_POINTS} points: fewer series or longer periods"
@@ -278,8 +148,13 @@ async def _series(
             "key": key,
             **breakdowns.describe(key, query.breakdown),
             "points": [
-                {"time": label, **_values(query, plan, by_bucket.get(start))}
-                for label, start in zip(periods.labels, periods.starts_ms, strict=False)
+                {
+                    "time": label,
+                    **_values(query, plan, by_bucket.get(start), windowed.get(key, {}).get(number)),
+                }
+                for number, (label, start) in enumerate(
+                    zip(periods.labels, periods.starts_ms, strict=False)
+                )
             ]
             if periods
             else [],
@@ -291,12 +166,18 @@ async def _series(
     return series
 
 
-def _values(query: EventsQuery, plan: _Plan, row: Row | None) -> Row:
-    """Return the measures of one point by name; a point without events has zero counts and null values."""
+def _values(query: EventsQuery, plan: Plan, row: Row | None, windowed: Row | None = None) -> Row:
+    """
+    Return the measures of one point by name; a point without events has zero counts and null values.
+
+    ``windowed``: what stands in place of the period's own for measures that count more than it.
+    """
     values: Row = {}
+    own = row
     for i, (name, measure) in enumerate(zip(plan.names, query.measures, strict=True)):
         aggregate = measure.aggregate
-        if aggregate in _RATES:
+        row = windowed if measure.is_windowed() and windowed is not None else own
+        if aggregate in RATES:
             numerator = row[f"m{i}_numerator"] if row else 0
             denominator = row[f"m{i}_denominator"] if row else 0
             values[name] = numerator / denominator if denominator else None
@@ -314,7 +195,7 @@ def _values(query: EventsQuery, plan: _Plan, row: Row | None) -> Row:
 async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
     """Select the users of a number of the answer: those with an event that it counts."""
     bindings = ask.bindings()
-    plan = _plan(query, bindings)
+    plan = plan_of(query, bindings)
     measure = plan.names[0] if cell.measure is None else cell.measure
     if measure not in plan.names:
         raise InvalidRequest(
@@ -334,16 +215,22 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
     bindings.named(
         "starts", list(periods.starts_ms[:-1]) if periods else [ask.range.from_ms], "Array(Int64)"
     )
-    bindings.named("cell_bucket_ms", bucket_ms, "Int64")
     i = plan.names.index(measure)
+    range_ = ask.range
+    if cell.time is not None and periods is not None and query.measures[i].is_windowed():
+        range_ = window_of(
+            ask, query.measures[i], ask.range, periods, periods.labels.index(cell.time)
+        )
+        bucket_ms = 0
+    bindings.named("cell_bucket_ms", bucket_ms, "Int64")
     is_measure = f"is_{i}"
-    if query.measures[i].aggregate in _OF_A_FIELD:
+    if query.measures[i].aggregate in OF_A_FIELD:
         is_measure = f"is_{i} AND has_value_{i}"
     return UserSelect(
         "events.users",
         load_sql(
             "events.users",
-            rows=_rows(ask, bindings, plan, ask.range, top),
+            rows=rows_sql(ask, bindings, plan, range_, top),
             is_measure=is_measure,
             in_key="1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}",
         ),

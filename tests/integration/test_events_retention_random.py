@@ -148,10 +148,11 @@ def world(database, database_url):
     interval=st.sampled_from(["hour", "day", "day", "week", "month", "quarter"]),
     identity_mode=st.sampled_from(["latest", "strict"]),
     selected=st.sampled_from(sorted(SELECTORS)),
+    days=st.sampled_from([None, 1, 2, 3, 7, 30]),
 )
 @EXAMPLES
 def test_events_equal_their_definition(
-    world, log, bindings, range_, zone, interval, identity_mode, selected
+    world, log, bindings, range_, zone, interval, identity_mode, selected, days
 ):
     app_id, rows, identity = world.store(log, bindings)
     selector, matches = SELECTORS[selected]
@@ -165,18 +166,38 @@ def test_events_equal_their_definition(
         identity_mode=identity_mode,
         matches=matches,
     )
-    needs_field = {"sum", "avg", "min", "max", "p50", "p90", "p99"}
+    needs_field = {"sum", "avg", "min", "max", "p50", "p90", "p99", "price_per_user"}
     body = {
         "time_range": {"from": str(range_[0]), "to": str(range_[1])},
         "timezone": zone,
         "interval": interval,
         "identity": identity_mode,
         "measures": [
-            {**selector, "aggregate": name, "as": name}
+            {**selector, "aggregate": name.replace("price_", ""), "as": name}
             | ({"field": "properties.price"} if name in needs_field else {})
             for name in expected_total
         ],
     }
+    if interval != "hour":
+        window = {"cumulative": True} if days is None else {"trailing_days": days}
+        windowed = [
+            {**measure, "as": f"window_{measure['as']}", **window}
+            for measure in body["measures"]
+            if measure["aggregate"] not in ("sessions", "p50", "p90", "p99")
+        ]
+        body["measures"] += windowed
+        for time, values in reference_events.windowed(
+            rows,
+            identity,
+            first_day=range_[0],
+            last_day=range_[1],
+            zone=zone,
+            interval=interval,
+            identity_mode=identity_mode,
+            matches=matches,
+            days=days,
+        ).items():
+            expected_points[time] |= {m["as"]: values[m["as"][7:]] for m in windowed}
     note(f"{body}")
     [series] = world.ask("events", app_id, body)["series"]
 

@@ -32,6 +32,16 @@ QUESTIONS = [
     (
         "events",
         {
+            "measures": [
+                {**PAY, "aggregate": "users", "trailing_days": 7},
+                {**PAY, "aggregate": "per_user", "field": "properties.price", "cumulative": True},
+            ],
+            "breakdown": ["scene_group"],
+        },
+    ),
+    (
+        "events",
+        {
             "measures": MEASURES,
             "breakdown": ["scene_group", "properties.a", "seq"],
             "breakdown_limit": 1,

@@ -61,6 +61,7 @@ def aggregates(
         "p90": percentile(prices, 0.9),
         "p99": percentile(prices, 0.99),
         "per_user": len(rows) / len(users) if users else None,
+        "price_per_user": sum(prices) / len(users) if users else None,
     }
 
 
@@ -113,6 +114,34 @@ def series(
         },
         aggregates(counted, identity, identity_mode, sessions),
     )
+
+
+def windowed(
+    rows: list[Row],
+    identity: Identity,
+    *,
+    first_day: date,
+    last_day: date,
+    zone: str,
+    interval: str,
+    identity_mode: str,
+    matches: Matches,
+    days: int | None,
+) -> dict[str, dict]:
+    """Time to aggregates over the days that end with the point's last one; ``days`` None: from the range's first."""
+    zone_info = ZoneInfo(zone)
+    counted = [row for row in once(rows) if matches(row)]
+    sessions = sessions_of(once(rows), identity, identity_mode)
+    points = {}
+    start = period_of(first_day, interval)
+    while start <= last_day:
+        after = next_period(start, interval)
+        end = min(after - timedelta(days=1), last_day)
+        begin = first_day if days is None else end - timedelta(days=days - 1)
+        inside = [row for row in counted if in_range(row, begin, end, zone_info)]
+        points[start.isoformat()] = aggregates(inside, identity, identity_mode, sessions)
+        start = after
+    return points
 
 
 def hour_of(at: datetime, zone: ZoneInfo) -> str:

@@ -1,0 +1,204 @@
+"""
+The events report's request, and its measures as SQL over the events of a range. Pure. Definitions: events.py.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from query_api import breakdowns, formula, source
+from query_api.breakdowns import Key
+from query_api.comparison import Compare
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.params import EventSelector, FieldName, Interval, Params, Query
+from query_api.periods import Range
+from query_api.report import Ask
+from query_api.sql import load_sql
+
+MAX_MEASURES = 20
+MAX_TRAILING_DAYS = 366
+
+Aggregate: TypeAlias = Literal[
+    "count", "users", "sessions", "sum", "avg", "min", "max", "p50", "p90", "p99", "per_user"
+]
+OF_A_FIELD = {"sum", "avg", "min", "max", "p50", "p90", "p99"}
+RATES = {"avg", "per_user"}
+_NOT_TRAILING = {"sessions", "p50", "p90", "p99"}
+_RESERVED = {"time", "formula", "breakdown", "other"}
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
+
+
+class Measure(EventSelector, kw_only=True):
+    """
+    One number: ``aggregate`` over the events of a name (absent: any) that pass a filter, named ``as`` (else A, B, …).
+
+    ``cumulative``: each point counts from the beginning of the range on. ``trailing_days``: each point counts so many
+    calendar days, up to its last one, also before the range.
+    """
+
+    aggregate: Aggregate = "count"
+    field: FieldName | None = None
+    cumulative: bool = False
+    trailing_days: Annotated[int, Meta(ge=1, le=MAX_TRAILING_DAYS)] | None = None
+    as_: Annotated[str, Meta(max_length=32)] | None = msgspec.field(name="as", default=None)
+
+    def is_windowed(self) -> bool:
+        """Tell whether points count more than their own period."""
+        return self.cumulative or self.trailing_days is not None
+
+
+class EventsQuery(Query, kw_only=True):
+    """Events: ``measures`` for each ``interval`` (null: only totals), a ``formula`` of them, a range to ``compare`` with."""
+
+    measures: Annotated[list[Measure], Meta(min_length=1, max_length=MAX_MEASURES)]
+    interval: Interval | None = "day"
+    formula: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
+    compare: Compare | None = None
+
+
+class EventsCell(Params, kw_only=True):
+    """
+    One number of the answer.
+
+    ``measure``: its name (absent: the first). ``time``: of the point (absent: the total). ``breakdown`` as in the series, or
+    ``other``; neither: all series together.
+    """
+
+    measure: str | None = None
+    time: str | None = None
+    breakdown: dict[str, Any] | None = None
+    other: bool = False
+
+
+class Plan(Struct, frozen=True):
+    """The request as SQL, before its range is bound."""
+
+    names: list[str]
+    columns: str
+    aggregates: str
+    where: str
+    key: str
+    needs_sessions: bool
+    formula: formula.Node | None
+
+
+def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
+    """Return the request's measures as SQL. Errors: ``invalid_request`` with the field's path."""
+    names: list[str] = []
+    columns: list[str] = []
+    aggregates: list[str] = []
+    conditions: list[str] = []
+    for i, measure in enumerate(query.measures):
+        path = f"$.measures[{i}]"
+        name = chr(ord("A") + i) if measure.as_ is None else measure.as_
+        if (
+            not _NAME.fullmatch(name)
+            or name in _RESERVED
+            or name.endswith(("_numerator", "_denominator"))
+        ):
+            raise InvalidRequest(
+                f"{path}.as", "a letter, then letters, digits and _; not a name the answer uses"
+            )
+        if name in names:
+            raise InvalidRequest(f"{path}.as", "another measure has this name")
+        names.append(name)
+        condition = selector_sql(measure, path, bindings)
+        conditions.append(condition)
+        columns.append(f"{condition} AS is_{i}")
+        _check_window(query, measure, path)
+        if measure.aggregate in OF_A_FIELD and measure.field is None:
+            raise InvalidRequest(f"{path}.field", f"{measure.aggregate} needs a field")
+        if measure.field is not None:
+            if measure.aggregate not in OF_A_FIELD and measure.aggregate != "per_user":
+                raise InvalidRequest(f"{path}.field", f"{measure.aggregate} takes no field")
+            read = field_sql(measure.field, f"{path}.field", bindings)
+            if read.number is None:
+                raise InvalidRequest(f"{path}.field", "this field is never a number")
+            columns += [f"{read.number} AS value_{i}", f"{read.has_number} AS has_value_{i}"]
+        aggregates += aggregates_sql(measure, i)
+    parts = [
+        filter_sql(query.filter, "$.filter", bindings),
+        event_names_sql(list(query.measures), bindings),
+    ]
+    parts.append(f"({' OR '.join(dict.fromkeys(conditions))})")
+    return Plan(
+        names=names,
+        columns=",\n    ".join(columns),
+        aggregates=",\n    ".join(aggregates),
+        where=" AND ".join(part for part in parts if part != "1"),
+        key=breakdowns.key_sql(query.breakdown, bindings),
+        needs_sessions=any(m.aggregate == "sessions" for m in query.measures),
+        formula=None if query.formula is None else formula.parse(query.formula, set(names)),
+    )
+
+
+def _check_window(query: EventsQuery, measure: Measure, path: str) -> None:
+    if not measure.is_windowed():
+        return
+    name = "cumulative" if measure.cumulative else "trailing_days"
+    if measure.cumulative and measure.trailing_days is not None:
+        raise InvalidRequest(f"{path}.trailing_days", "either this or cumulative")
+    if measure.aggregate in _NOT_TRAILING:
+        raise InvalidRequest(f"{path}.{name}", f"not for {measure.aggregate}")
+    if query.interval in (None, "hour"):
+        raise InvalidRequest(f"{path}.{name}", "needs an interval of a day or longer")
+
+
+def aggregates_sql(measure: Measure, i: int) -> list[str]:
+    """Return the columns ``m<i>`` of a measure; a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead."""
+    aggregate = measure.aggregate
+    condition, value = f"is_{i}", f"value_{i}"
+    valued = f"{condition} AND has_value_{i}"
+    if aggregate == "count":
+        return [f"countIf({condition}) AS m{i}"]
+    if aggregate == "users":
+        return [f"uniqExactIf(user, {condition}) AS m{i}"]
+    if aggregate == "sessions":
+        return [f"uniqExactIf({source.SESSION}, {condition}) AS m{i}"]
+    if aggregate == "per_user":
+        return [
+            f"{amount_sql(measure, i)} AS m{i}_numerator",
+            f"uniqExactIf(user, {condition}) AS m{i}_denominator",
+        ]
+    if aggregate == "avg":
+        return [
+            f"sumIf({value}, {valued}) AS m{i}_numerator",
+            f"countIf({valued}) AS m{i}_denominator",
+        ]
+    if aggregate == "sum":
+        return [f"sumIf({value}, {valued}) AS m{i}"]
+    if aggregate in ("min", "max"):
+        return [f"{aggregate}OrNullIf({value}, {valued}) AS m{i}"]
+    return [f"quantileExactInclusiveOrNullIf(0.{aggregate[1:]})({value}, {valued}) AS m{i}"]
+
+
+def amount_sql(measure: Measure, i: int) -> str:
+    """Return what ``per_user`` divides: the events, or the sum of the field over them."""
+    if measure.field is None:
+        return f"countIf(is_{i})"
+    return f"sumIf(value_{i}, is_{i} AND has_value_{i})"
+
+
+def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range) -> str:
+    rows = ask.source(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms)
+    if not plan.needs_sessions:
+        return rows
+    silent = ask.source(bindings, "session_id = ''", from_ms=range_.from_ms, to_ms=range_.to_ms)
+    return source.with_sessions(bindings, rows, silent)
+
+
+def rows_sql(ask: Ask, bindings: Bindings, plan: Plan, range_: Range, top: list[Key] | None) -> str:
+    """Return the SELECT of the events that some measure counts, with period, breakdown and which measures."""
+    return load_sql(
+        "events.rows",
+        source=_source(ask, bindings, plan, range_),
+        key=breakdowns.pack_sql(breakdowns.top_sql(plan.key, top, bindings))
+        if ask.query.breakdown
+        else "''",
+        measures=plan.columns,
+    )

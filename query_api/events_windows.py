@@ -1,0 +1,204 @@
+"""
+Measures whose points count more than their own period: cumulative, and over trailing days.
+
+Measures of one window (cumulative, or so many days) are counted together: numbers that can be added come from one row for each
+day, added up here; distinct users from ``events.window_users``. Called by events.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeAlias
+
+import msgspec
+
+from query_api import breakdowns
+from query_api.breakdowns import Key
+from query_api.events_plan import (
+    EventsQuery,
+    Measure,
+    aggregates_sql,
+    amount_sql,
+    plan_of,
+    rows_sql,
+)
+from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
+from query_api.report import Ask, Row
+from query_api.sql import load_sql
+
+Windowed: TypeAlias = dict[Key, dict[int, Row]]
+"""Breakdown value and number of the point to ``m<i>`` columns, as a row of ``events.points`` has them."""
+_EVER_DAYS = 1_000_000
+"""Longer than any range: who came stays."""
+
+
+def _from_ms(ask: Ask, days: int | None, range_: Range, end_ms: int) -> int:
+    """Return where the window begins that ends at ``end_ms``; ``days`` None: cumulative."""
+    if days is None:
+        return range_.from_ms
+    first = local_day(end_ms - 1, ask.zone) - timedelta(days=days - 1)
+    return start_of_day_ms(first, ask.zone)
+
+
+def window_of(ask: Ask, measure: Measure, range_: Range, periods: Periods, number: int) -> Range:
+    """Return what the point of this number counts."""
+    end_ms = min(periods.starts_ms[number + 1], range_.to_ms)
+    return Range(_from_ms(ask, measure.trailing_days, range_, end_ms), end_ms)
+
+
+def earliest_ms(ask: Ask, query: EventsQuery, range_: Range) -> int:
+    """Return the first instant that any point of the answer counts."""
+    return min(
+        [range_.from_ms]
+        + [
+            _from_ms(ask, measure.trailing_days, range_, range_.from_ms + 1)
+            for measure in query.measures
+            if measure.trailing_days is not None
+        ]
+    )
+
+
+async def windowed_values(
+    ask: Ask, query: EventsQuery, range_: Range, periods: Periods, top: list[Key] | None
+) -> Windowed:
+    """Return the values of all measures that count more than a point's own period."""
+    values: Windowed = {}
+    windows = dict.fromkeys(m.trailing_days for m in query.measures if m.is_windowed())
+    for days in windows:
+        of_window = [
+            i
+            for i, measure in enumerate(query.measures)
+            if measure.is_windowed() and measure.trailing_days == days
+        ]
+        for key, points in (
+            await _of_window(ask, query, range_, periods, top, days, of_window)
+        ).items():
+            for number, row in points.items():
+                values.setdefault(key, {}).setdefault(number, {}).update(row)
+    return values
+
+
+async def _of_window(
+    ask: Ask,
+    query: EventsQuery,
+    range_: Range,
+    periods: Periods,
+    top: list[Key] | None,
+    days: int | None,
+    of_window: list[int],
+) -> Windowed:
+    first_ms = range_.from_ms
+    if days is not None:
+        first_ms = min(first_ms, _from_ms(ask, days, range_, range_.from_ms + 1))
+    whole = Range(first_ms, range_.to_ms)
+    calendar = periods_of(whole.from_ms, whole.to_ms, "day", ask.zone)
+    number_of = {start: number for number, start in enumerate(calendar.starts_ms)}
+    measures = [query.measures[i] for i in of_window]
+    part = msgspec.structs.replace(query, measures=measures, formula=None)
+    summed = await _by_day(ask, part, whole, calendar, top)
+    users = await _user_changes(ask, part, whole, calendar, top, days)
+    ends = [
+        number_of[start_of_day_ms(local_day(min(end_ms, range_.to_ms) - 1, ask.zone), ask.zone)]
+        for end_ms in periods.starts_ms[1:]
+    ]
+    values: Windowed = {}
+    for key in {**summed, **users}:
+        for number, end in enumerate(ends):
+            begin = 0 if days is None else end - days + 1
+            inside = [
+                row for day, row in summed.get(key, {}).items() if begin <= number_of[day] <= end
+            ]
+            row: Row = {}
+            for j, (i, measure) in enumerate(zip(of_window, measures, strict=True)):
+                active = sum(
+                    change for day, change in users.get(key, {}).get(j, {}).items() if day <= end
+                )
+                row.update(_value(measure, i, j, inside, active))
+            values.setdefault(key, {})[number] = row
+    return values
+
+
+def _value(measure: Measure, i: int, j: int, inside: list[Row], active: int) -> Row:
+    """Put the days of a window together, named as in a row of ``events.points``."""
+    aggregate = measure.aggregate
+    if aggregate == "users":
+        return {f"m{i}": active}
+    if aggregate == "per_user":
+        return {
+            f"m{i}_numerator": sum(row[f"m{j}"] for row in inside),
+            f"m{i}_denominator": active,
+        }
+    if aggregate == "avg":
+        return {
+            f"m{i}_{part}": sum(row[f"m{j}_{part}"] for row in inside)
+            for part in ("numerator", "denominator")
+        }
+    if aggregate in ("min", "max"):
+        extreme: Callable[..., Any] = min if aggregate == "min" else max
+        found = [row[f"m{j}"] for row in inside if row[f"m{j}"] is not None]
+        return {f"m{i}": extreme(found, default=None)}
+    return {f"m{i}": sum(row[f"m{j}"] for row in inside)}
+
+
+async def _by_day(
+    ask: Ask, part: EventsQuery, whole: Range, calendar: Periods, top: list[Key] | None
+) -> dict[Key, dict[int, Row]]:
+    """Return what can be added up: breakdown value and start of the day to columns."""
+    columns: list[str] = []
+    for j, measure in enumerate(part.measures):
+        if measure.aggregate == "per_user":
+            columns.append(f"{amount_sql(measure, j)} AS m{j}")
+        elif measure.aggregate != "users":
+            columns += aggregates_sql(measure, j)
+    if not columns:
+        return {}
+    bindings = ask.bindings()
+    plan = plan_of(part, bindings)
+    bindings.named("starts", list(calendar.starts_ms[:-1]), "Array(Int64)")
+    rows = await ask.fetch(
+        "events.points",
+        bindings,
+        rows=rows_sql(ask, bindings, plan, whole, top),
+        aggregates=",\n    ".join(columns),
+    )
+    found: dict[Key, dict[int, Row]] = {}
+    for row in rows:
+        if row["bucket_ms"]:
+            found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row
+    return found
+
+
+async def _user_changes(
+    ask: Ask,
+    part: EventsQuery,
+    whole: Range,
+    calendar: Periods,
+    top: list[Key] | None,
+    days: int | None,
+) -> dict[Key, dict[int, dict[int, int]]]:
+    """Return for each breakdown value and measure how the number of users changes, by day number."""
+    counted = [j for j, m in enumerate(part.measures) if m.aggregate in ("users", "per_user")]
+    if not counted:
+        return {}
+    bindings = ask.bindings()
+    plan = plan_of(part, bindings)
+    bindings.named("starts", list(calendar.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("numbers", list(range(len(calendar.labels))), "Array(UInt16)")
+    bindings.named("window_days", _EVER_DAYS if days is None else days, "Int32")
+    rows = await ask.fetch(
+        "events.window_users",
+        bindings,
+        rows=rows_sql(ask, bindings, plan, whole, top),
+        days=",\n".join(f"arraySort(groupUniqArrayIf(day, is_{j})) AS days_{j}" for j in counted),
+        changes=",\n".join(
+            load_sql("events.window_changes", active=f"days_{j}", changes=f"changes_{j}")
+            for j in counted
+        ),
+    )
+    return {
+        breakdowns.unpack(row["key"]): {
+            j: dict(zip(*row[f"changes_{j}"], strict=True)) for j in counted
+        }
+        for row in rows
+    }
