@@ -16,11 +16,12 @@ request's ``filter`` then chooses those with at least one event that passes.
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
@@ -38,6 +39,7 @@ from sdk_spec import limits
 MAX_EDGES = 100
 MAX_POINTS = 200_000
 MAX_FOLLOW_DAYS = 7
+_NO_PAGE = "''"
 _PageName = Annotated[str, Meta(max_length=limits.MAX_PAGE_CHARS)]
 
 
@@ -102,39 +104,24 @@ def _periods(ask: Ask, query: SessionsQuery, range_: Range) -> Periods | None:
     return periods_of(range_.from_ms, range_.to_ms, query.interval, ask.zone)
 
 
-def _visits(
-    ask: Ask,
-    query: SessionsQuery,
-    bindings: Bindings,
-    range_: Range,
-    top: list[Key] | None,
-    *,
-    with_pages: bool = False,
-) -> str:
-    """Return the SELECT of sessions that all numbers and their users come from; the pages' names only where needed."""
+class _Kinds(Struct, frozen=True):
+    """Which sessions of a range must be looked for event by event: without a ``session_id``, over ``max_duration``."""
+
+    silent: bool
+    long: bool
+
+
+def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -> str:
+    """Return the SELECT of all events that may belong to a session of the range."""
     follow_ms = query.max_duration.ms()
     if follow_ms > MAX_FOLLOW_DAYS * DAY_MS:
         raise InvalidRequest("$.max_duration", f"longer than {MAX_FOLLOW_DAYS} days")
     if query.session_gap.ms() > follow_ms:
         raise InvalidRequest("$.session_gap", "longer than max_duration")
-    periods = _periods(ask, query, range_)
-    starts = [range_.from_ms] if periods is None else list(periods.starts_ms[:-1])
-    bindings.named("starts", starts, "Array(Int64)")
     bindings.named("gap_ms", query.session_gap.ms(), "Int64")
     bindings.named("follow_ms", follow_ms, "Int64")
-    bindings.named("visit_from_ms", range_.from_ms, "Int64")
-    bindings.named("visit_to_ms", range_.to_ms, "Int64")
-    duration_edges = _edges(query.duration_edges_ms, "$.duration_edges_ms")
-    bindings.named("duration_edges", duration_edges, "Array(Int64)")
-    bindings.named("depth_edges", _edges(query.depth_edges, "$.depth_edges"), "Array(UInt32)")
-    has_key = f"one.4 != {per_user.absent(query)}"
-    first_key = (
-        f"if(arrayExists(one -> {has_key}, visit_events), "
-        f"arrayFirst(one -> {has_key}, visit_events).4, visit_events[1].4)"
-    )
-    ordered = with_pages or bool(query.breakdown)
     return load_sql(
-        "sessions.visits",
+        "sessions.events",
         source=ask.source(
             bindings,
             from_ms=range_.from_ms - follow_ms,
@@ -143,26 +130,101 @@ def _visits(
         is_page_view=selector_sql(query.page_view, "$.page_view", bindings),
         passes=filter_sql(query.filter, "$.filter", bindings),
         event_key=per_user.event_key(query, bindings),
+        order=source.order(),
+    )
+
+
+async def _kinds(ask: Ask, query: SessionsQuery, range_: Range) -> _Kinds:
+    """Ask what there is: most logs have nothing to cut, and then aggregates do instead of arrays."""
+    bindings = ask.bindings()
+    events = _events(ask, query, bindings, range_)
+    rows = await ask.fetch("sessions.kinds", bindings, events=events)
+    return _Kinds(bool(rows[0]["silent"]), bool(rows[0]["long"])) if rows else _Kinds(False, False)
+
+
+def _visits(
+    ask: Ask,
+    query: SessionsQuery,
+    bindings: Bindings,
+    range_: Range,
+    top: list[Key] | None,
+    *,
+    kinds: _Kinds,
+    with_pages: bool = False,
+) -> str:
+    """Return the SELECT of sessions that all numbers and their users come from; the pages' names only where needed."""
+    events = _events(ask, query, bindings, range_)
+    periods = _periods(ask, query, range_)
+    starts = [range_.from_ms] if periods is None else list(periods.starts_ms[:-1])
+    bindings.named("starts", starts, "Array(Int64)")
+    bindings.named("visit_from_ms", range_.from_ms, "Int64")
+    bindings.named("visit_to_ms", range_.to_ms, "Int64")
+    duration_edges = _edges(query.duration_edges_ms, "$.duration_edges_ms")
+    bindings.named("duration_edges", duration_edges, "Array(Int64)")
+    bindings.named("depth_edges", _edges(query.depth_edges, "$.depth_edges"), "Array(UInt32)")
+    sessions = _whole(query, events, with_pages)
+    if kinds.silent or kinds.long:
+        sessions += "\nUNION ALL\n" + _cut(query, events, with_pages, kinds)
+    return load_sql("sessions.visits", sessions=sessions, folded=per_user.folded(top, bindings))
+
+
+def _whole(query: SessionsQuery, events: str, with_pages: bool) -> str:
+    absent = per_user.absent(query)
+    return load_sql(
+        "sessions.whole",
+        events=events,
+        pages=(
+            "groupArrayIf(page_name, bitTest(flags, 0))" if with_pages else "emptyArrayString()"
+        ),
+        entry_page=(
+            "argMinIf(page_name, event_order, bitTest(flags, 0))" if with_pages else _NO_PAGE
+        ),
+        exit_page=(
+            "argMaxIf(page_name, event_order, bitTest(flags, 0))" if with_pages else _NO_PAGE
+        ),
+        first_key=(
+            f"if(countIf(event_key != {absent}) = 0, {absent}, "
+            f"argMinIf(event_key, event_order, event_key != {absent}))"
+            if query.breakdown
+            else per_user.NO_KEY
+        ),
+    )
+
+
+def _cut(query: SessionsQuery, events: str, with_pages: bool, kinds: _Kinds) -> str:
+    only = ["is_silent"] if kinds.silent else []
+    if kinds.long:
+        only.append(f"(user, session) IN (\n{load_sql('sessions.long', events=events)}\n)")
+    has_key = f"one.4 != {per_user.absent(query)}"
+    first_key = (
+        f"if(arrayExists(one -> {has_key}, visit_events), "
+        f"arrayFirst(one -> {has_key}, visit_events).4, visit_events[1].4)"
+    )
+    # Without pages and breakdown, times alone decide everything.
+    ordered = with_pages or bool(query.breakdown)
+    return load_sql(
+        "sessions.cut",
+        events=events,
+        only=" OR ".join(only),
         first_key=first_key if query.breakdown else per_user.NO_KEY,
-        # Without pages and breakdown, times alone decide everything.
         element=(
             "(at_ms, flags, page_name, event_key, event_order)" if ordered else "(at_ms, flags)"
         ),
-        page_of="one.3" if with_pages else "''",
-        order=source.order(),
+        page_of="one.3" if with_pages else _NO_PAGE,
         sort="one.5" if ordered else "one.1",
-        folded=per_user.folded(top, bindings),
     )
 
 
 async def answer(ask: Ask, query: SessionsQuery) -> Answer:
     """Answer the sessions report."""
-    top = await per_user.top_of(ask, query, _visits)
+    kinds = await _kinds(ask, query, ask.range)
+    top = await per_user.top_of(ask, query, partial(_visits, kinds=kinds))
 
     async def result_of(range_: Range) -> Row:
+        known = kinds if range_ == ask.range else await _kinds(ask, query, range_)
         return {
-            "series": await _series(ask, query, range_, top),
-            **(await _pages(ask, query, range_) if query.page_limit else {}),
+            "series": await _series(ask, query, range_, top, known),
+            **(await _pages(ask, query, range_, known) if query.page_limit else {}),
         }
 
     result = await with_comparison(ask, query.compare, result_of)
@@ -176,11 +238,11 @@ async def answer(ask: Ask, query: SessionsQuery) -> Answer:
 
 
 async def _series(
-    ask: Ask, query: SessionsQuery, range_: Range, top: list[Key] | None
+    ask: Ask, query: SessionsQuery, range_: Range, top: list[Key] | None, kinds: _Kinds
 ) -> list[Row]:
     periods = _periods(ask, query, range_)
     bindings = ask.bindings()
-    visits = _visits(ask, query, bindings, range_, top)
+    visits = _visits(ask, query, bindings, range_, top, kinds=kinds)
     found: dict[Key, dict[tuple[int, int, int], Row]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("sessions.measures", bindings, visits=visits):
         place = (row["bucket_ms"], row["duration_slot"], row["depth_slot"])
@@ -265,10 +327,10 @@ def _rate(numerator: int, denominator: int) -> float | None:
     return numerator / denominator if denominator else None
 
 
-async def _pages(ask: Ask, query: SessionsQuery, range_: Range) -> Row:
+async def _pages(ask: Ask, query: SessionsQuery, range_: Range, kinds: _Kinds) -> Row:
     """Return the tables of entry and exit pages, over all values of a breakdown."""
     bindings = ask.bindings()
-    visits = _visits(ask, query, bindings, range_, None, with_pages=True)
+    visits = _visits(ask, query, bindings, range_, None, kinds=kinds, with_pages=True)
     rows = await ask.fetch("sessions.pages", bindings, visits=visits)
     begun = sum(row["entries"] for row in rows)
     ended = sum(row["exits"] for row in rows)
@@ -365,11 +427,12 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
         last = len(_edges(edges, f"$.{name}")) - 1
         if number is not None and number > last:
             raise InvalidRequest(f"$.cell.{name}", f"the last bucket of this request: {last}")
-    top = await per_user.top_of(ask, query, _visits) if cell.other else None
+    kinds = await _kinds(ask, query, ask.range)
+    top = await per_user.top_of(ask, query, partial(_visits, kinds=kinds)) if cell.other else None
     bindings = ask.bindings()
     named = (cell.entry_page, cell.exit_page, cell.viewed_page)
     with_pages = any(page is not None for page in named)
-    visits = _visits(ask, query, bindings, ask.range, top, with_pages=with_pages)
+    visits = _visits(ask, query, bindings, ask.range, top, kinds=kinds, with_pages=with_pages)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
     bindings.named("cell_bucket_ms", bucket_ms, "Int64")
@@ -388,10 +451,10 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
         conditions.append(f"depth_slot = {bound(cell.depth_bucket + 1, 'UInt16')}")
     if cell.entry_page is not None:
         page = bound(cell.entry_page, "String")
-        conditions.append(f"page_views > 0 AND pages[1] = {page}")
+        conditions.append(f"page_views > 0 AND entry_page = {page}")
     if cell.exit_page is not None:
         page = bound(cell.exit_page, "String")
-        conditions.append(f"page_views > 0 AND pages[-1] = {page}")
+        conditions.append(f"page_views > 0 AND exit_page = {page}")
     if cell.viewed_page is not None:
         conditions.append(f"has(pages, {bound(cell.viewed_page, 'String')})")
     sql = load_sql(

@@ -1,25 +1,27 @@
 -- sessions.pages: views, entries and exits of every page.  Caller: query_api/sessions.py _pages()
 -- Params: those of sessions.visits; fragment visits
 -- Rows:   page String, views, users, sessions, entries, entry_users, bounces, exits, exit_users UInt64
--- Source: the entry is the first page view of a session, the exit the last; bounces are entries of sessions with one.
+-- Source: the entry is the first page view of a session, the exit the last; bounces are entries of sessions with one. A session
+--         stands once for each of its pages.
 SELECT
-    page_and_place.1 AS page,
-    count() AS views,
+    page,
+    sum(page_view_count) AS views,
     uniqExact(user) AS users,
-    uniqExact((user, session, start_ms)) AS sessions,
-    countIf(page_and_place.2 = 1) AS entries,
-    uniqExactIf(user, page_and_place.2 = 1) AS entry_users,
-    countIf(page_views = 1) AS bounces,
-    countIf(page_and_place.2 = page_views) AS exits,
-    uniqExactIf(user, page_and_place.2 = page_views) AS exit_users
+    count() AS sessions,
+    countIf(is_entry) AS entries,
+    uniqExactIf(user, is_entry) AS entry_users,
+    countIf(is_entry AND page_views = 1) AS bounces,
+    countIf(is_exit) AS exits,
+    uniqExactIf(user, is_exit) AS exit_users
 FROM
 (
     SELECT
         user,
-        session,
-        start_ms,
         page_views,
-        arrayJoin(arrayZip(pages, arrayEnumerate(pages))) AS page_and_place
+        arrayJoin(arrayDistinct(pages)) AS page,
+        countEqual(pages, page) AS page_view_count,
+        page = entry_page AS is_entry,
+        page = exit_page AS is_exit
     FROM
     (
         {{visits}}

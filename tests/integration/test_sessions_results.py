@@ -145,12 +145,13 @@ OFFSETS_MS += [
         choice(range(-1, 1)),
         choice(range(2)),
         choice(["latest", "strict"]),
+        choice(["as drawn", "whole", "whole or silent", "whole or long"]),
     )
 )
 def test_random_logs_agree_with_the_definition(database, asker, drawn):
-    logs = [Log(part[0], ZONES[part[1]]) for part in drawn]
+    logs = [Log(with_ids(part[0], part[-1], part[2][1]), ZONES[part[1]]) for part in drawn]
     store(database, logs)
-    for log, (_, zone, (gap, limit), interval, page, start, length, identity) in zip(
+    for log, (_, zone, (gap, limit), interval, page, start, length, identity, _) in zip(
         logs, drawn, strict=True
     ):
         zone_info = ZoneInfo(zone)
@@ -225,6 +226,19 @@ def test_random_logs_agree_with_the_definition(database, asker, drawn):
         assert {s["breakdown"]["page"]: s["total"]["sessions"] for s in by_page} == {
             key: keys.count(key) for key in keys
         }
+
+
+def with_ids(drawn, kind, limit_minutes):
+    """The same events in sessions of one kind: those with an id within the limit are counted without being cut."""
+    if kind == "as drawn":
+        return drawn
+    changed = []
+    for user, name, offset, seq, page, session_id, sku, twice in drawn:
+        is_whole = kind == "whole" or session_id == "s1"
+        other = "" if kind == "whole or silent" else "long"
+        given = f"s{offset // (limit_minutes * MINUTE_MS)}" if is_whole else other
+        changed.append((user, name, offset, seq, page, given, sku, twice))
+    return changed
 
 
 def is_view(row):
