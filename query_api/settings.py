@@ -44,7 +44,7 @@ TABLE: dict[str, Setting] = {
         "SCENETRAIL_CLICKHOUSE_EDITOR_URL",
         "",
         "URL",
-        "The same with a user that may also insert what people change; empty: unbinding and segments answer 503",
+        "The same with a user that may also insert what people change; empty: what changes something answers 503",
     ),
     "collector_url": Setting(
         "SCENETRAIL_QUERY_COLLECTOR_URL",
