@@ -16,7 +16,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from collector import handlers, metrics
+from collector import handlers, metrics, privacy_handlers
 from collector.addresses import parse_networks
 from collector.arriving import Arriving
 from collector.decode import BodyError
@@ -44,12 +44,13 @@ class State:
 
     def __init__(self, settings: Settings, spool: Spool) -> None:
         self.settings = settings
+        self.data_dir = Path(settings.data_dir)
         self.access = Access(settings.access_path)
         self.ingest = Ingest(
             spool,
             RecentIds(settings.recent_ids),
             settings.max_clock_skew_ms,
-            cache(lambda: id_hashing.key_of(Path(settings.data_dir), make=True)),
+            cache(lambda: id_hashing.key_of(self.data_dir, make=True)),
         )
         self.arriving = Arriving(settings.arriving_max_bytes)
         self.is_stopping = False
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(spool)
     app.router.add_post("/v1/events", handlers.collect)
     app.router.add_route("OPTIONS", "/v1/events", preflight)
+    privacy_handlers.add_to(app)
     app.router.add_get("/healthz", handlers.healthz)
     app.router.add_get("/readyz", handlers.readyz)
     app.router.add_get("/metrics", handlers.prometheus)

@@ -21,7 +21,7 @@ import msgspec
 import typer
 
 from sdk_spec import access
-from sdk_spec.access import ReadToken, WriteKey
+from sdk_spec.access import AdminToken, ReadToken, WriteKey
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -271,7 +271,7 @@ def keys_list(
     file = access.load(_access_path(data_dir, access_file))
     if as_json:
         shown = msgspec.to_builtins(file)
-        for one in (*shown["write_keys"], *shown["read_tokens"]):
+        for one in (*shown["write_keys"], *shown["read_tokens"], *shown["admin_tokens"]):
             del one["sha256"]
         typer.echo(msgspec.json.encode(shown))
         return
@@ -285,6 +285,8 @@ def keys_list(
     for token in file.read_tokens:
         apps = " ".join(token.app_ids) or "all apps"
         typer.echo(f"read token  {token.token_id}  project {token.project}, {apps}  {_life(token)}")
+    for admin in file.admin_tokens:
+        typer.echo(f"admin token {admin.token_id}  project {admin.project}  {_life(admin)}")
     if not file.apps:
         typer.echo("no apps yet: scenetrail keys create app --help / 尚无应用", err=True)
 
@@ -347,6 +349,24 @@ def create_read_token(
         data_dir,
         access_file,
         lambda file: keys.add_read_token(file, project, tuple(app_id or ()), _now_ms()),
+        as_json=as_json,
+    )
+
+
+@create_app.command("admin-token")
+def create_admin_token(
+    project: Annotated[str, typer.Option(help="The project whose persons it may erase. 项目。")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add a token for POST /v1/privacy/erase and /v1/privacy/export (新增隐私管理令牌)."""
+    from collector import keys  # noqa: PLC0415
+
+    _issue(
+        data_dir,
+        access_file,
+        lambda file: keys.add_admin_token(file, project, _now_ms()),
         as_json=as_json,
     )
 
@@ -420,10 +440,28 @@ def set_app(
             min=0, help="Of one request, also decompressed; 0: 8 MiB as for all. 单请求字节上限。"
         ),
     ] = None,
+    deny: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Properties that are never stored: phone, id_card, bank_card, email, name:<pattern>; can be repeated; "
+            "none takes all rules away. 禁止落盘的属性。"
+        ),
+    ] = None,
+    hash_openids: Annotated[
+        bool | None,
+        typer.Option(
+            "--hash-openids/--plain-openids",
+            help="Keep only keyed hashes of openids. 仅存储 openid 的密钥哈希。",
+        ),
+    ] = None,
+    retention_days: Annotated[
+        int | None,
+        typer.Option(min=0, help="Days that events are kept; 0: for ever. 数据保留天数。"),
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     access_file: AccessFile = "",
 ) -> None:
-    """Change an app's limits, or whether its requests must be signed (设置应用的限额与签名要求)."""
+    """Change an app's limits, signatures, and what is kept of its users (设置应用的限额、签名与隐私)."""
     from collector import keys  # noqa: PLC0415
 
     try:
@@ -435,6 +473,9 @@ def set_app(
                 signatures=signatures,
                 max_events_per_s=max_events_per_s,
                 max_body_bytes=max_body_bytes,
+                deny=None if deny is None else tuple(rule for rule in deny if rule != "none"),
+                hash_openids=hash_openids,
+                retention_days=retention_days,
             ),
         )
     except keys.KeysError as error:
@@ -616,10 +657,11 @@ def privacy_erase(
     from collector import privacy  # noqa: PLC0415
 
     name, app_ids = _project_of(data_dir, access_file, project)
+    stored_as = privacy.stored_as(access.load(_access_path(data_dir, access_file)).apps, data_dir)
 
     def work(*nodes: Client) -> privacy.Receipt:
         client = nodes[0]
-        person = privacy.find(client, name, asked, app_ids)
+        person = privacy.find(client, name, asked, app_ids, stored_as)
         if not yes:
             ids = "\n".join(f"  {kind} {value}  {app}" for kind, app, value in person.ids)
             typer.echo(f"all data of this person goes / 将删除该用户的全部数据:\n{ids}", err=True)
@@ -641,13 +683,46 @@ def privacy_export(
     from collector import privacy  # noqa: PLC0415
 
     name, app_ids = _project_of(data_dir, access_file, project)
+    stored_as = privacy.stored_as(access.load(_access_path(data_dir, access_file)).apps, data_dir)
 
     def work(client: Client) -> None:
-        person = privacy.find(client, name, asked, app_ids)
+        person = privacy.find(client, name, asked, app_ids, stored_as)
         for row in privacy.export(client, person, asked):
             typer.echo(msgspec.json.encode(row))
 
     _private(data_dir, clickhouse_url, work)
+
+
+@privacy_app.command("expire")
+def privacy_expire(
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+    clickhouse_url: WriterUrl = "",
+) -> None:
+    """Remove what is older than `keys set APP --retention-days` allows; the collector does so hourly (清理过期数据)."""
+    from collector import retention  # noqa: PLC0415
+
+    apps = access.load(_access_path(data_dir, access_file)).apps
+
+    def work(*nodes: Client) -> dict[str, dict[str, int]]:
+        return retention.expire(nodes, apps, _now_ms())
+
+    typer.echo(msgspec.json.encode(_private(data_dir, clickhouse_url, work, on_all_nodes=True)))
+
+
+@privacy_app.command("hash-openid")
+def privacy_hash_openid(
+    app_id: Annotated[str, typer.Argument(help="The app. 应用编号。")],
+    openid: Annotated[str, typer.Argument(help="As the platform gives it. 平台返回的 openid。")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Print what is stored of an openid where an app keeps hashes only (计算 openid 的存储哈希)."""
+    from sdk_spec import id_hashing  # noqa: PLC0415
+
+    key = id_hashing.key_of(data_dir)
+    if key is None:
+        _refuse(f"no {id_hashing.FILE} in {data_dir}: no app hashes openids here yet / 尚无密钥")
+    typer.echo(id_hashing.hashed(key, app_id, openid))
 
 
 def _private(
@@ -751,7 +826,7 @@ def _address(url: str) -> str:
         _refuse(str(error))
 
 
-def _life(issued: WriteKey | ReadToken) -> str:
+def _life(issued: WriteKey | ReadToken | AdminToken) -> str:
     made = datetime.fromtimestamp(issued.created_at / 1000, UTC).isoformat(timespec="seconds")
     if not issued.revoked_at:
         return f"made {made}"
@@ -772,6 +847,9 @@ def _own_rules(app: access.App) -> dict[str, object]:
         "signatures": app.signatures if app.signatures != "off" else "",
         "max_events_per_s": app.max_events_per_s,
         "max_body_bytes": app.max_body_bytes,
+        "deny": " ".join(app.deny),
+        "hash_openids": app.hash_openids,
+        "retention_days": app.retention_days,
     }
     return {name: value for name, value in rules.items() if value}
 

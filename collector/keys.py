@@ -21,8 +21,9 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from collector.scrub import RULES, wrong_rule
 from sdk_spec import access, limits
-from sdk_spec.access import AccessFile, App, ReadToken, WriteKey
+from sdk_spec.access import AccessFile, AdminToken, App, ReadToken, WriteKey
 from sdk_spec.events import Platform
 
 CREDENTIALS_FILE = "credentials.json"
@@ -74,6 +75,9 @@ def set_app(
     signatures: str | None = None,
     max_events_per_s: int | None = None,
     max_body_bytes: int | None = None,
+    deny: tuple[str, ...] | None = None,
+    hash_openids: bool | None = None,
+    retention_days: int | None = None,
 ) -> AccessFile:
     """
     Change what an app must and may do; None leaves a value as it is, 0 takes a limit away.
@@ -85,14 +89,20 @@ def set_app(
         "signatures": signatures,
         "max_events_per_s": max_events_per_s,
         "max_body_bytes": max_body_bytes,
+        "deny": deny,
+        "hash_openids": hash_openids,
+        "retention_days": retention_days,
     }
+    wrong = [rule for rule in deny or () if wrong_rule(rule)]
+    if wrong:
+        raise KeysError(f"{wrong[0]!r} is no rule; there are {', '.join(RULES)} and name:<pattern>")
     try:
         changed = msgspec.convert(
             msgspec.structs.asdict(app) | {n: v for n, v in given.items() if v is not None}, App
         )
     except msgspec.ValidationError:
         raise KeysError(f"signatures is one of: {' '.join(get_args(access.Signatures))}") from None
-    if min(changed.max_events_per_s, changed.max_body_bytes) < 0:
+    if min(changed.max_events_per_s, changed.max_body_bytes, changed.retention_days) < 0:
         raise KeysError("a limit is a number from 0 on; 0 takes it away")
     return replace(file, apps=tuple(changed if one is app else one for one in file.apps))
 
@@ -126,6 +136,17 @@ def add_read_token(
     return replace(file, read_tokens=(*file.read_tokens, token)), issued
 
 
+def add_admin_token(file: AccessFile, project: str, now_ms: int) -> tuple[AccessFile, Issued]:
+    """Add a token that may erase and export persons of a project. Errors: KeysError for an unknown project."""
+    if all(app.project != project for app in file.apps):
+        known = sorted({app.project for app in file.apps})
+        raise KeysError(f"no app belongs to project {project!r}; projects: {' '.join(known)}")
+    secret = access.new_secret("at")
+    token = AdminToken(_new_id("admin"), project, access.digest(secret), created_at=now_ms)
+    issued = Issued("admin_token", token.token_id, secret, project, ())
+    return replace(file, admin_tokens=(*file.admin_tokens, token)), issued
+
+
 def rotate(
     file: AccessFile, identifier: str, now_ms: int, *, keep_old: bool = False
 ) -> tuple[AccessFile, Issued]:
@@ -145,6 +166,9 @@ def rotate(
     for token in file.read_tokens:
         if token.token_id == identifier:
             return add_read_token(old, token.project, token.app_ids, now_ms)
+    for admin in file.admin_tokens:
+        if admin.token_id == identifier:
+            return add_admin_token(old, admin.project, now_ms)
     return add_write_key(old, identifier, now_ms)
 
 
@@ -157,6 +181,7 @@ def revoke(file: AccessFile, identifier: str, now_ms: int) -> AccessFile:
     if identifier not in {
         *(key.key_id for key in file.write_keys),
         *(token.token_id for token in file.read_tokens),
+        *(token.token_id for token in file.admin_tokens),
         *(app.app_id for app in file.apps),
     }:
         raise KeysError(
@@ -175,6 +200,12 @@ def revoke(file: AccessFile, identifier: str, now_ms: int) -> AccessFile:
             if identifier == token.token_id and not token.revoked_at
             else token
             for token in file.read_tokens
+        ),
+        admin_tokens=tuple(
+            replace(admin, revoked_at=now_ms)
+            if identifier == admin.token_id and not admin.revoked_at
+            else admin
+            for admin in file.admin_tokens
         ),
     )
 

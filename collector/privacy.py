@@ -18,7 +18,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -32,7 +32,8 @@ from collector.identity import id_key
 from collector.migrate import tables_to_all_nodes
 from collector.nodes import tables
 from collector.spool import FILE_MAGIC, segments
-from sdk_spec import limits
+from sdk_spec import id_hashing
+from sdk_spec.access import App
 from sdk_spec.ids import KINDS, KINDS_OF_AN_APP
 
 if TYPE_CHECKING:
@@ -59,7 +60,11 @@ TABLES = (
 
 
 class PrivacyError(Exception):
-    """Cannot be done now; the message says why and what to do."""
+    """Cannot be done now; the message says why and what to do. ``code``: as the API answers it."""
+
+    def __init__(self, message: str, code: str = "storage_unavailable") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Person(Struct, frozen=True):
@@ -106,30 +111,53 @@ class Receipt(Struct, frozen=True):
     stays: str
 
 
-def find(client: Client, project: str, asked: str, app_ids: list[str]) -> Person:
+StoredAs = Callable[[str, str], str]
+"""(app_id, openid) → what is stored of it."""
+
+
+def stored_as(apps: Iterable[App], data_dir: Path) -> StoredAs:
+    """Return what apps store of openids: a keyed hash where they ask for it and the key is in the data folder."""
+    hashing = {app.app_id for app in apps if app.hash_openids}
+    key = id_hashing.key_of(data_dir) if hashing else None
+    return lambda app_id, openid: (
+        id_hashing.hashed(key, app_id, openid) if key and app_id in hashing else openid
+    )
+
+
+def find(
+    client: Client, project: str, asked: str, app_ids: list[str], stored_as: StoredAs | None = None
+) -> Person:
     """
     Return the person of ``kind:value``. Errors: PrivacyError when nobody or several persons have it.
 
-    An openid or anonymous_id is looked for in each app of the project; ``kind@app_id:value`` means one app.
+    An openid or anonymous_id is looked for in each app of the project; ``kind@app_id:value`` means one app. ``stored_as``
+    gives what an app keeps of an openid.
     """
     kind, colon, value = asked.partition(":")
     kind, _, app_id = kind.partition("@")
     if not colon or kind not in KINDS or not value:
         raise PrivacyError(
-            f"give the id as kind:value, such as openid:o123; kinds: {', '.join(KINDS)} / 请写成 kind:value"
+            f"give the id as kind:value, such as openid:o123; kinds: {', '.join(KINDS)} / 请写成 kind:value",
+            "invalid_request",
         )
     apps = ([app_id] if app_id else app_ids) if kind in KINDS_OF_AN_APP else [""]
-    by_key = {id_key(project, kind, each, value): (kind, each, value) for each in apps}
+    by_key = {}
+    for each in apps:
+        stored = stored_as(each, value) if stored_as and kind == "openid" else value
+        by_key[id_key(project, kind, each, stored)] = (kind, each, stored)
     rows = client.query(
         _sql("persons"), parameters={"keys": list(by_key), "project": project}
     ).result_rows
     persons = {int(row[0]) for row in rows}
     if not persons:
-        raise PrivacyError("nobody with this id is stored in this project / 未找到该标识对应的用户")
+        raise PrivacyError(
+            "nobody with this id is stored in this project / 未找到该标识对应的用户", "not_found"
+        )
     if len(persons) > 1:
         raise PrivacyError(
             f"several persons have this id, one in each app; give kind@app_id:value, apps: {', '.join(apps)} "
-            "/ 多个应用中都有该标识，请用 kind@app_id:value 指定应用"
+            "/ 多个应用中都有该标识，请用 kind@app_id:value 指定应用",
+            "invalid_request",
         )
     [person] = persons
     members = client.query(_sql("members"), parameters={"person": person}).result_rows
@@ -144,7 +172,7 @@ def erase(
     spool_dir: Path,
     person: Person,
     asked: str,
-    wait_s: float = SPOOL_WAIT_S,
+    wait_s: float | None = None,
     nodes: Sequence[Client] = (),
 ) -> Receipt:
     """
@@ -153,12 +181,12 @@ def erase(
     ``nodes``: of a cluster, a client for each; rows are removed on every one.
     Errors: PrivacyError when events wait in the spool and nobody stores them, or a node is not among ``nodes``.
     """
+    wait_s = SPOOL_WAIT_S if wait_s is None else wait_s
     _wait_for_spool(spool_dir, wait_s)
-    places = _places(client, nodes)
+    held = places(client, nodes)
     receipt_id = uuid.uuid4().hex
     now_ms = time.time_ns() // 1_000_000
-    # A clock that goes ahead a little is believed, so events of now may carry a later time.
-    until_ms = now_ms + limits.MAX_CLOCK_SKEW_MS
+    until_ms = now_ms
     client.command(
         _to_all_nodes(client, "bury"),
         settings=_IN_FOREGROUND,
@@ -170,16 +198,16 @@ def erase(
     taken_out = 0
     left: dict[str, int] = {}
     for _ in range(MAX_ROUNDS):
-        found = _count(places, person, until_ms)
+        found = _count(held, person, until_ms)
         for table, number in found.items():
             rows[table] = max(rows[table], number)
             if number:
-                _command(places, f"delete_{table}", person, until_ms)
+                _command(held, f"delete_{table}", person, until_ms)
         others = _others(client, person, until_ms)
         taken_out = max(taken_out, others)
         if others:
-            _command(places, "take_out", person, until_ms)
-        left = _count(places, person, until_ms)
+            _command(held, "take_out", person, until_ms)
+        left = _count(held, person, until_ms)
         left["events_of_others"] = _others(client, person, until_ms)
         if not any(left.values()):
             break
@@ -303,30 +331,30 @@ def _wait_for_spool(spool_dir: Path, wait_s: float) -> None:
         time.sleep(0.2)
 
 
-class _Place(Struct, frozen=True):
+class Place(Struct, frozen=True):
     """A node and the names under which it holds rows itself."""
 
     client: Any
     local: dict[str, str]
 
 
-def _places(client: Client, nodes: Sequence[Client]) -> list[_Place]:
+def places(client: Client, nodes: Sequence[Client]) -> list[Place]:
     """Return all nodes that hold rows. Errors: PrivacyError when one of a cluster is not among ``nodes``."""
-    places = []
+    found = []
     for node in nodes or (client,):
         engines = tables(node)
         local = {
             name: name + LOCAL if engines.get(name) == "Distributed" else name for name in engines
         }
-        places.append(_Place(node, local))
-    if places[0].local.get("events") != "events":
+        found.append(Place(node, local))
+    if found[0].local.get("events") != "events":
         [(shards,)] = client.query("SELECT uniqExact(_shard_num) FROM cluster_shards").result_rows
-        if shards > len(places):
+        if shards > len(found):
             raise PrivacyError(
                 f"the cluster has {shards} shards: give an address of each with --clickhouse-url, by comma "
                 f"/ 集群有 {shards} 个分片，请给出每个节点的地址"
             )
-    return places
+    return found
 
 
 def _to_all_nodes(client: Client, name: str) -> str:
@@ -339,7 +367,7 @@ def _to_all_nodes(client: Client, name: str) -> str:
     )
 
 
-def _count(places: list[_Place], person: Person, until_ms: int) -> dict[str, int]:
+def _count(places: list[Place], person: Person, until_ms: int) -> dict[str, int]:
     """Rows of each table: over all shards, or on the node that has most of them."""
     return {
         table: max(
@@ -367,7 +395,7 @@ def _others(client: Client, person: Person, until_ms: int) -> int:
     return int(rows[0][0])
 
 
-def _command(places: list[_Place], name: str, person: Person, until_ms: int) -> None:
+def _command(places: list[Place], name: str, person: Person, until_ms: int) -> None:
     """Change the rows of a table on every node."""
     table = "events" if name == "take_out" else name.removeprefix("delete_")
     for place in places:

@@ -72,7 +72,8 @@ class Block(msgspec.Struct):
     What one insert stores.
 
     ``table`` has the columns of ``events``; ``keys`` are its ``event_key`` values. ``events``, ``ids``,
-    ``occurred_at`` and ``received_at`` (epoch ms) are the same events in the same order.
+    ``occurred_at`` and ``received_at`` (epoch ms) are the same events in the same order; ``happened_at`` is the latest
+    moment at which they can have happened by this server's clock.
     """
 
     table: pa.Table
@@ -81,6 +82,7 @@ class Block(msgspec.Struct):
     ids: list[Ids]
     occurred_at: NDArray[np.int64]
     received_at: NDArray[np.int64]
+    happened_at: NDArray[np.int64]
     dead_letters: list[DeadLetter]
     unknown_keys: int
     placeholders: int
@@ -356,6 +358,9 @@ class _Columns:
             "properties_flag": flag,
             "properties_list": listed,
         }
+        sent_at = spread.integers([envelope.sent_at or 0 for envelope in envelopes])
+        # A clock that goes ahead a little is believed, so that its events carry a time that has not come yet.
+        ahead_ms = np.where(offset_ms == 0, np.maximum(sent_at - received_at, 0), 0)
         counts = np.bincount(verdict, minlength=len(CLOCK_VERDICTS))
         return Block(
             table=pa.table(columns),
@@ -364,6 +369,7 @@ class _Columns:
             ids=ids,
             occurred_at=occurred_at,
             received_at=received_at,
+            happened_at=np.minimum(occurred_at - ahead_ms, received_at),
             dead_letters=self.dead_letters,
             unknown_keys=self.unknown_keys,
             placeholders=self.placeholders,

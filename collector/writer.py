@@ -192,7 +192,9 @@ class Writer:
         # another attempt stores twice has the same sort key.
         token = secrets.token_hex(16)
         self.unbind()
-        kept = self.drop_erased(block, self.recognise_duplicates(block))
+        new = self.recognise_duplicates(block)
+        duplicates = 0 if new is None else int(len(new) - new.sum())
+        kept = self.drop_erased(block, new)
         self.bind(self._without_erased(block.bindings(kept)), token)
         events, keys = block.table, block.keys
         if kept is not None:
@@ -204,7 +206,7 @@ class Writer:
         if block.dead_letters:
             self._sink.insert_dead_letters(block.dead_letters, token)
         self._reader.confirm(positions)
-        self._count(block, len(keys), time.perf_counter() - started_s)
+        self._count(block, len(keys), duplicates, time.perf_counter() - started_s)
 
     def recognise_duplicates(self, block: Block) -> NDArray[np.bool_] | None:
         """Mark the events whose (app, event_id) is neither stored nor earlier in the block; None for all of them."""
@@ -224,7 +226,7 @@ class Writer:
         if not self._erased or not len(block.keys):
             return kept
         until = np.array([self._erased.get(ids.actor, -1) for ids in block.ids], dtype=np.int64)
-        gone = block.occurred_at <= until
+        gone = block.happened_at <= until
         if kept is not None:
             gone &= kept
         if not gone.any():
@@ -239,7 +241,7 @@ class Writer:
         return [
             b
             for b in bindings
-            if b.occurred_at
+            if min(b.occurred_at, b.received_at)
             > max(self._erased.get(b.id_key, -1), self._erased.get(b.other_key, -1))
         ]
 
@@ -354,11 +356,11 @@ class Writer:
             frontier = following - seen
         return list(pairs.values())
 
-    def _count(self, block: Block, stored: int, seconds: float) -> None:
+    def _count(self, block: Block, stored: int, duplicates: int, seconds: float) -> None:
         metrics.inserts_total.labels("ok").inc()
         metrics.insert_seconds.observe(seconds)
         metrics.events_stored_total.inc(stored)
-        metrics.events_duplicate_total.inc(len(block.keys) - stored)
+        metrics.events_duplicate_total.inc(duplicates)
         metrics.unknown_keys_total.inc(block.unknown_keys)
         metrics.identity_quarantined_total.labels("placeholder").inc(block.placeholders)
         metrics.dedup_filter_ratio.set(self._filter.fill_ratio)

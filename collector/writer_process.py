@@ -13,9 +13,11 @@ import structlog
 from collector import logs, metrics, settings
 from collector.filter import KeyFilter
 from collector.processes import die_with_supervisor
+from collector.retention import expire_for_ever
 from collector.sinks import TRANSIENT, ClickHouseSink
 from collector.spool import SpoolInUseError, SpoolReader
 from collector.writer import Writer
+from sdk_spec.access import Access, App
 
 log = structlog.get_logger()
 
@@ -75,6 +77,17 @@ def main() -> None:
         return
     gc.freeze()
     gc.set_threshold(200_000, 20, 50)
+    access = Access(config.access_path)
+
+    def apps() -> list[App]:
+        access.refresh()
+        return list(access.apps.values())
+
+    threading.Thread(
+        target=expire_for_ever,
+        args=(config.clickhouse_url, apps, lambda: time.time_ns() // 1_000_000, stopping),
+        daemon=True,
+    ).start()
     log.info("writer_ready")
     Writer(
         reader,

@@ -6,7 +6,10 @@ SELECT count()
 FROM events
 WHERE project = {project:String}
     AND actor NOT IN {keys:Array(UInt64)}
-    AND occurred_at <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
+    AND (
+        received_at <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
+        OR toUnixTimestamp64Milli(occurred_at) - if(clock = 'shifted', 0, greatest(0, dateDiff('millisecond', received_at, sent_at))) <= {until_ms:Int64}
+    )
     AND (
         concat(app_id, '\x1f', anonymous_id) IN {anonymous_ids:Array(String)}
         OR concat(app_id, '\x1f', openid) IN {openids:Array(String)}

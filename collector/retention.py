@@ -1,0 +1,99 @@
+"""
+Data that an app keeps no longer (``retention_days`` in the access file) goes: hourly, or by ``scenetrail privacy expire``.
+
+Of such an app: events that happened before, refused events that came before, and what is known of its openids and
+anonymous_ids that have no event left: bindings, persons, conflicts. Ids of the project (user_id, unionid) belong to no app and
+stay until ``scenetrail privacy erase``. Keys of events stay (64-bit hashes): a batch sent again is still recognised.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import structlog
+
+from collector.migrate import addresses, connect
+from collector.privacy import places
+from collector.sinks import TRANSIENT
+from sdk_spec.access import App
+
+log = structlog.get_logger()
+
+DAY_MS = 86_400_000
+LOOK_S = 3_600.0
+_SETTINGS = {"mutations_sync": 2, "max_execution_time": 0}
+TABLES = (
+    "events",
+    "dead_letters",
+    "identity_conflicts",
+    "identity_map",
+    "identity_bindings",
+)
+"""In this order: what is known of ids is found by the bindings, which go last. Each has ``retention.where_<table>.sql``."""
+
+
+def expire(nodes: Sequence[Any], apps: Iterable[App], now_ms: int) -> dict[str, dict[str, int]]:
+    """
+    Remove what is older than its app keeps; return the rows by app and table, only where there were any.
+
+    ``nodes``: a client for each server that holds rows. Repeating it is safe. Errors: TRANSIENT, PrivacyError.
+    """
+    removed: dict[str, dict[str, int]] = {}
+    for app in apps:
+        if not app.retention_days:
+            continue
+        values = {"app_id": app.app_id, "before_ms": now_ms - app.retention_days * DAY_MS}
+        for table in TABLES:
+            number = 0
+            for place in places(nodes[0], nodes):
+                local = place.local[table]
+                where = _sql(f"where_{table}")
+                [[found]] = place.client.query(
+                    f"SELECT count() FROM {local} WHERE {where}",  # noqa: S608 (TABLES)
+                    parameters=values,
+                ).result_rows
+                if found:
+                    place.client.command(
+                        f"ALTER TABLE {local} DELETE WHERE {where}",
+                        parameters=values,
+                        settings=_SETTINGS,
+                    )
+                # A table that every node holds whole counts once.
+                number = number + found if local != table else max(number, found)
+            if number:
+                removed.setdefault(app.app_id, {})[table] = number
+    return removed
+
+
+def expire_for_ever(
+    clickhouse_url: str,
+    apps: Callable[[], Iterable[App]],
+    now_ms: Callable[[], int],
+    stopping: threading.Event,
+) -> None:
+    """Expire now and every hour until told to stop. A server that is away is asked again an hour later."""
+    while not stopping.is_set():
+        try:
+            nodes = [connect(url) for url in addresses(clickhouse_url)]
+            try:
+                removed = expire(nodes, apps(), now_ms())
+            finally:
+                for node in nodes:
+                    node.close()
+        except (*TRANSIENT, ValueError) as error:
+            log.warning("retention_failed", error=str(error)[:300], retry_in_s=LOOK_S)
+        else:
+            for app_id, rows in removed.items():
+                log.info("retention", app_id=app_id, removed=rows)
+        stopping.wait(LOOK_S)
+
+
+@cache
+def _sql(name: str) -> str:
+    """Text of ``sql/retention.<name>.sql`` without its comments."""
+    text = resources.files("collector.sql").joinpath(f"retention.{name}.sql").read_text("utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()

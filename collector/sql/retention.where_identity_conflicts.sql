@@ -1,0 +1,38 @@
+-- retention.where_identity_conflicts: conflicts of ids without events.  Caller: collector/retention.py expire()
+-- Params: app_id String; before_ms Int64 (epoch ms)
+-- Rows:   a condition over identity_conflicts
+-- Source: openids and anonymous_ids of the app whose last event is gone; app_id is empty for ids of the project.
+id_key IN
+(
+    SELECT id_key
+    FROM identity_bindings
+    WHERE app_id = {app_id:String}
+        AND occurred_at < fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')
+        AND id NOT IN
+        (
+            SELECT openid
+            FROM events
+            WHERE app_id = {app_id:String}
+            UNION DISTINCT
+            SELECT anonymous_id
+            FROM events
+            WHERE app_id = {app_id:String}
+        )
+)
+OR other_key IN
+(
+    SELECT id_key
+    FROM identity_bindings
+    WHERE app_id = {app_id:String}
+        AND occurred_at < fromUnixTimestamp64Milli({before_ms:Int64}, 'UTC')
+        AND id NOT IN
+        (
+            SELECT openid
+            FROM events
+            WHERE app_id = {app_id:String}
+            UNION DISTINCT
+            SELECT anonymous_id
+            FROM events
+            WHERE app_id = {app_id:String}
+        )
+)

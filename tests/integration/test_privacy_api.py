@@ -1,0 +1,198 @@
+"""Erasing and exporting over HTTP, retention by a clock, hashed openids: on a real server."""
+
+import json
+import threading
+import time
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from collector import handlers, privacy, retention
+from collector.app import create_app
+from collector.filter import KeyFilter
+from collector.migrate import connect
+from collector.rows import build_block
+from collector.settings import Settings
+from collector.sinks import ClickHouseSink
+from collector.spool import SpoolReader
+from collector.writer import Writer
+from sdk_spec import id_hashing
+from sdk_spec.access import AccessFile, AdminToken, App, ReadToken, WriteKey, digest, save
+
+APP, HASHED, DAY_MS = "wx1", "wx2", 86_400_000
+# The collector names its requests by a plain key, for which aiohttp warns once.
+pytestmark = pytest.mark.filterwarnings("ignore::aiohttp.web_exceptions.NotAppKeyWarning")
+ADMIN = {"Authorization": "Bearer at_1"}
+
+
+@pytest.fixture
+async def client(database_url, tmp_path):
+    save(
+        tmp_path / "access.json",
+        AccessFile(
+            apps=(
+                App(APP, "brand", deny=("phone",)),
+                App(HASHED, "brand", hash_openids=True, retention_days=30),
+                App("other", "stranger"),
+            ),
+            write_keys=(
+                WriteKey("k1", APP, digest("wk_1")),
+                WriteKey("k2", HASHED, digest("wk_2")),
+            ),
+            read_tokens=(ReadToken("t1", "brand", digest("rt_1")),),
+            admin_tokens=(
+                AdminToken("a1", "brand", digest("at_1")),
+                AdminToken("a2", "stranger", digest("at_2")),
+            ),
+        ),
+    )
+    settings = Settings(data_dir=str(tmp_path), clickhouse_url=database_url)
+    async with TestClient(TestServer(create_app(settings))) as client:
+        yield client
+
+
+@pytest.fixture
+def stored(database_url, tmp_path):
+    """Stores what is in the spool."""
+    sink = ClickHouseSink(database_url, 60)
+    threads = threading.Event()
+    reader = None
+    key_filter = KeyFilter(10_000)
+
+    def store():
+        nonlocal reader
+        reader = reader or SpoolReader(tmp_path / "spool")
+        writer = Writer(
+            reader, sink, key_filter, block_rows=100, flush_interval_ms=1, stopping=threads
+        )
+        records, positions = reader.read(10**7)
+        if positions:
+            writer.store(build_block(records), positions)
+        return records
+
+    yield store
+    sink.close()
+    if reader:
+        reader.close()
+
+
+def now_ms():
+    return time.time_ns() // 1_000_000
+
+
+async def send(client, key, app_id, events, **ids):
+    batch = {"app_id": app_id, "platform": "wechat", "sent_at": now_ms(), "events": events, **ids}
+    headers = {"X-Write-Key": key}
+    response = await client.post("/v1/events", data=json.dumps(batch), headers=headers)
+    assert response.status == 200, await response.text()
+
+
+def event(event_id, at, **fields):
+    return {"event_id": event_id, "event": "page_view", "occurred_at": at, **fields}
+
+
+async def ask(client, what, id_, headers=ADMIN):
+    response = await client.post(f"/v1/privacy/{what}", json={"id": id_}, headers=headers)
+    return response.status, await response.text()
+
+
+def column(database, sql):
+    return [row[0] for row in database.query(sql).result_rows]
+
+
+async def test_a_person_is_exported_and_erased_over_http(client, stored, database):
+    before = now_ms()
+    events = [event("e1", before), event("e2", before + 200_000, properties={"phone": "1"})]
+    await send(client, "wk_1", APP, events, openid="o1", user_id="u1")
+    await send(client, "wk_1", APP, [event("e3", before)], openid="o9")
+    spooled = stored()
+    assert b'"phone":' not in b"".join(record.body for record in spooled)
+
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Bearer rt_1"}, 401),
+        ({"Authorization": "Bearer wk_1"}, 401),
+        ({"Authorization": "Bearer at_2"}, 404),
+    ):
+        assert (await ask(client, "erase", "openid:o1", headers))[0] == status
+    assert (await ask(client, "erase", "o1"))[0] == 400
+    assert (await ask(client, "export", "openid:o1", {"Authorization": "Bearer rt_1"}))[0] == 401
+
+    status, text = await ask(client, "export", "openid:o1")
+    rows = [json.loads(line) for line in text.splitlines()]
+    assert status == 200
+    found = {row["event_id"]: row for row in rows if row["table"] == "events"}
+    assert set(found) == {"e1", "e2"}
+    assert found["e2"]["properties_list"] == {"$denied": ["phone"]}
+    assert rows[-1]["table"] == "receipt"
+
+    status, text = await ask(client, "erase", "user_id:u1")
+    receipt = json.loads(text)
+    assert (status, receipt["rows"]["events"], set(receipt["left"].values())) == (200, 2, {0})
+    assert column(database, "SELECT event_id FROM events") == ["e3"]
+    actions = "SELECT action FROM privacy_receipts ORDER BY done_at"
+    assert column(database, actions) == ["export", "erase"]
+
+    # What the person does from now on is new, at once; what a queue still holds stays away.
+    late, ahead = event("e4", before - 1000), event("e5", before + 200_000)
+    batch = {"app_id": APP, "platform": "wechat", "user_id": "u1", "events": [late, ahead]}
+    batch["sent_at"] = now_ms() + 240_000  # a clock that goes four minutes ahead
+    response = await client.post(
+        "/v1/events", data=json.dumps(batch), headers={"X-Write-Key": "wk_1"}
+    )
+    assert response.status == 200
+    await send(client, "wk_1", APP, [event("e6", now_ms())], user_id="u1")
+    stored()
+    assert sorted(column(database, "SELECT event_id FROM events")) == ["e3", "e6"]
+
+
+async def test_an_erasure_waits_for_the_spool(client, stored, monkeypatch):
+    await send(client, "wk_1", APP, [event("e1", now_ms())], openid="o1")
+    stored()
+    await send(client, "wk_1", APP, [event("e2", now_ms())], openid="o1")
+    monkeypatch.setattr(privacy, "SPOOL_WAIT_S", 0.0)
+    status, text = await ask(client, "erase", "openid:o1")
+
+    assert (status, json.loads(text)["error"]) == (503, "storage_unavailable")
+
+
+async def test_openids_are_stored_as_hashes_and_found_by_themselves(
+    client, stored, database, tmp_path
+):
+    await send(client, "wk_2", HASHED, [event("e1", now_ms())], openid="o1", anonymous_id="a1")
+    await send(client, "wk_2", HASHED, [event("e2", now_ms())], openid="o1", unionid="n1")
+    records = stored()
+    assert b'"o1"' not in b"".join(record.body for record in records)
+    key = id_hashing.key_of(tmp_path)
+    hashed = id_hashing.hashed(key, HASHED, "o1")
+
+    assert column(database, "SELECT DISTINCT openid FROM events") == [hashed]
+    assert len(column(database, "SELECT DISTINCT person FROM identity_map FINAL")) == 1
+    status, text = await ask(client, "export", "openid:o1")
+    ids = json.loads(text.splitlines()[-1])["ids"]
+    assert status == 200
+    assert {one["id"] for one in ids} == {hashed, "a1", "n1"}
+
+
+async def test_what_is_older_than_an_app_keeps_goes(client, stored, database, database_url):
+    now = now_ms()
+    for key, app_id in (("wk_1", APP), ("wk_2", HASHED)):
+        old, new = event(f"old-{app_id}", now - 31 * DAY_MS), event(f"new-{app_id}", now)
+        await send(client, key, app_id, [old], anonymous_id="a-old", user_id="u1")
+        await send(client, key, app_id, [new], anonymous_id="a-new", user_id="u1")
+    stored()
+    apps = client.server.app[handlers.STATE].access.apps.values()
+    node = connect(database_url)
+
+    removed = retention.expire([node], apps, now)
+    assert removed[HASHED]["events"] == 1
+    assert set(removed) == {HASHED}
+    left = column(database, "SELECT event_id FROM events ORDER BY event_id")
+    assert left == [f"new-{APP}", f"new-{HASHED}", f"old-{APP}"]
+    texts = "SELECT DISTINCT (app_id, id) FROM identity_bindings WHERE kind = 'anonymous_id'"
+    assert set(column(database, texts)) == {(APP, "a-old"), (APP, "a-new"), (HASHED, "a-new")}
+    assert column(database, "SELECT count() FROM identity_map FINAL") == [4]
+
+    assert retention.expire([node], apps, now) == {}
+    assert retention.expire([node], apps, now + 31 * DAY_MS)[HASHED]["events"] == 1
+    node.close()
