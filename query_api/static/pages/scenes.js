@@ -2,9 +2,10 @@
 
 import { chart, treemapOption } from "../charts.js";
 import { h } from "../dom.js";
-import { duration, number, rate, short } from "../format.js";
+import { amount, duration, fixed, number, rate, short } from "../format.js";
 import { platformTitle, t } from "../i18n.js";
-import { fieldPicker } from "../pickers.js";
+import { brokenDown, labelled, rowName } from "../parts.js";
+import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel } from "../report.js";
 import { button, segmented, select, table, usersLink } from "../widgets.js";
 import { groupTitle, withBar } from "./overview.js";
@@ -19,14 +20,41 @@ const METRICS = [
   ["new_users", "新用户|New users"],
   ["sessions", "会话|Sessions"],
   ["launches", "冷启动|Cold starts"],
+  ["conversions", "转化次数|Conversions"],
+  ["converters", "转化用户|Converted users"],
 ];
+
+/** What a row of the report is. Groups open into scenes. */
+const DIMENSIONS = [
+  ["group", "场景分组|Scene group"],
+  ["utm.source", "渠道来源 utm|Campaign source"],
+  ["utm.medium", "渠道媒介 utm|Campaign medium"],
+  ["utm.campaign", "活动 utm|Campaign"],
+  ["utm.content", "内容 utm|Campaign content"],
+  ["utm.term", "关键词 utm|Campaign term"],
+  ["referrer_app_id", "来源小程序|Referring app"],
+  ["page", "落地页|Landing page"],
+  ["qr_code", "二维码|QR code"],
+  ["store", "门店|Store"],
+  ["city", "城市|City"],
+  ["placement", "点位|Placement"],
+];
+const QR_STATUS = {
+  none: "没有扫码|no code",
+  unknown: "未登记的码|unknown code",
+  outside_validity: "不在有效期|outside its validity",
+  registered: "已登记|registered",
+};
 
 export default function scenes({ state, set, users }) {
   const scheme = state.scheme ?? "standard";
   const metric = state.metric ?? "users";
-  const drilled = state.group !== undefined;
+  const dimension = state.rows ?? "group";
+  const drilled = dimension === "group" && state.group !== undefined;
   const channel = state.by;
-  const body = { ...common(state), by: drilled ? "scene" : "group", ...(scheme === "standard" ? {} : { scheme }) };
+  const conversion = state.conversion ?? "order_pay";
+  const value = state.value ?? (conversion === "order_pay" ? "properties.amount" : "");
+  const body = { ...common(state), by: drilled ? "scene" : dimension, conversion: { event: conversion }, ...(value ? { value } : {}), ...(scheme === "standard" ? {} : { scheme }) };
   if (drilled) {
     const inGroup = state.group === "" ? { field: "scene", op: "not_exists" } : { field: "scene_group", op: "eq", values: [state.group] };
     body.filter = body.filter ? { relation: "and", conditions: [body.filter, inGroup] } : inGroup;
@@ -40,22 +68,25 @@ export default function scenes({ state, set, users }) {
       h(
         "div",
         { class: "builder-row" },
+        select(t("按什么看|Rows"), DIMENSIONS.map(([v, text]) => [v, t(text)]), dimension, (rows_) => set({ rows: rows_ === "group" ? undefined : rows_, group: undefined })),
         h("div", { class: "field" }, h("span", { class: "label" }, t("分组方案|Scheme")), segmented(t("分组方案|Scheme"), SCHEMES.map(([v, text]) => [v, t(text)]), scheme, (value) => set({ scheme: value === "standard" ? undefined : value, group: undefined }))),
         select(t("图形指标|Measure of the chart"), METRICS.map(([v, text]) => [v, t(text)]), metric, (value) => set({ metric: value === "users" ? undefined : value })),
-        h("div", { class: "field" }, h("span", { class: "label" }, t("渠道维度|Channel")), fieldPicker(t("渠道维度|Channel"), channel, (by) => set({ by }), { none: t("只看场景|Scenes only") })),
+        labelled(t("转化行为|Conversion"), eventPicker(t("转化行为|Conversion"), conversion, (event) => set({ conversion: event === "order_pay" ? undefined : event, value: undefined }))),
+        labelled(t("转化金额|Value"), fieldPicker(t("转化金额|Value"), value, (field) => set({ value: field || undefined }), { event: conversion, numbers: true, none: t("不计金额|none") })),
+        labelled(t("再按字段细分|Broken down by"), fieldPicker(t("再按字段细分|Broken down by"), channel, (by) => set({ by: by || undefined }), { none: t("不细分|nothing") })),
       ),
       filterSection(state, set),
     ),
     panel({
-      title: drilled ? t("分组“{group}”的场景值|Scenes of {group}", { group: groupTitle(state.group) }) : t("入口分组|Entry groups"),
+      title: drilled ? t("分组“{group}”的场景值|Scenes of {group}", { group: groupTitle(state.group) }) : dimension === "group" ? t("入口分组|Entry groups") : t("入口：{by}|Entries by {by}", { by: t(DIMENSIONS.find(([v]) => v === dimension)[1]) }),
       report: "scenes",
       body,
       wide: true,
       actions: drilled ? [button(t("返回分组|Back to groups"), () => set({ group: undefined }))] : [],
       isEmpty: (answer) => answer.result.rows.length === 0,
-      render: (answer) => [summary(answer, body, users), map(answer, metric, drilled, set), rows(answer, body, metric, drilled, set, users), version(answer)],
+      render: (answer) => [summary(answer, body, users), map(answer, metric, body, set), rows(answer, body, metric, set, users), version(answer)],
     }),
-    channel ? channels(state, scheme, channel, users) : null,
+    channel ? channels(body, channel, users) : null,
   );
 }
 
@@ -71,21 +102,42 @@ function summary(answer, body, users) {
     one("median_stay_ms", t("停留中位数|Median stay"), duration(total.median_stay_ms)),
     one("bounce_rate", t("跳出率|Bounce"), rate(total.bounce_rate)),
     one("next_day_retention", t("次日留存|Next day"), rate(total.next_day_retention)),
+    one("converters", t("转化用户|Converted"), usersLink(number(total.converters), () => users("scenes", body, { metric: "converters" }, t("转化用户|Converted")))),
+    one("conversion_rate", t("转化率|Conversion"), rate(total.conversion_rate)),
+    total.conversion_value === null ? null : one("conversion_value", t("转化金额|Value"), amount(total.conversion_value)),
+    ...(total.cost === null
+      ? []
+      : [one("cost", t("花费|Cost"), `${amount(total.cost)} ${total.currency}`), one("cost_per_new_user", t("获客成本|Per new user"), fixed(total.cost_per_new_user)), one("roi", "ROI", rate(total.roi))]),
   );
 }
 
-const nameOf = (row, drilled) => (drilled ? `${row.scene_name || t("没有场景值|No scene")}` : groupTitle(row.scene_group));
+function nameOf(row, by) {
+  if (by === "scene") return row.scene_name || t("没有场景值|No scene");
+  if (by === "group") return groupTitle(row.scene_group);
+  const text = row[by];
+  if (row.qr_status && row.qr_status !== "registered") return [text, `(${t(QR_STATUS[row.qr_status] ?? row.qr_status)})`].filter(Boolean).join(" ");
+  return (by === "qr_code" && row.label ? `${row.label} ${text}` : text) || t("(无)|(none)");
+}
 
-function map(answer, metric, drilled, set) {
+/** What names a row, for a cell. */
+function cellOf(row, by) {
+  if (by === "scene") return { platform: row.platform, scene: row.scene };
+  if (by === "group") return { scene_group: row.scene_group };
+  const names = by === "qr_code" ? ["app_id", "qr_code", "qr_status"] : ["store", "city", "placement"].includes(by) ? [by, "qr_status"] : [by];
+  return { row: Object.fromEntries(names.map((name) => [name, row[name]])) };
+}
+
+function map(answer, metric, { by }, set) {
+  const drilled = by === "scene";
   const list = answer.result.rows.filter((r) => r[metric] > 0).slice(0, 40);
   const best = Math.max(0.01, ...list.map((r) => r.next_day_retention ?? 0));
   const title = t(METRICS.find(([v]) => v === metric)[1]);
   return chart(
-    t("各入口的{metric}：{list}|{metric} by entry: {list}", { metric: title, list: list.slice(0, 10).map((r) => `${nameOf(r, drilled)} ${number(r[metric])}`).join(", ") }),
+    t("各入口的{metric}：{list}|{metric} by entry: {list}", { metric: title, list: list.slice(0, 10).map((r) => `${nameOf(r, by)} ${number(r[metric])}`).join(", ") }),
     () =>
       treemapOption(
         list.map((r) => ({
-          name: drilled ? `${platformTitle(r.platform)} ${nameOf(r, drilled)}` : nameOf(r, drilled),
+          name: drilled ? `${platformTitle(r.platform)} ${nameOf(r, by)}` : nameOf(r, by),
           value: r[metric],
           group: r.scene_group,
           // The darker, the more users come back on the next day.
@@ -95,11 +147,12 @@ function map(answer, metric, drilled, set) {
             [null, t("新用户|New users"), number(r.new_users)],
             [null, t("停留中位数|Median stay"), duration(r.median_stay_ms)],
             [null, t("次日留存|Next day"), rate(r.next_day_retention)],
+            [null, t("转化率|Conversion"), rate(r.conversion_rate)],
           ],
         })),
         { format: short },
       ),
-    { height: 240, onClick: (p) => !drilled && set({ group: p.data.group }) },
+    { height: 240, onClick: (p) => by === "group" && set({ group: p.data.group }) },
   );
 }
 
@@ -108,16 +161,18 @@ function shade(strength) {
   return `rgb(${mix(126, 22)},${mix(158, 68)},${mix(205, 150)})`;
 }
 
-function rows(answer, body, metric, drilled, set, users) {
+function rows(answer, body, metric, set, users) {
+  const { by } = body;
+  const drilled = by === "scene";
   const list = answer.result.rows;
   const most = Math.max(1, ...list.map((r) => r[metric]));
-  const cell = (r, name) => (drilled ? { metric: name, platform: r.platform, scene: r.scene } : { metric: name, scene_group: r.scene_group });
+  const cell = (r, name) => ({ metric: name, ...cellOf(r, by) });
   const userColumn = (name, title) => ({
     name,
     title,
     number: true,
     value: (r) => r[name],
-    cell: (r) => usersLink(number(r[name]), () => users("scenes", body, cell(r, name), `${nameOf(r, drilled)} · ${title}`)),
+    cell: (r) => usersLink(number(r[name]), () => users("scenes", body, cell(r, name), `${nameOf(r, by)} · ${title}`)),
   });
   const column = (name, title, show) => ({ name, title, number: true, value: (r) => r[name], cell: (r) => show(r[name]) });
   return table(
@@ -127,11 +182,11 @@ function rows(answer, body, metric, drilled, set, users) {
       ...(drilled ? [{ name: "scene", title: t("场景值|Code"), cell: (r) => h("code", {}, r.scene || "–"), value: (r) => r.scene }] : []),
       {
         name: "name",
-        title: drilled ? t("场景|Scene") : t("分组|Group"),
-        value: (r) => nameOf(r, drilled),
+        title: drilled ? t("场景|Scene") : by === "group" ? t("分组|Group") : t(DIMENSIONS.find(([v]) => v === by)[1]),
+        value: (r) => nameOf(r, by),
         cell: (r) =>
           withBar(
-            drilled ? nameOf(r, drilled) : h("button", { type: "button", class: "users-link", onClick: () => set({ group: r.scene_group }), "aria-label": t("展开 {name}|Open {name}", { name: nameOf(r, drilled) }) }, nameOf(r, drilled)),
+            by !== "group" ? nameOf(r, by) : h("button", { type: "button", class: "users-link", onClick: () => set({ group: r.scene_group }), "aria-label": t("展开 {name}|Open {name}", { name: nameOf(r, by) }) }, nameOf(r, by)),
             r[metric] / most,
           ),
       },
@@ -143,10 +198,31 @@ function rows(answer, body, metric, drilled, set, users) {
       column("bounce_rate", t("跳出率|Bounce"), rate),
       column("median_stay_ms", t("停留中位数|Stay"), duration),
       { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, rate(r.next_day_retention)) },
+      ...outcomes(list, (r) => usersLink(number(r.converters), () => users("scenes", body, cell(r, "converters"), `${nameOf(r, by)} · ${t("转化用户|Converted")}`))),
     ],
     list,
     { sorted: { name: metric, down: true }, limit: 100 },
   );
+}
+
+/** Columns of conversions, and of costs where some were imported. */
+function outcomes(list, converters) {
+  const has = (name) => list.some((r) => r[name] !== null && r[name] !== undefined);
+  const column = (name, title, show) => (has(name) ? [{ name, title, number: true, value: (r) => r[name], cell: (r) => show(r[name], r) }] : []);
+  return [
+    { name: "converters", title: t("转化用户|Converted"), number: true, value: (r) => r.converters, cell: converters },
+    { name: "conversion_rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => h("span", { title: `${number(r.converters)} / ${number(r.users)}` }, rate(r.conversion_rate)) },
+    ...column("conversion_value", t("转化金额|Value"), amount),
+    ...(list.some((r) => r.costs?.length)
+      ? [
+          { name: "cost", title: t("花费|Cost"), number: true, value: (r) => r.cost, cell: (r) => (r.costs.length ? r.costs.map((c) => `${amount(c.amount)} ${c.currency}`).join(" + ") : "–") },
+          ...column("cost_per_new_user", t("获客成本|Per new user"), (v) => fixed(v)),
+          ...column("cost_per_conversion", t("转化成本|Per conversion"), (v) => fixed(v)),
+          ...column("click_through_rate", t("点击率|CTR"), (v) => rate(v)),
+          ...column("roi", "ROI", (v) => rate(v)),
+        ]
+      : []),
+  ];
 }
 
 function version(answer) {
@@ -154,11 +230,14 @@ function version(answer) {
   return h("p", { class: "legend" }, t("色块面积为所选指标，颜色越深次日留存越高。分组方案 {scheme}，版本 {version}。一位用户可能从多个入口进入，各行用户相加不等于合计。|Scheme {scheme}, version {version}. A user may come through several entries: rows do not add up to the total. Area: the measure; the darker, the more come back on the next day.", { scheme, version: number_ }));
 }
 
-/** Channels: first events of entries by another field, such as utm or page. */
-function channels(state, scheme, field, users) {
-  const body = { ...common(state), by: "group", breakdown: [field], ...(scheme === "standard" ? {} : { scheme }) };
+/** The same rows broken down by another field. */
+function channels(question, field, users) {
+  const body = { ...question, ...brokenDown([field], 20) };
+  const { by } = body;
+  const name = (r) => `${nameOf(r, by)} · ${rowName(r, [field])}`;
+  const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("scenes", body, { metric, ...cellOf(r, by), breakdown: r.breakdown }, `${name(r)} · ${title}`)) });
   return panel({
-    title: t("渠道质量|Quality of channels"),
+    title: t("按 {field} 细分|Broken down by {field}", { field: fieldFace(field) }),
     report: "scenes",
     name: "channels",
     body,
@@ -166,15 +245,17 @@ function channels(state, scheme, field, users) {
     isEmpty: (answer) => answer.result.rows.length === 0,
     render: (answer) =>
       table(
-        t("渠道|Channels"),
+        t("细分|Broken down"),
         [
-          { name: "group", title: t("场景分组|Group"), cell: (r) => groupTitle(r.scene_group), value: (r) => r.scene_group },
-          { name: "channel", title: field, cell: (r) => String(r.breakdown[field] ?? t("(无)|(none)")), value: (r) => String(r.breakdown[field] ?? "") },
-          { name: "users", title: t("用户|Users"), number: true, value: (r) => r.users, cell: (r) => usersLink(number(r.users), () => users("scenes", body, { metric: "users", scene_group: r.scene_group, breakdown: r.breakdown }, groupTitle(r.scene_group))) },
-          { name: "new_users", title: t("新用户|New"), number: true, value: (r) => r.new_users, cell: (r) => number(r.new_users) },
+          { name: "group", title: t("入口|Entry"), cell: (r) => nameOf(r, by), value: (r) => nameOf(r, by) },
+          { name: "channel", title: fieldFace(field), cell: (r) => rowName(r, [field]), value: (r) => rowName(r, [field]) },
+          userColumn("users", t("用户|Users")),
+          userColumn("new_users", t("新用户|New")),
           { name: "bounce", title: t("跳出率|Bounce"), number: true, value: (r) => r.bounce_rate, cell: (r) => rate(r.bounce_rate) },
           { name: "stay", title: t("停留中位数|Stay"), number: true, value: (r) => r.median_stay_ms, cell: (r) => duration(r.median_stay_ms) },
           { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => rate(r.next_day_retention) },
+          userColumn("converters", t("转化用户|Converted")),
+          { name: "rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => rate(r.conversion_rate) },
         ],
         answer.result.rows,
         { sorted: { name: "users", down: true }, limit: 50 },

@@ -1,0 +1,136 @@
+// Health: one score from a declared tree of indicators, and what to raise first.
+
+import { chart, palette, timeOption } from "../charts.js";
+import { h } from "../dom.js";
+import { day, duration, NONE, number, rate } from "../format.js";
+import { language, t } from "../i18n.js";
+import { figures, labelled, numberInput } from "../parts.js";
+import { common, filterSection, panel } from "../report.js";
+import { segmented, table } from "../widgets.js";
+import { withBar } from "./overview.js";
+
+export default function health({ state, set }) {
+  const body = { ...common(state), ...(state.interval ? { interval: state.interval } : {}), ...(state.values ? { values: state.values } : {}) };
+  return h(
+    "div",
+    { class: "page-stack" },
+    h(
+      "section",
+      { class: "builder", "aria-label": t("健康分条件|Health builder") },
+      h(
+        "div",
+        { class: "builder-row" },
+        labelled(
+          t("打分|Score"),
+          segmented(
+            t("打分|Score"),
+            [
+              ["", t("整个时间范围|the whole range")],
+              ["week", t("每周|each week")],
+              ["month", t("每月|each month")],
+            ],
+            state.interval ?? "",
+            (interval) => set({ interval: interval || undefined, time: undefined }),
+          ),
+        ),
+      ),
+      filterSection(state, set),
+    ),
+    panel({
+      title: t("健康分|Health score"),
+      report: "health",
+      body,
+      wide: true,
+      render: (answer) => view(answer, state, set),
+    }),
+  );
+}
+
+const half = (title) => {
+  const [chinese, english = chinese] = title.split(" / ");
+  return language === "zh" ? chinese : english;
+};
+
+function shown(value, unit) {
+  if (value === null || value === undefined) return NONE;
+  if (unit === "ms") return duration(value);
+  if (unit.startsWith("of ") || unit === "DAU / MAU") return rate(value);
+  return number(value, 2);
+}
+
+/** Titles of nodes by path, and the leaves whose value only people know. */
+function walk(nodes, path = "", found = { titles: new Map(), given: [] }) {
+  for (const node of nodes) {
+    const here = `${path}${node.key}`;
+    found.titles.set(here, half(node.title ?? "") || node.key);
+    if (node.children) walk(node.children, `${here}/`, found);
+    else if (!node.measure) found.given.push(here);
+  }
+  return found;
+}
+
+function view(answer, state, set) {
+  const { points } = answer.result;
+  const { model } = answer.semantics;
+  const point = points.find((p) => p.time === state.time) ?? points.findLast((p) => p.mature) ?? points[points.length - 1];
+  const { titles, given } = walk([...model.indicators, ...(model.bonus ?? [])]);
+  const title = (path) => titles.get(path) ?? path;
+  const group = (path) => (path.includes("/") ? title(path.split("/")[0]) : t("加分|Bonus"));
+  const best = Math.max(1e-9, ...point.indicators.map((one) => one.possible_gain));
+  return [
+    figures([
+      ["score", t("总分|Score"), `${number(point.score, 2)} / ${number(model.scale)}`],
+      ["grade", t("等级|Grade"), point.grade],
+      point.next_grade ? ["next", t("距离 {grade} 级|To grade {grade}", { grade: point.next_grade }), `+${number(point.points_to_next_grade, 2)}`] : null,
+    ]),
+    h("p", { class: "muted" }, half(model.title ?? ""), point.time ? ` · ${day(point.time, true)}` : "", point.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))),
+    points.length > 1 ? trend(points, model, set) : null,
+    h("h3", { class: "sub" }, t("先提升什么|What to raise first")),
+    h(
+      "ol",
+      { class: "raise" },
+      point.raise_first.slice(0, 5).map((path) => {
+        const one = point.indicators.find((other) => other.path === path);
+        return h("li", {}, h("b", {}, title(path)), " ", h("span", { class: "muted" }, t("现在 {value}，最多还能加 {gain} 分|now {value}, up to {gain} points more", { value: shown(one.value, one.unit), gain: number(one.possible_gain, 2) })), one.value_for_next_grade === null || one.value_for_next_grade === undefined ? null : h("span", { class: "badge good" }, t("到 {value} 即升级|{value} lifts the grade", { value: shown(one.value_for_next_grade, one.unit) })));
+      }),
+    ),
+    h("h3", { class: "sub" }, t("各项指标|Indicators")),
+    table(
+      t("各项指标|Indicators"),
+      [
+        { name: "title", title: t("指标|Indicator"), cell: (one) => title(one.path), value: (one) => title(one.path) },
+        { name: "group", title: t("分组|Group"), cell: (one) => h("span", { class: "muted" }, group(one.path)), value: (one) => group(one.path) },
+        {
+          name: "value",
+          title: t("数值|Value"),
+          number: true,
+          value: (one) => one.value,
+          cell: (one) =>
+            given.includes(one.path)
+              ? numberInput(t("{name}（0 到 1）|{name} (0 to 1)", { name: title(one.path) }), typeof state.values?.[one.path] === "number" ? state.values[one.path] : undefined, (value) => set({ values: write(state.values, one.path, value) }), { placeholder: t("手工填写|by hand") })
+              : shown(one.value, one.unit),
+        },
+        { name: "points", title: t("得分|Points"), number: true, value: (one) => one.points, cell: (one) => [number(one.points, 2), h("span", { class: "muted" }, ` / ${number(one.full_points, 2)}`)] },
+        { name: "gain", title: t("还能加|Could gain"), value: (one) => one.possible_gain, cell: (one) => withBar(`+${number(one.possible_gain, 2)}`, one.possible_gain / best) },
+      ],
+      point.indicators,
+    ),
+    h("p", { class: "legend" }, t("分数由声明的指标树计算，权重和分档见口径定义；随产品附带的是示例，请按业务调整后用 API 传入。|The score follows a declared tree of indicators, whose weights and points are in the definition. The shipped one is an example: send your own with the API.")),
+  ];
+}
+
+function write(values, path, value) {
+  const next = { ...values, [path]: value };
+  if (value === undefined) delete next[path];
+  return Object.keys(next).length ? next : undefined;
+}
+
+function trend(points, model, set) {
+  const labels = points.map((p) => p.time);
+  const immature = points.findIndex((p) => !p.mature);
+  return chart(
+    t("健康分趋势|Trend of the score"),
+    () => timeOption({ labels, kind: "bar", format: (v) => number(v, 1), partial: immature < 0 ? labels.length : immature, series: [{ name: t("总分|Score"), values: points.map((p) => p.score), color: palette()[0] }] }),
+    { height: 180, onClick: (p) => set({ time: labels[p.dataIndex] }) },
+  );
+}
