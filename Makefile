@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA_DIR ?= data
 
-.PHONY: run demo test lint unit browser bench soak soak-faults lock clean
+.PHONY: run demo test lint unit browser bench soak soak-faults soak-programs lock clean
 
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
@@ -52,10 +52,17 @@ soak: $(VENV)/.installed-test
 	@test -d "$(SCENETRAIL_JSON_TEST_SUITE)" -a -d "$(SCENETRAIL_NAUGHTY_STRINGS)" || { echo "make soak SCENETRAIL_JSON_TEST_SUITE=<clone> SCENETRAIL_NAUGHTY_STRINGS=<clone>"; exit 1; }
 	SCENETRAIL_JSON_TEST_SUITE="$(SCENETRAIL_JSON_TEST_SUITE)" SCENETRAIL_NAUGHTY_STRINGS="$(SCENETRAIL_NAUGHTY_STRINGS)" SCENETRAIL_MUTATIONS_PER_BODY=500 $(BIN)/python -m pytest -s tests/contract
 	$(MAKE) soak-faults
+	$(MAKE) soak-programs
 
 # Kills at random moments, each round with another seed, for SCENETRAIL_SOAK_MINUTES; ClickHouse away for minutes.
 soak-faults: $(VENV)/.installed-test
-	SCENETRAIL_SOAK_MINUTES="$(or $(SCENETRAIL_SOAK_MINUTES),10)" $(BIN)/python -m pytest -s tests/soak
+	SCENETRAIL_SOAK_MINUTES="$(or $(SCENETRAIL_SOAK_MINUTES),10)" $(BIN)/python -m pytest -s tests/soak --ignore=tests/soak/test_outside_programs.py
+
+# Programs of others: schemathesis, in an environment of its own, and slowhttptest (a package of Debian).
+soak-programs: $(VENV)/.installed-test
+	@command -v slowhttptest >/dev/null || { echo "apt-get install slowhttptest"; exit 1; }
+	@test -x $(VENV)/schemathesis/bin/st || { $(PYTHON) -m venv $(VENV)/schemathesis && $(VENV)/schemathesis/bin/pip install --quiet schemathesis==4.32.5; }
+	SCENETRAIL_SOAK_MINUTES=0 SCENETRAIL_SCHEMATHESIS="$(CURDIR)/$(VENV)/schemathesis/bin/st" $(BIN)/python -m pytest -s tests/soak/test_outside_programs.py
 
 # The tables of speed: ours beside bare servers and ClickHouse itself, and every report beside the bare SQL. Takes an hour
 # and wants an idle machine; BENCH_EVENTS=1000000 is a short one.

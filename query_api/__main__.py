@@ -21,6 +21,7 @@ from aiohttp import web
 
 from query_api import settings as settings_module
 from query_api.app import create_app
+from query_api.server import Runner
 from query_api.settings import Settings, SettingsError
 
 _PR_SET_PDEATHSIG = 1
@@ -95,7 +96,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = web.AppRunner(
+    runner = Runner(
         create_app(settings), access_log=None, shutdown_timeout=settings.drain_timeout_s
     )
     await runner.setup()

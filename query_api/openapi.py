@@ -101,7 +101,7 @@ def _operation(report: Report, name: str, schema: Row, results: dict[str, Row]) 
         "description": (report.params.__doc__ or "").strip(),
         "operationId": name.replace("/", "_"),
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
-        "responses": _responses(result),
+        "responses": _responses(result or {"type": "object"}),
     }
 
 
@@ -303,10 +303,15 @@ _APP_IDS: Row = {
 
 
 def _responses(result: Row | None = None) -> Row:
-    """All answers of an operation; ``result``: the schema of the result where its names are fixed."""
+    """All answers of an operation; ``result``: the schema of a report's result. Only reports must tell their cost."""
     answer: Row = {"$ref": "#/components/schemas/Answer"}
     if result is not None:
-        answer = {"allOf": [answer, {"type": "object", "properties": {"result": result}}]}
+        answer = {
+            "allOf": [
+                answer,
+                {"type": "object", "required": ["meta"], "properties": {"result": result}},
+            ]
+        }
     answers: Row = {
         "200": {
             "description": "The answer; CSV and Arrow hold the main list as flat rows.",
@@ -331,7 +336,7 @@ def _responses(result: Row | None = None) -> Row:
 _ANSWERS: Row = {
     "Answer": {
         "type": "object",
-        "required": ["result", "semantics", "meta"],
+        "required": ["result", "semantics"],
         "properties": {
             "result": {"type": "object"},
             "semantics": {

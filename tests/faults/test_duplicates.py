@@ -149,6 +149,51 @@ def test_same_batches_through_two_collectors_at_once(
     assert set(found) == loads[0].accepted
 
 
+def test_old_batches_two_to_five_times_through_workers_and_collectors_and_again_after_restarts(
+    make_collector: MakeCollector, database: Client, rows: Rows
+) -> None:
+    """Events of 200 days ago; copies in other envelopes reach two collectors with two workers each, in any order."""
+    rng = seeded(16)
+    then = now_ms() - 200 * DAY_MS
+    batches = [
+        make_batch(
+            [make_event(f"m{n}-{i}", rng, occurred_at=then + i) for i in range(20)],
+            rng,
+            sent_at=None,
+        )
+        for n in range(100)
+    ]
+    collectors = [make_collector(workers=2).start() for _ in range(2)]
+    sent = 0
+    for round_ in range(2):
+        copies: list[list[dict[str, Any]]] = [[], []]
+        for batch in batches:
+            for _ in range(rng.randint(2, 5)):
+                copy = sent_again(batch, rng) if rng.random() < 0.5 else batch
+                # The last of these clocks is corrected: copies of one batch have other times.
+                sent_at = rng.choice([None, now_ms(), now_ms() - 600_000])
+                copies[rng.randrange(2)].append({**copy, "sent_at": sent_at})
+        sent += sum(map(len, copies))
+        loads = [
+            Load(one.port, some, seed=16 + round_).start()
+            for one, some in zip(collectors, copies, strict=True)
+        ]
+        for load in loads:
+            load.finish()
+        until(lambda: rows() == 2_000, "all are stored")
+        for one in collectors:
+            assert one.stop() == 0
+        assert rows() == 2_000
+        if not round_:
+            database.command("OPTIMIZE TABLE events FINAL")
+            for one in collectors:
+                one.start()
+
+    found = ids_of(database)
+    assert len(found) == len(set(found)) == 2_000
+    print(f"\nold batches again: {sent} sendings of {len(batches)} batches, found {len(found)}")
+
+
 SPREADS = ("seconds", "years", "backwards", "jumping")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import resource
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,7 @@ from tests.faults.small_disk import lockable, set_read_only, small_disk
 
 MakeCollector = Callable[..., Collector]
 Rows = Callable[[], int]
+OLD_SEGMENT = Path(__file__).with_name("written-by-format-1.spool")
 FEW = {"spool_max_bytes": 2_000_000, "workers": 2}
 
 
@@ -231,6 +233,26 @@ def test_second_collector_on_a_folder_refuses_to_start(make_collector: MakeColle
     assert process.wait(30) == 2
     assert "another collector runs on it" in second.log.read_text()
     assert first.is_ready()
+
+
+def test_spool_written_by_an_older_version_is_stored(
+    make_collector: MakeCollector, database: Client, rows: Rows
+) -> None:
+    """A file of format 1 as it was written, of a worker that does not exist any more: 29 events and a refused one."""
+    collector = make_collector(workers=1)
+    folder = collector.folder / "spool" / "worker-007"
+    folder.mkdir(parents=True)
+    shutil.copy(OLD_SEGMENT, folder / "1795320000000-0123456789ab.spool")
+
+    collector.start()
+
+    until(lambda: rows() == 29, "all its events are stored")
+    until(lambda: database.command("SELECT count() FROM dead_letters") == 1, "and the refused one")
+    until(lambda: not collector.spool_files(), "the file is done")
+    assert not list((collector.folder / "spool").glob("corrupt-*.bin"))
+    assert ids_of(database) == {
+        f"old-{b}-{i}" for b in range(3) for i in range(10) if (b, i) != (1, 4)
+    }
 
 
 def test_segment_of_a_later_version_is_left_alone(unstored: Collector, rows: Rows) -> None:

@@ -1,17 +1,21 @@
 """The query API over HTTP: tokens, errors, forms of an answer, health."""
 
+import asyncio
 import io
 
 import msgspec
 import pyarrow as pa
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import TCPSite
 from query_support import APP, PROJECT, event, insert
 
 from query_api.app import create_app
 from query_api.reports import REPORTS
+from query_api.server import Runner
 from query_api.settings import Settings
 from sdk_spec.access import AccessFile, App, ReadToken, digest, save
+from tests.conftest import free_port
 
 RANGE = {"time_range": {"from": "2026-10-01", "to": "2026-10-02"}}
 COUNT = {
@@ -292,3 +296,34 @@ async def test_explain_shows_sql_only_when_asked(client):
     points = next(part for part in answer["explain"] if part["sql_file"] == "events.points.sql")
     assert "fr'ee" in points["parameters"].values()
     assert "fr'ee" not in points["sql"]
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"GET /healthz HTTP/1.1\r\nHost: c\r\nno colon my-secret\r\n\r\n",
+        b"GET /healthz?my-secret=" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: c\r\n\r\n",
+        b"my-secret\r\n\r\n",
+    ],
+    ids=["header", "long address", "no request"],
+)
+async def test_bytes_that_are_no_http_get_the_one_error_shape(access_file, request_bytes, capsys):
+    runner = Runner(create_app(Settings(access_file=access_file)), access_log=None)
+    await runner.setup()
+    port = free_port()
+    try:
+        await TCPSite(runner, "127.0.0.1", port).start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request_bytes)
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+    finally:
+        await runner.cleanup()
+
+    answer = msgspec.json.decode(body)
+    assert head.split()[1] == b"400"
+    assert b"application/json" in head
+    assert (answer["error"], bool(answer["request_id"])) == ("invalid_request", True)
+    assert b"my-secret" not in body
+    assert "my-secret" not in "".join(capsys.readouterr())
