@@ -25,7 +25,7 @@ async def steps_of(url: str, **body: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("ties", ["order", "apart"])
 async def test_a_repeated_part_of_a_chain_is_not_counted_short(database, database_url, ties):
-    """windowFunnel strict_increase stops at a step met again (ClickHouse 69302, 112629)."""
+    """ClickHouse's windowFunnel with strict_increase stops at a step met again (69302, 112629)."""
     for number, log in enumerate(["abac", "ababc", "aabbc", "abcab", "abaabc"]):
         insert(database, [at(n, f"u{number}", name) for n, name in enumerate(log)])
 
@@ -35,7 +35,7 @@ async def test_a_repeated_part_of_a_chain_is_not_counted_short(database, databas
 
 
 async def test_the_same_step_twice_in_one_millisecond(database, database_url):
-    """windowFunnel strict_once with equal timestamps (ClickHouse 93789); one event for two steps (21835)."""
+    """ClickHouse's windowFunnel with strict_once and equal timestamps (93789); one event for two steps (21835)."""
     insert(database, [at(0, "u1", "a", seq=1), at(0, "u1", "a", seq=2), at(0, "u1", "b", seq=3)])
     insert(database, [at(0, "u2", "a", seq=1), at(0, "u2", "b", seq=2)])
 
