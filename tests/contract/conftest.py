@@ -30,6 +30,7 @@ if not {"SCENETRAIL_JSON_TEST_SUITE", "SCENETRAIL_NAUGHTY_STRINGS"} <= os.enviro
 
 BODY_TIMEOUT_S = 1.0
 """Short, so that tests of slow bodies are quick."""
+ALLOWED_ORIGIN = "https://shop.example"
 SPARE_APPS = 200
 """For the tests that are no vectors."""
 PROJECT = "contract"
@@ -185,6 +186,7 @@ def running_collector(
         "SCENETRAIL_BODY_TIMEOUT_S": str(BODY_TIMEOUT_S),
         "SCENETRAIL_KEEPALIVE_TIMEOUT_S": "2",
         "SCENETRAIL_FLUSH_INTERVAL_MS": "100",
+        "SCENETRAIL_CORS_ORIGINS": ALLOWED_ORIGIN + ", https://other.example",
         "SCENETRAIL_PARENT_PID": str(os.getpid()),
     }
     log_path = folder / "collector.log"
