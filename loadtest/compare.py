@@ -47,6 +47,7 @@ _LABELS = {
     "sync": "(d) ClickHouse 同步 insert per request",
     "sync_10000": "(d) ClickHouse 同步 10,000 events per insert",
     "nginx": "(e) nginx 写日志 body log, not durable",
+    "influxdb": "(e) InfluxDB /write, durable",
 }
 
 
@@ -85,6 +86,8 @@ class Bench:
         }
         if rivals.has_nginx() and not options.use_gzip:
             urls["nginx"] = stack.enter_context(rivals.nginx(options.data_dir / "nginx"))
+        if rivals.has_influxdb() and not options.use_gzip:
+            urls["influxdb"] = stack.enter_context(rivals.influxdb(options.data_dir / "influxdb"))
         for round_number in range(options.rounds):
             for batch in options.batches:
                 self._console.print(
@@ -99,7 +102,8 @@ class Bench:
                         use_gzip=options.use_gzip,
                         read_answer=rivals.count_requests(batch),
                     )
-                    self._rival(name, target, batch, FlatWorkload)
+                    kind = rivals.PointsWorkload if name == "influxdb" else FlatWorkload
+                    self._rival(name, target, batch, kind)
                 if not options.use_gzip:
                     self._straight_to_clickhouse(batch)
         latency = [self._open_loop(share) for share in _SHARES]
@@ -217,8 +221,12 @@ class Bench:
             for name, usage in parts.items()
         }
         console.print(fact_table("开销 Cost: CPU s per million events; resident MB", costs))
-        if "nginx" not in speeds:
-            console.print("[dim](e) left out: nginx with its echo module is not installed[/]")
+        for name, package in (
+            ("nginx", "nginx-light libnginx-mod-http-echo"),
+            ("influxdb", "influxdb"),
+        ):
+            if name not in speeds:
+                console.print(f"[dim](e) {name} left out: apt-get install {package}[/]")
         disk = self._clickhouse.rows(load_sql("queries.count_events"), app_id=self._ready.app_id)[0]
         return {
             "events_per_s": _by_text(speeds),

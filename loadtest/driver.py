@@ -37,6 +37,8 @@ _NO_ANSWER_WAIT_S = 0.2
 _RECONNECT_WAIT_S = 0.1
 _ANSWER_LIMIT_S = 30.0
 _TICK_S = 0.001
+_TAKEN_STATUS = frozenset({200, 204, 422})
+"""Final, with a fate of each event; 204 is what others than us answer."""
 _RETRY_STATUS = frozenset({0, 408, 429, 500, 502, 503, 504})
 
 MakeBody = Callable[[int, int], bytes]
@@ -275,7 +277,7 @@ class Driver:
     def _settle(self, errand: _Errand, answer: Answer, now: float) -> None:
         """Write down the final answer to one errand."""
         outcome = self.outcome
-        if answer.status not in (200, 422):
+        if answer.status not in _TAKEN_STATUS:
             outcome.dropped.append(errand.number)
             return
         outcome.latencies_ms.append((now - errand.due) * 1000)

@@ -8,6 +8,7 @@ lines, since it knows no envelope: the ids of the envelope stand in every line. 
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -50,6 +52,26 @@ http {{
         location / {{ echo_read_request_body; echo ok; }}
     }}
 }}
+"""
+_INFLUXDB_CONFIG = """\
+reporting-disabled = true
+bind-address = "127.0.0.1:{rpc_port}"
+[logging]
+  level = "error"
+  suppress-logo = true
+[meta]
+  dir = "{folder}/meta"
+  logging-enabled = false
+[data]
+  dir = "{folder}/data"
+  wal-dir = "{folder}/wal"
+  wal-fsync-delay = "0s"
+  query-log-enabled = false
+[monitor]
+  store-enabled = false
+[http]
+  bind-address = "127.0.0.1:{port}"
+  log-enabled = false
 """
 _NGINX_MODULE = Path("/usr/lib/nginx/modules/ngx_http_echo_module.so")
 
@@ -89,6 +111,51 @@ def nginx(folder: Path) -> Iterator[str]:
     command = ["nginx", "-c", str(config), "-e", str(folder / "error.log"), "-g", "daemon off;"]
     with _serving(command, port):
         yield f"http://127.0.0.1:{port}/v1/events"
+
+
+def has_influxdb() -> bool:
+    """Tell whether InfluxDB is installed (Debian: influxdb, 1.6)."""
+    return shutil.which("influxd") is not None
+
+
+@contextmanager
+def influxdb(folder: Path) -> Iterator[str]:
+    """Run InfluxDB with one fsync a request: durable at the answer."""
+    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "influxdb.conf"
+    config.write_text(_INFLUXDB_CONFIG.format(folder=folder, port=port, rpc_port=free_port()))
+    with _serving(["influxd", "-config", str(config)], port):
+        created = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_LIMIT_S)
+        created.request("POST", "/query?q=CREATE%20DATABASE%20load")
+        if created.getresponse().status != 200:
+            raise OSError("InfluxDB did not make a database")
+        created.close()
+        yield f"http://127.0.0.1:{port}/write?db=load&precision=ms"
+
+
+class PointsWorkload(FlatWorkload):
+    """
+    The same events in InfluxDB's line protocol: name, scene and page as tags, everything else as fields.
+
+    Two events of one millisecond with the same tags are one point there; both are in its log on disk all the same.
+    """
+
+    def _template(self, random: Random) -> bytes:
+        envelope = msgspec.json.decode(super()._template(random))
+        ids = {name: envelope[name] for name in ("anonymous_id", "openid")}
+        return b"\n".join(_point(ids, event) for event in envelope["events"])
+
+
+def _point(ids: dict[str, str], event: dict[str, Any]) -> bytes:
+    tags = "".join(f",{name}={event[name]}" for name in ("event", "scene", "page"))
+    texts = {**ids, **{name: event[name] for name in ("event_id", "session_id", "page_query")}}
+    fields = [f"{name}={_field(value)}" for name, value in {**texts, **event["properties"]}.items()]
+    return f"events{tags} {','.join(fields)},seq={event['seq']}i {event['occurred_at']}".encode()
+
+
+def _field(value: str | float | bool) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower()
 
 
 def clickhouse_target(clickhouse: ClickHouse, app_id: str, *, is_async: bool, batch: int) -> Target:
