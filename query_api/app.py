@@ -6,6 +6,8 @@ The middleware names requests, counts them and turns errors into the single JSON
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,13 +15,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from query_api import dead_letter_handlers, handlers, identity_handlers, import_handlers, metrics, segment_handlers
+from query_api import (
+    dead_letter_handlers,
+    handlers,
+    identity_handlers,
+    import_handlers,
+    metrics,
+    segment_handlers,
+)
 from query_api.clickhouse import Database
 from query_api.console import handlers as console
 from query_api.editor import Editor
 from query_api.errors import QueryError
 from query_api.event_schema import SchemaCache
 from query_api.params import MAX_BODY_BYTES
+from query_api.segment_refresh import refresh_for_ever
 from query_api.settings import Settings
 
 log = structlog.get_logger("query_api")
@@ -128,6 +138,14 @@ async def _database(app: web.Application) -> AsyncIterator[None]:
     app[handlers.DATABASE] = database
     app[handlers.SCHEMA] = SchemaCache(database, settings.schema_cache_s, time.monotonic)
     app[identity_handlers.EDITOR] = editor = Editor(settings)
+    refreshing = asyncio.create_task(
+        refresh_for_ever(database, editor, app[handlers.TOKENS].projects)
+        if settings.clickhouse_editor_url
+        else asyncio.sleep(0)
+    )
     yield
+    refreshing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await refreshing
     await editor.close()
     await database.close()

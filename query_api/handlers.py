@@ -45,6 +45,14 @@ class Tokens:
         """Return the apps that a token may read, with their names."""
         return [self._access.apps[app_id] for app_id in self._access.apps_of(token)]
 
+    def projects(self) -> dict[str, list[str]]:
+        """Return the app ids of each project."""
+        self._look()
+        found: dict[str, list[str]] = {}
+        for app in self._access.apps.values():
+            found.setdefault(app.project, []).append(app.app_id)
+        return found
+
     def write_key(self, secret: str) -> tuple[WriteKey, App] | None:
         """Return the entry of a valid write key and its app."""
         key = self._access.write_key(secret)
@@ -57,10 +65,7 @@ class Tokens:
 
         Errors: ``unauthorized`` without a token or with one that is unknown or revoked.
         """
-        now = time.monotonic()
-        if now - self._refreshed_at >= ACCESS_REFRESH_S:
-            self._refreshed_at = now
-            self._refresh()
+        self._look()
         scheme, _, secret = (header or "").partition(" ")
         if scheme == sessions.SCHEME:
             return self._of_session(secret)
@@ -72,6 +77,13 @@ class Tokens:
         if token is None:
             raise QueryError("unauthorized", "this read token is unknown or revoked")
         return token
+
+    def _look(self) -> None:
+        """Read the file again when it is time."""
+        now = time.monotonic()
+        if now - self._refreshed_at >= ACCESS_REFRESH_S:
+            self._refreshed_at = now
+            self._refresh()
 
     def _of_session(self, session: str) -> ReadToken:
         token = self._access.token_of_id(sessions.token_id_of(session) or "")

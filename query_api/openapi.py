@@ -18,6 +18,7 @@ from query_api.qr_codes import GoneQrCodes, NewQrCodes
 from query_api.report import Report, Row
 from query_api.reports import REPORTS
 from query_api.results import RESULTS, UsersResult
+from query_api.segment_export import EXPORT_PARAMETERS
 from query_api.segments import NewSegment, NewSnapshot
 from query_api.tables import ARROW, CSV
 from sdk_spec.errors import REQUEST_ERRORS
@@ -140,6 +141,17 @@ def _segment_paths(schemas: dict[str, Row]) -> Row:
                 "responses": _responses(),
             },
             "delete": {"summary": "Delete a rule", "responses": _responses()},
+        },
+        "/v1/segments/{id}/export": {
+            **in_path,
+            "get": {
+                "summary": "Ids of the members for a channel, without those who opted out (人群包导出)",
+                "parameters": [
+                    {"name": name, "in": "query", "schema": {"type": "string"}, "description": what}
+                    for name, what in EXPORT_PARAMETERS.items()
+                ],
+                "responses": _responses(),
+            },
         },
         "/v1/segments/{id}/snapshots": {
             **in_path,

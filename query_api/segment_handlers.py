@@ -4,13 +4,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+import uuid
 
 from aiohttp import web
 
+from query_api import segment_export, tables
 from query_api.handlers import DATABASE, TOKENS, json_response
 from query_api.identity_handlers import EDITOR
 from query_api.params import decode_struct
+from query_api.periods import rfc3339
 from query_api.report import Row
 from query_api.segments import NewSegment, NewSnapshot, Segments, semantics
 from sdk_spec.access import ReadToken
@@ -23,6 +27,7 @@ def add_to(app: web.Application) -> None:
     app.router.add_get("/v1/segments/{id}", describe)
     app.router.add_delete("/v1/segments/{id}", delete)
     app.router.add_post("/v1/segments/{id}/snapshots", take_snapshot)
+    app.router.add_get("/v1/segments/{id}/export", export)
 
 
 def _segments(request: web.Request) -> tuple[Segments, ReadToken]:
@@ -66,6 +71,38 @@ async def delete(request: web.Request) -> web.Response:
     segments, _ = _segments(request)
     await segments.delete(request.app[EDITOR], request.match_info["id"], _now_ms())
     return _answer({"deleted": request.match_info["id"]})
+
+
+async def export(request: web.Request) -> web.Response:
+    """``GET /v1/segments/{id}/export``: ids of the members for a channel, as JSON, CSV or Arrow."""
+    form = tables.form_of(request.headers.get("Accept"))
+    segments, token = _segments(request)
+    tokens = request.app[TOKENS]
+    wish = segment_export.wish_of(dict(request.query), [app.app_id for app in tokens.apps(token)])
+    segment = await segments.get(request.match_info["id"], "$.id")
+    now_ms = _now_ms()
+    result, more = await segments.export(segment, wish, tokens.projects()[token.project], now_ms)
+    answer = {
+        "result": result,
+        "semantics": segment_export.semantics(wish),
+        "meta": {
+            "query_id": uuid.uuid4().hex,
+            "data_complete_until": rfc3339(now_ms),
+            "truncated": more,
+            "missing_shards": [],
+        },
+    }
+    if form == tables.JSON:
+        return json_response(answer)
+    body = await asyncio.to_thread(tables.encode, form, result["users"], answer)
+    headers = {
+        "Content-Type": form,
+        **tables.headers(answer),
+        "X-Next-After": result["next_after"] or "",
+        "X-Opted-Out": str(result["opted_out"]),
+        "X-Without-Id": str(result["without_id"]),
+    }
+    return web.Response(body=body, headers=headers)
 
 
 async def take_snapshot(request: web.Request) -> web.Response:

@@ -12,12 +12,12 @@ import secrets
 import uuid
 import zoneinfo
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import source
+from query_api import segment_export, source
 from query_api.as_of import AsOf
 from query_api.clickhouse import Database
 from query_api.editor import Editor
@@ -27,6 +27,7 @@ from query_api.params import AppId, Params, zone_named
 from query_api.periods import local_day, rfc3339, start_of_day_ms
 from query_api.report import Row, UserSelect
 from query_api.rules import FIRST_DAY_MS, Compiler, Rule, Scope, users_of
+from query_api.segment_export import Wish
 from query_api.sql import load_sql
 
 MAX_SEGMENTS = 1_000
@@ -42,17 +43,25 @@ _COLUMNS = (
     "created_by",
     "version",
     "is_deleted",
+    "refresh",
 )
+Refresh: TypeAlias = Literal["never", "daily"]
 _DAY = r"^\d{4}-\d{2}-\d{2}$"
 
 
 class NewSegment(Params, kw_only=True):
-    """Body of ``POST /v1/segments``. ``app_ids``: whose events the rule reads; absent: all that the token may read."""
+    """
+    Body of ``POST /v1/segments``.
+
+    ``app_ids``: whose events the rule reads; absent: all that the token may read. ``refresh``: ``daily`` takes a snapshot of
+    each day once it has ended.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     rule: Rule
     app_ids: Annotated[list[AppId], Meta(min_length=1, max_length=1_000)] | None = None
     timezone: Annotated[str, Meta(max_length=64)] = "Asia/Shanghai"
+    refresh: Refresh = "never"
 
 
 class NewSnapshot(Params, kw_only=True):
@@ -71,6 +80,7 @@ class Segment(Struct, frozen=True, kw_only=True):
     timezone: str
     created_at: str
     created_by: str
+    refresh: Refresh = "never"
 
 
 class Segments:
@@ -123,6 +133,7 @@ class Segments:
             timezone=body.timezone,
             created_at=rfc3339(now_ms),
             created_by=token_id,
+            refresh=body.refresh,
         )
         await self._store(editor, segment, now_ms)
         return segment
@@ -145,6 +156,7 @@ class Segments:
             segment.created_by,
             now_ms,
             int(is_deleted),
+            segment.refresh,
         )
         await editor.insert("segments", _COLUMNS, [row])
 
@@ -251,6 +263,19 @@ class Segments:
         )
         return {"date": day.isoformat(), "users": counted["users"], "taken_at": rfc3339(now_ms)}
 
+    async def export(
+        self, segment: Segment, wish: Wish, project_apps: list[str], now_ms: int
+    ) -> tuple[Row, bool]:
+        """Return the members' ids for a channel; and whether there is a next page."""
+        scope = self._scope(segment.app_ids, segment.timezone, now_ms, now_ms)
+        at = f"@{wish.snapshot}" if wish.snapshot else ""
+        members = await self.users(f"{segment.segment_id}{at}", scope, "$.snapshot")
+        select = segment_export.statement(wish, members, self._readable, project_apps)
+        fetched = await self._database.fetch(
+            select.name, select.sql, select.bindings.values, uuid.uuid4().hex
+        )
+        return segment_export.result_of(wish, fetched.rows)
+
     async def describe(self, segment: Segment, now_ms: int) -> Row:
         """Return a segment with its size and a sample now, and its snapshots."""
         scope = self._scope(segment.app_ids, segment.timezone, now_ms, now_ms)
@@ -281,6 +306,7 @@ def _segment(row: Row) -> Segment:
         timezone=row["timezone"],
         created_at=rfc3339(row["created_ms"]),
         created_by=row["created_by"],
+        refresh=row["refresh"],
     )
 
 

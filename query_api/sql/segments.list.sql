@@ -9,7 +9,8 @@ SELECT
     app_ids,
     timezone,
     toUnixTimestamp64Milli(created_at) AS created_ms,
-    created_by
+    created_by,
+    toString(refresh) AS refresh
 FROM segments FINAL
 WHERE project = {project:String}
     AND is_deleted = 0

@@ -1,10 +1,14 @@
 """Stored rules: over HTTP, in reports, nested, as snapshots; who may see them."""
 
+import pyarrow as pa
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from query_support import APP, PROJECT, bind, event, id_key, insert
+from query_support import APP, PROJECT, bind, event, id_key, insert, ms
 
 from query_api.app import create_app
+from query_api.clickhouse import Database
+from query_api.editor import Editor
+from query_api.segment_refresh import refresh_due
 from query_api.settings import Settings
 from sdk_spec.access import AccessFile, App, ReadToken, digest, save
 
@@ -229,3 +233,148 @@ async def test_segments_are_compared_with_one_another_and_with_everyone(client):
         client, "POST", "/v1/query/segments/users", {**body, "cell": cell}, status=400
     )
     assert answer["path"] == "$.cell.within[0]"
+
+
+async def test_members_are_exported_for_a_channel_without_those_who_opted_out(client, database):
+    insert(
+        database,
+        [
+            event("openid:o7", "open", at(6)),
+            event("u4", "open", at(6), openid="o4", unionid="n4"),
+            event("u4", "user_set", at(7), app_id="wx0002", properties={"opt_out": ["openid"]}),
+            event("u1", "user_set", at(7), properties={"phone_hash": "h1", "opt_out": False}),
+            event("u2", "user_set", at(7), properties={"opt_out": "all"}),
+        ],
+    )
+    u4, o4, n4 = id_key("user_id", "u4"), id_key("openid", "o4"), id_key("unionid", "n4")
+    bind(database, o4, u4)
+    bind(database, n4, u4)
+    database.insert(
+        "identity_bindings",
+        [
+            [o4, u4, PROJECT, "openid", APP, "o4", APP],
+            [n4, u4, PROJECT, "unionid", "", "n4", APP],
+        ],
+        column_names=["id_key", "other_key", "project", "kind", "app_id", "id", "event_app_id"],
+    )
+    everybody = await make(client, "all", {"did": {"event": "open"}}, app_ids=[APP])
+    path = f"/v1/segments/{everybody}/export"
+
+    async def exported(**query):
+        answer = await (await client.get(path, params=query, headers=ALL)).json()
+        result = answer["result"]
+        ids = sorted(v for row in result["users"] for k, v in row.items() if k != "user")
+        return ids, result["opted_out"], result["without_id"]
+
+    assert await exported(channel="openid", app_id=APP) == (["o7"], 2, 2)
+    assert await exported(channel="unionid") == (["n4"], 1, 3)
+    assert await exported(channel="user_id") == (["u1", "u3", "u4"], 1, 1)
+    assert await exported(channel="attribute", attribute="phone_hash") == (["h1"], 1, 3)
+    assert await exported(channel="user_id", opt_out="nothing") == (["u1", "u2", "u3", "u4"], 0, 1)
+
+    csv = await client.get(
+        path, params={"channel": "user_id", "limit": "3"}, headers=ALL | {"Accept": "text/csv"}
+    )
+    lines = (await csv.text()).splitlines()
+    assert lines[0] == "user,user_id"
+    rest = {"channel": "user_id", "after": csv.headers["X-Next-After"]}
+    more = await (await client.get(path, params=rest, headers=ALL)).json()
+    assert len(lines) - 1 + len(more["result"]["users"]) == 3
+    arrow = {"Accept": "application/vnd.apache.arrow.stream"}
+    table = await client.get(path, params={"channel": "user_id"}, headers=ALL | arrow)
+    assert pa.ipc.open_stream(await table.read()).read_all().num_rows == 3
+
+    for query, status, field in (
+        ({"channel": "sms"}, 400, "$.channel"),
+        ({"channel": "openid"}, 400, "$.app_id"),
+        ({"channel": "openid", "app_id": "wx9"}, 403, "$.app_id"),
+        ({"channel": "user_id", "after": "-1"}, 400, "$.after"),
+        ({"channel": "user_id", "snapshot": "2020-01-01"}, 404, "$.snapshot"),
+    ):
+        response = await client.get(path, params=query, headers=ALL)
+        assert (response.status, (await response.json())["path"]) == (status, field)
+
+
+async def test_segments_are_refreshed_once_a_day_in_their_zone(client, database_url):
+    rule = {"did": {"event": "open"}}
+    daily = await make(client, "daily", rule, refresh="daily")
+    await make(client, "never", rule)
+    settings = Settings(clickhouse_reader_url=database_url, clickhouse_editor_url=database_url)
+    database, editor = Database(settings), Editor(settings)
+    apps = {PROJECT: [APP, "wx0002"], "stranger": ["wx9"]}
+
+    def noon(day):
+        return ms(f"2026-11-{day}T23:30:00+08:00")
+
+    [taken] = await refresh_due(database, editor, apps, noon("02"))
+    assert (taken["segment_id"], taken["date"], taken["users"]) == (daily, "2026-11-01", 3)
+    assert await refresh_due(database, editor, apps, noon("02") + 60_000) == []
+    [taken] = await refresh_due(database, editor, apps, noon("02") + 3_600_000)
+    assert taken["date"] == "2026-11-02"
+    described = await call(client, "GET", f"/v1/segments/{daily}")
+    assert [one["date"] for one in described["segment"]["snapshots"]] == [
+        "2026-11-01",
+        "2026-11-02",
+    ]
+    await editor.close()
+    await database.close()
+
+
+REPORTS = {
+    "share": {"by": ["page"]},
+    "paths": {"start": {"event": "app_show"}},
+    "ltv": {
+        "start": {"event": "app_show"},
+        "measures": [{"event": "order_pay", "field": "properties.amount"}],
+        "periods": 3,
+    },
+    "attribution": {"target": {"event": "order_pay"}, "touches": [{"event": "app_show"}]},
+    "funnel": {"steps": [{"event": "app_show"}, {"event": "order_pay"}]},
+    "sql": {"sql": "SELECT event, count() AS events FROM events GROUP BY event ORDER BY event"},
+    "scenes": {},
+    "sessions": {},
+    "summary": {},
+}
+
+
+@pytest.mark.parametrize("report", REPORTS)
+async def test_a_segment_restricts_a_report_to_what_its_persons_did(client, database, report):
+    def life(user, app_id, share_id):
+        rest = {"app_id": app_id, "platform": "wechat"}
+        return [
+            event(user, "app_show", at(8), scene="1044", share_id="s-u2", page="a", **rest),
+            event(user, "share", at(8), page="a", properties={"share_id": share_id}, **rest),
+            event(user, "app_show", at(9), page="b", **rest),
+            event(user, "order_pay", at(10), page="c", properties={"amount": 7}, **rest),
+        ]
+
+    # What u5 did stands alone in the second app.
+    both = [*life("u5", APP, "s-u5"), *life("u6", APP, "s-u2"), *life("u5", "wx0002", "s-u5")]
+    insert(database, both)
+    only = await make(
+        client,
+        "u5",
+        {
+            "did": {
+                "event": "share",
+                "filter": {"field": "properties.share_id", "op": "eq", "values": ["s-u5"]},
+            }
+        },
+        app_ids=[APP],
+    )
+    body = {**RANGE, **REPORTS[report]}
+    shown = await call(
+        client, "POST", f"/v1/query/{report}", {**body, "app_ids": [APP], "segment": only}
+    )
+    alone = await call(
+        client,
+        "POST",
+        f"/v1/query/{report}",
+        {
+            **body,
+            "app_ids": ["wx0002"],
+            "filter": {"field": "event", "op": "ne", "values": ["open"]},
+        },
+    )
+
+    assert shown == alone
