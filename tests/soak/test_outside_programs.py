@@ -5,17 +5,17 @@ Run by ``make soak-programs``, which installs schemathesis beside the project; s
 a run taught stands in collector/README.md, "Tried with outside material".
 """
 
-import json
 import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.client import Load, make_batches, seeded
+from tests.faults.client import Load, make_batch, make_event, seeded, sending
 from tests.faults.collector_process import System
 from tests.integration.standalone_process import Standalone
 
@@ -94,13 +94,22 @@ def test_slowhttptest_costs_others_nothing(kind: str, tmp_path: Path) -> None:
         arguments += ["-u", f"{system.collector.url}/{path}"]
         with (tmp_path / "slow.txt").open("wb") as out:
             slow = subprocess.Popen([program, *arguments], stdout=out, cwd=tmp_path)
-        load = Load(system.collector.port, make_batches("n", 50_000, seeded(31)), pause_s=0.1)
-        load.start().finish(600)
-        slow.wait(120)
-        system.wait_stored(50_000)
+        load = Load(system.collector.port, [], seed=31)
+        sent = 0
+        with sending(load):
+            while slow.poll() is None:
+                rng = seeded(sent)
+                load.add(make_batch([make_event(f"n{sent + i}", rng) for i in range(20)], rng))
+                sent += 20
+                time.sleep(0.05)
+            load.finish()
+        system.wait_stored(sent)
         assert set(load.statuses) == {200}
         assert "Traceback" not in system.collector.log.read_text()
-        told = re.findall(r"closed:\D*(\d+)", (tmp_path / "slow.txt").read_text())
-        print(f"\nslowhttptest, {kind}: {json.dumps(dict(load.statuses))}, closed {told[-1]}")
+        without_colours = re.sub(r"\x1b\[[0-9;]*m", "", (tmp_path / "slow.txt").read_text())
+        closed = re.findall(r"closed:\s*(\d+)", without_colours)[-1]
+        print(
+            f"\nslowhttptest, {kind}: {closed} closed; others: {dict(load.statuses)}, stored {sent}"
+        )
     finally:
         system.end()
