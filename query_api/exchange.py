@@ -26,6 +26,7 @@ from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.scene_rows import key_sql
 from query_api.scenes import ScenesQuery
 from query_api.sql import load_sql
 
@@ -170,19 +171,16 @@ def _metrics(found: Row, query: ExchangeQuery) -> Row:
 
 
 def _both(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
+    """Return the SELECT of (user, key) of those who came and were sent; who came are the ``users`` of the scenes report."""
+    matches = filter_sql(query.filter, "$.filter", bindings)
     return load_sql(
         "exchange.both",
-        user_metrics=scenes.user_metrics(ask, _entries(query), bindings),
-        out=_embedded_out(ask, query, bindings),
+        key=key_sql("referrer_app_id", query.breakdown, bindings),
+        entries=ask.source(
+            bindings, f"{scenes.ENTRY_EVENTS} AND referrer_app_id != '' AND ({matches})"
+        ),
+        out=_out(ask, query, bindings),
     )
-
-
-def _embedded_out(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
-    """Return ``_out`` with names of its own: it reads another range than the entries."""
-    inner = ask.bindings()
-    out = _out(ask, query, inner)
-    bindings.tables.update(inner.tables)
-    return bindings.embed("out", out, inner)
 
 
 def _semantics(query: ExchangeQuery) -> Row:

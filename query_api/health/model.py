@@ -270,8 +270,8 @@ def scored(model: Model, values: dict[str, float | None]) -> dict[str, Any]:
     leaves = leaves_of(model)
     shares = {leaf.path: _share(leaf, values[leaf.path]) for leaf in leaves}
     score = round(math.fsum(full[path] * share for path, share in shares.items()), _ROUND)
-    grade = max((g for g in model.grades if g.at_least <= score), key=lambda g: g.at_least)
-    higher = [g for g in model.grades if g.at_least > score]
+    reached = [g for g in model.grades if round(g.at_least, _ROUND) <= score]
+    higher = model.grades[len(reached) :]
     lacking = higher[0].at_least - score if higher else None
     indicators = [
         _described(leaf, values[leaf.path], full[leaf.path], shares[leaf.path], lacking)
@@ -284,7 +284,7 @@ def scored(model: Model, values: dict[str, float | None]) -> dict[str, Any]:
     return {
         "score": score,
         "full_score": round(math.fsum(full.values()), _ROUND),
-        "grade": grade.grade,
+        "grade": reached[-1].grade,
         "next_grade": higher[0].grade if higher else None,
         "points_to_next_grade": None if lacking is None else round(lacking, _ROUND),
         "indicators": indicators,

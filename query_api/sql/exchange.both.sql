@@ -1,15 +1,28 @@
 -- exchange.both: who came from a partner and was sent there.  Caller: query_api/exchange.py _both()
--- Params: those of scenes.user_metrics and exchange.out; fragments user_metrics, out
+-- Params: those of exchange.out; fragments key (packed: the partner, then the breakdown), entries (a source of entry events of the
+--         range with a partner), out (exchange.out)
 -- Rows:   user UInt64, key String, each pair once
+-- Source: who came are the pairs that scenes.user_metrics gives for the metric "users".
 SELECT
-    m.user AS user,
-    m.key AS key
+    user,
+    key
 FROM
 (
-    {{user_metrics}}
-) AS m
-INNER JOIN
+    SELECT DISTINCT
+        user,
+        {{key}} AS key
+    FROM
+    (
+        {{entries}}
+    )
+)
+WHERE (user, key) IN
 (
-    {{out}}
-) AS o ON m.user = o.user AND m.key = o.key
-WHERE m.metric = 'users'
+    SELECT
+        user,
+        key
+    FROM
+    (
+        {{out}}
+    )
+)

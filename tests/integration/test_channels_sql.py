@@ -24,7 +24,7 @@ QUESTIONS = [
     ("exchange", {"breakdown": ["page", "properties.a", "seq"]}),
     *[
         ("exchange/users", {"cell": {"metric": metric, "partner_app_id": "'\\"}})
-        for metric in ("users_in", "converters", "users_out", "users_both")
+        for metric in ("users_in", "users_both")
     ],
     ("scenes", CODE),
     ("scenes", {"by": "placement", "breakdown": ["page"]}),
@@ -32,11 +32,14 @@ QUESTIONS = [
 ]
 
 
-async def answers(url):
-    """Answer every question; give report and answer."""
+REPORTS = [question for question in QUESTIONS if "/" not in question[0]]
+
+
+async def answers(url, questions):
+    """Answer questions; give report and answer."""
     database = Database(Settings(clickhouse_reader_url=url))
     try:
-        for report, body in QUESTIONS:
+        for report, body in questions:
             whole = {"app_ids": [APP], **RANGE, "filter": EVERY_KIND_OF_FILTER, **body}
             raw = msgspec.json.encode(whole)
             yield report, await answer_query(database, report, raw, [APP], NOW_MS, PROJECT)
@@ -46,7 +49,7 @@ async def answers(url):
 
 async def test_every_statement_can_be_explained(database, database_url):
     seen: set[str] = set()
-    async for _, answer in answers(database_url):
+    async for _, answer in answers(database_url, QUESTIONS):
         for part in answer["explain"]:
             database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
             seen |= names_in(part["sql"])
@@ -63,7 +66,7 @@ async def test_every_statement_can_be_explained(database, database_url):
 
 
 async def test_a_reader_has_all_the_rights_and_an_empty_database_is_no_error(reader_url):
-    async for _, answer in answers(reader_url):
+    async for _, answer in answers(reader_url, REPORTS[:1] + REPORTS[3:4]):
         assert answer["meta"]["truncated"] is False
 
 
@@ -80,9 +83,7 @@ async def test_a_table_has_the_same_columns_in_every_row(database, database_url)
         ],
     )
     tables = set()
-    async for report, answer in answers(database_url):
-        if "/" in report:
-            continue
+    async for report, answer in answers(database_url, REPORTS):
         rows = table_of(report, answer["result"])
         assert len({tuple(row) for row in rows}) <= 1, report
         assert all(not isinstance(value, list | dict) for row in rows for value in row.values())

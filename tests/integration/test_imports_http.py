@@ -1,5 +1,8 @@
 """Codes, costs and send logs over HTTP: who may import and see what, repeating, replacing, deleting, what is refused."""
 
+from datetime import date
+from decimal import Decimal
+
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from query_support import APP, PROJECT, event, id_key, insert
@@ -227,6 +230,13 @@ async def test_costs_stand_beside_what_they_brought(client, database):
     ]
     await call(client, "POST", "/v1/costs", wrapped("/v1/costs", *costs))
     await call(client, "POST", "/v1/qr-codes", wrapped("/v1/qr-codes", CODE))
+    gone = {**COST, "app_id": OTHER, "key": {"utm.source": "gone"}}
+    await call(client, "POST", "/v1/costs", wrapped("/v1/costs", gone))
+    days = {"app_id": OTHER, "from": "2026-10-01", "to": "2026-10-01"}
+    assert await call(client, "DELETE", "/v1/costs", **days) == {"deleted": 1}
+    columns = ["project", "app_id", "day", "key_fields", "key_values", "amount", "currency"]
+    stray = ["a stranger", APP, date(2026, 10, 1), ["utm.source"], ["baidu"], Decimal(9), "CNY"]
+    database.insert("costs", [stray], column_names=columns)
     theirs = {**COST, "app_id": "wx9", "amount": 1000}
     await call(client, "POST", "/v1/costs", wrapped("/v1/costs", theirs), STRANGER)
 
@@ -251,6 +261,7 @@ async def test_costs_stand_beside_what_they_brought(client, database):
     )
     assert (baidu["cost_per_new_user"], baidu["cost_per_conversion"]) == (75, 150)
     assert (baidu["roi"], baidu["return_on_ad_spend"], baidu["conversion_rate"]) == (1, 2, 0.5)
+    assert set(found) == {"baidu", "tv", None}
     tv = found["tv"]
     assert (tv["launches"], tv["users"], tv["cost"], tv["roi"]) == (0, 0, 5, -1)
     assert (tv["cost_per_click"], tv["click_through_rate"]) == (0.5, 0.1)

@@ -104,7 +104,7 @@ def drawn_codes(random: Random):
             "city": random.choice(["上海", "北京"]),
             "placement": random.choice(["门口", "餐桌"]),
             "valid_from": random.choice([None, None, 0, HOUR_MS, 1]),
-            "valid_to": random.choice([None, None, 26 * HOUR_MS, 60_000]),
+            "valid_to": random.choice([None, 26 * HOUR_MS, 60_000, 1]),
         }
         for code in CODES
         if random.random() < 0.7
@@ -145,7 +145,9 @@ def store_codes(database, logs):
             places = [known[name] for name in ("store", "city", "placement")]
             rows.append([PROJECT, app_id, code, "old", "old", "old", None, None, 1, 0])
             rows.append([PROJECT, app_id, code, *places, *valid, 2, 0])
-            rows.append(["stranger", app_id, code, "theirs", "theirs", "theirs", None, None, 9, 0])
+        for code in CODES:
+            theirs = ["a stranger", log.app_id, code, "x", "x", "x", None, None, 9, 0]
+            rows.append(theirs)
         rows.append([PROJECT, log.app_id, "100%", "gone", "gone", "gone", None, None, 2, 1])
     database.insert("qr_codes", rows, column_names=columns)
 
@@ -188,6 +190,7 @@ CASES = many(
     choice([0, 1, 2]),
     choice([False, True]),
     choice([[], [], ["city"], ["platform", "qr_status"]]),
+    choice(["pay", "pay", "app_show"]),
 )
 
 
@@ -202,7 +205,7 @@ def test_every_row_equals_its_definition(database, asker, cases):
 
 
 def check(asker, log, case):
-    _, _, by, zone_name, identity_mode, days, is_filtered, breakdown = case
+    _, _, by, zone_name, identity_mode, days, is_filtered, breakdown, converts = case
     zone = ZoneInfo(zone_name)
     base_ms = ZONES[zone_name]
     first = local_day(base_ms, zone)
@@ -214,7 +217,7 @@ def check(asker, log, case):
         "identity": identity_mode,
         "by": by,
         "breakdown": breakdown,
-        "conversion": {"event": "pay"},
+        "conversion": {"event": converts},
         "value": "properties.sku",
     }
     if is_filtered:
@@ -236,7 +239,7 @@ def check(asker, log, case):
         identity_mode=identity_mode,
         key_of=key_of(by, breakdown, log),
         matches=lambda row: not is_filtered or row["platform"] == "wechat",
-        converts=lambda row: row["event"] == "pay",
+        converts=lambda row: row["event"] == converts,
         value=lambda row: row["properties_number"].get("sku", 0),
     )
     names = names_of(by)

@@ -15,7 +15,7 @@ from query_api.reports import REPORTS, params_of
 def drawn_leaf(random, key):
     values = sorted(random.sample(range(-10, 40), random.randint(2, 4)))
     shares = sorted(random.choices(range(9), k=len(values)))
-    shares[0], shares[-1] = min(shares[0], 7), 8
+    shares[0], shares[-1] = min(shares[0], 5), max(shares[-1], 6)
     if random.random() < 0.5:
         shares.reverse()
     return {
@@ -104,6 +104,22 @@ def test_score_and_gains_equal_the_definition(seed):
     assert set(found["raise_first"]) == {
         one["path"] for one in found["indicators"] if one["possible_gain"] > 0
     }
+
+
+def test_a_grade_that_full_marks_just_reach_has_a_value_for_it():
+    for weight, grade in ((0.3, 0.1 + 0.2), (0.7, 0.7), (1.1, 1.1)):
+        leaf = {"key": "a", "weight": weight, "points": [[0, 0], [3, 1]]}
+        given = {
+            "name": "m",
+            "version": 1,
+            "grades": [{"grade": "C", "at_least": 0}, {"grade": "B", "at_least": grade}],
+            "indicators": [{"key": "n", "points": [[0, 0], [1, 1]]}],
+            "bonus": [leaf],
+        }
+        model = msgspec.convert(given, Model)
+        found = scored(model, {"n": 0.0, "a": 0.6})
+        assert found["indicators"][1]["value_for_next_grade"] == pytest.approx(3)
+        assert scored(model, {"n": 0.0, "a": 3.0})["grade"] == "B"
 
 
 def test_full_marks_are_the_scale_and_the_bonus():
