@@ -28,6 +28,7 @@ const INTERNAL_NAMES = [
   'enterOptions',
   'sceneMark',
   'wrapRegister',
+  'root',
   'account',
   'listen',
   'post',
@@ -59,7 +60,8 @@ const INTERNAL_NAMES = [
   'size',
   // session
   'setIds',
-  'setOrigin',
+  'addOrigin',
+  'sessions',
   'setSuperProperties',
   'touch',
   'next',
@@ -106,11 +108,11 @@ async function bundle(platform, name) {
     mangle: { properties: { regex: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`), keep_quoted: true } },
     // The last four make the text longer and, gzipped, 30 bytes shorter.
     compress: {
-      passes: 5,
+      passes: 3,
       unsafe_arrows: true,
       unsafe_methods: true,
       pure_getters: true,
-      inline: 1,
+      inline: 0,
       sequences: false,
       hoist_funs: true,
       booleans: false,

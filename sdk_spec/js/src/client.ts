@@ -135,7 +135,7 @@ export function createClient(platform: Platform): Client {
     at = Date.now(),
     isOfUser?: boolean,
   ): void {
-    if (consent === 'denied') return note(`consent denied, not recorded: ${event}`);
+    if (consent === 'denied') return note(`consent denied: ${event}`);
     lifecycle.ensureLaunched();
     const { id, seq } = sessions.next(at, isClosing);
     const { entry } = lifecycle;
@@ -254,11 +254,7 @@ export function createClient(platform: Platform): Client {
       isAuto: (name) => consent !== 'denied' && isAuto(name),
       auto: (name, properties, fields, isClosing) =>
         isAuto(name) && record(toSnakeCase(name), properties, fields, isClosing),
-      get origin() {
-        return sessions.session.origin;
-      },
-      setOrigin: (origin) => sessions.setOrigin(origin),
-      touch: () => sessions.touch(Date.now()),
+      sessions,
       onHide: () => {
         persist();
         if (emitter) emitter.flushOnHide();
@@ -302,7 +298,7 @@ export function createClient(platform: Platform): Client {
     },
     setGroupId(_at, groupId: string) {
       lifecycle.ensureLaunched();
-      sessions.setOrigin({ ...sessions.session.origin, groupId: asId(groupId) });
+      sessions.addOrigin({ groupId: asId(groupId) });
       persistSoon();
     },
     flush: () => emitter && emitter.flush(),

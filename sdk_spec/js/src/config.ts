@@ -45,8 +45,10 @@ export function readConfig(options: Options, platform: Platform): Config | strin
     account,
     // A word it does not know is like `pending`: nothing leaves the memory.
     consent: options.consent || 'granted',
-    isAuto: (name) =>
-      auto && auto !== true && auto[name] !== undefined ? !!auto[name] : auto !== false && name !== 'tap',
+    isAuto(name) {
+      const own = ((auto || {}) as Partial<AutoTrack>)[name];
+      return own === undefined ? auto !== false && name !== 'tap' : own;
+    },
     sessionTimeoutMs: positive(options.sessionTimeoutMs, 30 * 60_000),
     flushIntervalMs: positive(options.flushIntervalMs, 5_000),
     batchSize: positive(options.batchSize, 20),

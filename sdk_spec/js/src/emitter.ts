@@ -132,7 +132,7 @@ export function createEmitter({
       if (status === 200) onDelivered();
     } else if (status === 413 && batch.length > 1) {
       batchLimit = Math.ceil(batch.length / 2);
-      note(`too large, next try with ${batchLimit}`);
+      note(`too large, now ${batchLimit}`);
     } else if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
       // Sending it again would not help: a wrong key, a wrong app, a body the collector cannot read.
       store.remove(batch);

@@ -117,7 +117,7 @@ export function createEventStore(
     for (const entry of record.events) {
       const [index, event] = entry || [];
       const context = contexts[index as number];
-      if (context && event && event['event_id'] && event['event'] && event['occurred_at']) {
+      if (context && event && event['event_id']) {
         restored.push({ json: JSON.stringify(event), context, isSending: false });
       } else badCount++;
     }

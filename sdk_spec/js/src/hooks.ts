@@ -32,6 +32,9 @@ export type Guard = <T>(step: () => T) => T | undefined;
 type Method = (this: object, ...args: unknown[]) => unknown;
 type Methods = Record<string, unknown>;
 
+/** Where hosts have none, there are no `behaviors` either. */
+declare const Behavior: (options: { methods: Methods }) => unknown;
+
 /** Marks what is wrapped, so that a second copy of the library, or a shared mixin, is not wrapped twice. */
 const MARK = '__scenetrail__';
 const SHARE_HOOKS: ShareHook[] = ['onShareAppMessage', 'onShareTimeline', 'onAddToFavorites'];
@@ -43,10 +46,14 @@ function isMarked(value: unknown): boolean {
   return typeof value === 'function' && MARK in value;
 }
 
-/** Replace a method by one that also calls `before` and `after`; `after` is called even if the method throws. */
-function surround(methods: Methods, name: string, before?: Method, after?: Method): void {
+/**
+ * Replace a method by one that also calls `before` and `after`; `after` is called even if the method throws.
+ *
+ * One that is missing is added, unless `isSparse`.
+ */
+function surround(methods: Methods, name: string, before: Method | 0, after?: Method, isSparse?: boolean): void {
   const original = methods[name];
-  if (isMarked(original) || (original && typeof original !== 'function')) return;
+  if (isMarked(original) || (original ? typeof original !== 'function' : isSparse)) return;
   methods[name] = mark(function (this: object, ...args: unknown[]): unknown {
     if (before) before.apply(this, args);
     try {
@@ -82,7 +89,7 @@ export function installHooks(platform: Platform, unsafeSink: HookSink, guard: Gu
   function wrapApp(options: Methods): void {
     surround(options, 'onLaunch', sink.onLaunch as Method);
     if (!hasShow) surround(options, 'onShow', sink.onShow as Method);
-    if (!hasHide) surround(options, 'onHide', undefined, sink.onHide);
+    if (!hasHide) surround(options, 'onHide', 0, sink.onHide);
     if (!hasError) surround(options, 'onError', onError);
   }
 
@@ -108,28 +115,35 @@ export function installHooks(platform: Platform, unsafeSink: HookSink, guard: Gu
   }
 
   /** Ours comes first in load and show, so that the page's own events follow it; last when it goes. */
-  function wrapPage(methods: Methods, isPage: (self: object) => boolean): void {
+  function wrapPage(methods: Methods, isPage: (self: object) => boolean, isSparse?: boolean): Methods {
     for (const hook of SHARE_HOOKS) wrapShare(methods, hook);
     if (sink.wantsTap()) wrapTaps(methods);
-    surround(methods, 'onLoad', function (query) {
+    const add = (name: string, before: Method | 0, after?: Method): void =>
+      surround(methods, name, before, after, isSparse);
+    add('onLoad', function (query) {
       if (isPage(this)) sink.onPageLoad(this, query);
     });
-    surround(methods, 'onShow', function () {
+    add('onShow', function () {
       if (isPage(this)) sink.onPageShow(this);
     });
-    for (const name of ['onHide', 'onUnload']) {
-      surround(methods, name, undefined, function () {
-        sink.onPageGone(this);
-      });
-    }
+    const onGone = function (this: object): void {
+      sink.onPageGone(this);
+    };
+    add('onHide', 0, onGone);
+    add('onUnload', 0, onGone);
+    return methods;
   }
 
   /** uni-app and others register pages with `Component`; then the page's hooks stand in `methods`. */
   function wrapComponent(options: Methods): void {
-    const methods = (options['methods'] || {}) as Methods;
     // An ordinary component may have a method of its own called `onShow`; only a page has a route.
-    wrapPage(methods, (self) => !!routeOf(self));
-    options['methods'] = methods;
+    const isPage = (self: object): boolean => !!routeOf(self);
+    const { behaviors } = options;
+    // TRICKY: a method added here would hide that of the same name in a behavior (a mixin on Alipay). What is missing
+    // comes from a behavior of ours, the first, which all others override. Proof: test `a behavior's own onShow`.
+    const isSparse = !!(behaviors || options['mixins']);
+    options['methods'] = wrapPage((options['methods'] || {}) as Methods, isPage, isSparse);
+    if (behaviors) options['behaviors'] = [Behavior({ methods: wrapPage({}, isPage) })].concat(behaviors);
   }
 
   function replace(name: RegisterName, wrap: (options: Methods) => void): void {

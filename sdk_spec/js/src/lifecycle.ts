@@ -14,7 +14,7 @@ import { durationMs } from './payload';
 import { asObject, routeOf, type EnterOptions, type Platform } from './platform';
 import { addToPath, decorateShare, newCard, shareQuery, sharePathOf, stripPath } from './share';
 import type { AutoTrack, Properties, ShareCard, ShareChannel, ShareInfo } from './types';
-import type { Origin } from './session';
+import type { SessionKeeper } from './session';
 
 /** Fields of an event beside its properties. */
 export interface EventFields {
@@ -28,10 +28,7 @@ export interface EventFields {
 /** The client, as the lifecycle sees it. */
 export interface Recorder {
   isAuto(name: keyof AutoTrack): boolean;
-  readonly origin: Origin;
-  setOrigin(origin: Origin): void;
-  /** Begin a new session if the last one is over. */
-  touch(): void;
+  readonly sessions: SessionKeeper;
   /** Record an automatic event if it is switched on. `isClosing`: it ends something and begins no session. */
   auto(name: keyof AutoTrack, properties: Properties, fields?: EventFields, isClosing?: boolean): void;
   /** The app left the foreground: everything of the event loop after this may never run. */
@@ -86,11 +83,11 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
 
   function enter(options: EnterOptions | undefined): Entry {
     const next = readEntry(options, platform.sceneMark);
-    const target = recorder!;
-    target.touch();
+    const { sessions } = recorder!;
+    sessions.touch(Date.now());
     // The session keeps its card and campaign until others arrive.
     const { card, utm } = next;
-    target.setOrigin({ ...target.origin, ...card, ...(utm && { utm }) });
+    sessions.addOrigin({ ...card, ...(utm && { utm }) });
     return (entry = next);
   }
 
@@ -142,7 +139,7 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
   function recordShare(card: ShareInfo, channel: ShareChannel, path: string, from?: unknown): void {
     recorder!.auto('share', {
       share_id: card.shareId,
-      parent_share_id: recorder!.origin.shareId,
+      parent_share_id: recorder!.sessions.session.origin.shareId,
       depth: card.depth,
       share_channel: channel,
       share_path: path,
@@ -223,7 +220,7 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
     onShare(hook, sharing, returned, event) {
       if (!recorder) return returned;
       ensureLaunched();
-      const card = newCard(recorder.origin.depth);
+      const card = newCard(recorder.sessions.session.origin.depth);
       const hasCard = recorder.isAuto('share');
       if (hook === 'onAddToFavorites') recorder.auto('addFavorite', hasCard ? { share_id: card.shareId } : {});
       if (!hasCard) return returned;
@@ -233,11 +230,11 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
       const isMessage = hook === 'onShareAppMessage';
       const { from } = asObject(event);
       recordShare(card, CHANNELS[hook], isMessage ? sharePathOf(returned, own) : own, from);
-      return decorateShare(returned, isMessage ? 'path' : 'query', isMessage ? own : query, card);
+      return decorateShare(returned, isMessage ? 'path' : 'query', isMessage ? own && platform.root + own : query, card);
     },
     makeCard(path, channel) {
       ensureLaunched();
-      const card = newCard(recorder!.origin.depth);
+      const card = newCard(recorder!.sessions.session.origin.depth);
       const own = path || (route || '') + (pageQuery() ? '?' + pageQuery() : '');
       recordShare(card, channel, stripPath(own));
       return { ...card, path: addToPath(own, card), query: shareQuery(card) };

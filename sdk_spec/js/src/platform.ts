@@ -106,6 +106,8 @@ export type SceneMark = 'single_page' | 'crawler' | 'test';
 
 export interface Platform {
   readonly name: PlatformName;
+  /** What a full path begins with: hosts want a slash before the path of a card, JD wants none. */
+  readonly root: string;
   /** The host's global object, where copies of this SDK find one another. */
   readonly host: object;
   post(
@@ -237,16 +239,16 @@ export function findPlatform(): Platform | undefined {
   const boxed = (__PLATFORM__ === 'all' || __PLATFORM__ === 'alipay') && name === 'alipay';
 
   /** Call a host API if it exists; a throw counts as missing. */
-  const ask = (method: string, ...args: unknown[]): unknown => attempt(() => api[method] && api[method]!(...args));
+  const ask = (method: string, ...args: unknown[]): unknown => attempt(() => api[method]!(...args));
   const listen = (method: string, listener: (value: never) => void): boolean =>
-    typeof api[method] === 'function' &&
-    attempt(() => {
+    !!attempt(() => {
       api[method]!(listener as () => void);
       return true;
-    }) === true;
+    });
 
   return {
     name,
+    root: (__PLATFORM__ === 'all' || __PLATFORM__ === 'jd') && name === 'jd' ? '' : '/',
     host,
 
     post(url, headers, body, timeoutMs, done) {
@@ -259,7 +261,7 @@ export function findPlatform(): Platform | undefined {
         done(readAnswer(result));
       };
       const abort = (): void => {
-        attempt(() => task && typeof task['abort'] === 'function' && (task['abort'] as () => void)());
+        attempt(() => (task!['abort'] as () => void)());
       };
       // Not every host honours `timeout`; the watchdog comes a little later so that the host's own answer wins.
       const watchdog = setTimeout(() => {
@@ -278,13 +280,12 @@ export function findPlatform(): Platform | undefined {
         [boxed ? 'headers' : 'header']: headers,
       };
       try {
-        task = asObject(host.request!(options));
-        // Some hosts return a promise even when callbacks are given; its rejection would reach the app's handler.
-        if (typeof task['then'] === 'function')
-          (task['then'] as (ok: unknown, bad: () => void) => void)(undefined, () => undefined);
+        task = host.request!(options) as Loose;
       } catch {
         settle(undefined);
       }
+      // Some hosts return a promise even when callbacks are given; its rejection would reach the app's handler.
+      attempt(() => (task!['then'] as (ok: unknown, bad: () => void) => void)(undefined, () => undefined));
       return () => {
         isSettled = true;
         clearTimeout(watchdog);
@@ -297,14 +298,11 @@ export function findPlatform(): Platform | undefined {
       return typeof value === 'string' && value ? value : undefined;
     },
     write(key, value) {
-      return (
-        attempt(() => {
-          if (!api['setStorageSync']) return false;
-          const result = boxed ? api['setStorageSync']({ key, data: value }) : api['setStorageSync'](key, value);
-          // Alipay and Baidu may return the error instead of throwing it.
-          return !(result instanceof Error) && !asObject(result)['error'];
-        }) === true
-      );
+      return !!attempt(() => {
+        const result = boxed ? api['setStorageSync']!({ key, data: value }) : api['setStorageSync']!(key, value);
+        // Alipay and Baidu may return the error instead of throwing it.
+        return !(result instanceof Error) && !asObject(result)['error'];
+      });
     },
     remove(key) {
       ask('removeStorageSync', boxed ? { key } : key);

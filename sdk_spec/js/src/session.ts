@@ -49,8 +49,8 @@ export interface SessionKeeper {
   next(at: number, isClosing?: boolean): { id: string; seq: number };
   /** Begin a new session if the silence before `at` ended the last one. */
   touch(at: number): void;
-  /** Set what the coming events of this session carry. */
-  setOrigin(origin: Origin): void;
+  /** Add to what the coming events of this session carry. */
+  addOrigin(origin: Origin): void;
   /** Returns false if that changes nothing. Ids that are no ids are ignored. */
   setIds(ids: Ids): boolean;
   setSuperProperties(properties: Record<string, PropertyValue>): void;
@@ -99,8 +99,8 @@ export function createSessionKeeper(storage: Storage, key: string, timeoutMs: nu
       isDirty = true;
       return { id: session.id, seq: session.seq };
     },
-    setOrigin(origin) {
-      session.origin = origin;
+    addOrigin(origin) {
+      session.origin = { ...session.origin, ...origin };
       isDirty = true;
     },
     setIds(ids) {
@@ -143,8 +143,7 @@ export function createSessionKeeper(storage: Storage, key: string, timeoutMs: nu
       }
     },
     clear() {
-      person = newPerson();
-      session = newSession(session.activeAt);
+      keeper.reset();
       isDirty = false;
       storage.remove(key);
     },

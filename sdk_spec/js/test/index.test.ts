@@ -350,6 +350,46 @@ test('handlers keep arguments, return value and exceptions', () => {
   assert.throws(() => options['onShow'].call(page), /theirs/);
 });
 
+test("a behavior's own onShow is not hidden by ours; a page whose behaviors have none is tracked", () => {
+  const phone = new Phone();
+  const run = phone.boot();
+  run.init();
+  run.registerApp();
+  const calls: string[] = [];
+  const shown = { methods: { onShow: () => calls.push('behavior') } };
+  run.declarePage('pages/home/index', () => run.context['Component']({ behaviors: [{ methods: {} }] }));
+  run.declarePage('pages/goods/detail', () => run.context['Component']({ behaviors: [shown] }));
+  run.declarePage('pages/goods/list', () =>
+    run.context['Component']({ behaviors: [shown], methods: { onShow: () => calls.push('own') } }),
+  );
+  run.launch();
+  for (const page of ['pages/home/index', 'pages/goods/detail', 'pages/goods/list']) run.open(page);
+  phone.settle();
+
+  assert.deepEqual(calls, ['behavior', 'own']);
+  assert.deepEqual(
+    phone.collector.events.filter(({ event }) => event === 'page_view').map(({ page }) => page),
+    ['pages/home/index', 'pages/goods/list'],
+  );
+});
+
+for (const platform of PLATFORM_KEYS) {
+  test(`${platform}: a share handler that returns nothing shares this page, with the slash its host wants`, () => {
+    const phone = new Phone({ platform });
+    const run = phone.boot();
+    run.init();
+    run.registerApp();
+    run.registerPages({ 'pages/home/index': { onShareAppMessage: () => undefined } });
+    run.launch();
+    run.open('pages/home/index', { id: '1' });
+    const { path } = run.callPage('onShareAppMessage');
+    phone.settle();
+
+    const id = phone.collector.find('share')['properties']['share_id'];
+    assert.equal(path, `${platform === 'jd' ? '' : '/'}pages/home/index?id=1&_st=${id}.1`);
+  });
+}
+
 test('a frozen page configuration is registered as it is', () => {
   const phone = new Phone();
   const run = phone.boot();

@@ -208,7 +208,7 @@ test('a second generation card names its parent and is one deeper', () => {
     ],
   );
   assert.equal(new Set(shares.map((share) => share['share_id'])).size, 3);
-  assert.equal(message.path, `pages/goods/detail?id=1&_st=${shares[0]!['share_id']}.3`);
+  assert.equal(message.path, `/pages/goods/detail?id=1&_st=${shares[0]!['share_id']}.3`);
   assert.equal(timeline.query, `id=1&_st=${shares[1]!['share_id']}.3`);
   assert.equal(favorite.query, `a=1&_st=${shares[2]!['share_id']}.3`);
   assert.equal(phone.collector.find('add_favorite')['properties']['share_id'], shares[2]!['share_id']);

@@ -55,7 +55,7 @@ test('a clock set back does not end a session', () => {
 test('a new session forgets the card and the campaign of the old one', () => {
   const sessions = keeper();
   sessions.next(0);
-  sessions.setOrigin({ shareId: 'c', depth: 2, utm: { source: 'x' } });
+  sessions.addOrigin({ shareId: 'c', depth: 2, utm: { source: 'x' } });
   sessions.next(31 * MINUTE);
 
   assert.deepEqual(sessions.session.origin, {});
@@ -65,7 +65,7 @@ test('a restart within the timeout goes on with session, card, ids and super pro
   const storage = values();
   const first = keeper(storage);
   first.next(0);
-  first.setOrigin({ shareId: 'c', depth: 2 });
+  first.addOrigin({ shareId: 'c', depth: 2 });
   first.setIds({ userId: 'u1', openid: 'o1' });
   first.setSuperProperties({ plan: 'gold' });
   first.persist();

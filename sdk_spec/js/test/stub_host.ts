@@ -246,8 +246,12 @@ export class Run {
       Page: (options: Json) => {
         this.#pages.set(this.#pendingName, { options, methods: options });
       },
+      // What a behavior holds is overridden by later ones and by the component itself.
+      Behavior: (options: Json) => options,
       Component: (options: Json) => {
-        this.#pages.set(this.#pendingName, { options, methods: options['methods'] || {} });
+        const behaviors: Json[] = options['behaviors'] || [];
+        const methods = Object.assign({}, ...behaviors.map((behavior) => behavior['methods']), options['methods']);
+        this.#pages.set(this.#pendingName, { options, methods });
       },
       getCurrentPages: () => this.#stack,
     });
