@@ -101,9 +101,9 @@ export function compareField(given, onChange) {
 /** "▲ 12.3% before 1,234", or that there was nothing before. good: whether more is better. */
 export function delta(now, before, show, { good = true, title = t("前期|before"), none = t("前期无数据|nothing before") } = {}) {
   const ratio = change(now, before);
-  if (ratio === null) return h("span", { class: "kpi-change" }, h("span", { class: "muted" }, none));
+  if (ratio === null) return h("span", { class: "kpi-change delta" }, h("span", { class: "muted" }, none));
   const kind = ratio === 0 ? "" : ratio > 0 === good ? "up" : "down";
-  return h("span", { class: `kpi-change ${kind}` }, `${ratio >= 0 ? "▲" : "▼"} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${title} ${show(before)}`));
+  return h("span", { class: `kpi-change delta ${kind}` }, `${ratio >= 0 ? "▲" : "▼"} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${title} ${show(before)}`));
 }
 
 // --- What other products mean ---------------------------------------------------

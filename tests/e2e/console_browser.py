@@ -12,10 +12,16 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+
+ZONE = ZoneInfo("Asia/Shanghai")
+REFUSED = {"event": "", "properties": {"why": "<b>no name</b>"}}
+"""An event without a name, which the collector refuses."""
 
 CHROMIUM = os.environ.get("SCENETRAIL_TEST_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = [
@@ -125,14 +131,38 @@ class Demo:
             content = answer.read()
         return json.loads(content) if accept == "application/json" else content.decode()
 
-    def send(self, events: list[dict[str, Any]]) -> dict[str, Any]:
-        """Send events of the WeChat app, as a phone does."""
+    def get(self, address: str) -> Any:
+        """Read from the API as a program does."""
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}{address}", headers={"Authorization": f"Bearer {self.token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.loads(answer.read())
+
+    def post(self, address: str, body: dict[str, Any]) -> Any:
+        """Change something as a program does."""
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.url}{address}",
+            json.dumps(body).encode(),
+            {"Authorization": f"Bearer {self.token}"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.loads(answer.read())
+
+    def app(self) -> tuple[str, str]:
+        """Return the WeChat app and its write key."""
         state = json.loads((self.folder / "demo.json").read_text())
         app_id = state["apps"]["wechat"]
+        return app_id, state["write_keys"][app_id]
+
+    def send(self, events: list[dict[str, Any]], **ids: str) -> dict[str, Any]:
+        """Send events of the WeChat app, as a phone does."""
+        app_id, write_key = self.app()
         batch = {
             "app_id": app_id,
             "platform": "wechat",
             "anonymous_id": "console-test",
+            **ids,
             "events": [
                 {"event_id": uuid.uuid4().hex, "occurred_at": time.time_ns() // 1_000_000, **event}
                 for event in events
@@ -141,7 +171,7 @@ class Demo:
         request = urllib.request.Request(  # noqa: S310
             f"{self.collector_url}/v1/events",
             json.dumps(batch).encode(),
-            {"X-Write-Key": state["write_keys"][app_id], "Content-Type": "application/json"},
+            {"X-Write-Key": write_key, "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
             return json.loads(answer.read())
@@ -223,3 +253,56 @@ def open_page(page: Page, demo: Demo, address: str) -> None:
     name = address.partition("?")[0]
     page.locator(f".navigation a[aria-current=page][href^='#/{name}']").wait_for(state="attached")
     settle(page)
+
+
+def seen_events(demo: Demo) -> str:
+    """Return the names of today's events, as the API knows them."""
+    today = datetime.now(ZONE).date().isoformat()
+    body = {
+        "time_range": {"from": today, "to": today},
+        "measures": [{"aggregate": "count"}],
+        "interval": None,
+        "breakdown": ["event"],
+        "breakdown_limit": 100,
+    }
+    return json.dumps(demo.ask("events", body)["result"])
+
+
+def past_days(count: int = 30) -> dict[str, Any]:
+    """The range that a page shows at first, as its request has it."""
+    today = datetime.now(ZONE).date()
+    return {
+        "time_range": {
+            "from": (today - timedelta(days=count)).isoformat(),
+            "to": (today - timedelta(days=1)).isoformat(),
+        },
+        "timezone": "Asia/Shanghai",
+    }
+
+
+def whole(text: str) -> int:
+    """The integer that a cell shows."""
+    return int(text.split(maxsplit=1)[0].replace(",", ""))
+
+
+def percent(text: str) -> float:
+    """The rate that a cell shows."""
+    return float(text.split(maxsplit=1)[0].rstrip("%")) / 100
+
+
+def close_dialog(page: Page) -> None:
+    """Close the dialog that is open."""
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog")).to_have_count(0)
+
+
+def users_of(page: Page, number: Any) -> int:
+    """Open the users behind a number and return how many the list says there are."""
+    number.click()
+    listed = page.locator(".users-dialog[data-total]")
+    listed.wait_for()
+    total = int(listed.get_attribute("data-total") or "-1")
+    shown = page.locator(".users-list li").count()
+    assert shown == min(total, 100)
+    close_dialog(page)
+    return total

@@ -5,132 +5,36 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.console_browser import (
     HOSTILE,
+    REFUSED,
+    ZONE,
     Demo,
     choose_by_typing,
-    launch,
+    close_dialog,
     new_context,
     open_page,
+    past_days,
+    percent,
     settle,
     sign_in,
-    until,
+    users_of,
     watched,
+    whole,
 )
 
-SCALE = 0.02
-ZONE = ZoneInfo("Asia/Shanghai")
 PAGES = [
     *("overview", "boards", "events", "funnel", "retention", "paths", "sessions", "scenes"),
     *("share", "lifecycle", "people", "live", "quality", "settings"),
 ]
-expect.set_options(timeout=20_000)
-REFUSED = {"event": "", "properties": {"why": "<b>no name</b>"}}
-
-
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    demo = Demo(tmp_path_factory.mktemp("console") / "data", SCALE)
-    try:
-        demo.wait_serving()
-        told = demo.send(
-            [
-                *(
-                    {"event": f"hostile_{i}<b>", "properties": {"note": value, "<i>": i}}
-                    for i, value in enumerate(HOSTILE)
-                ),
-                {"event": "<img src=x onerror=document.title='owned'>"},
-                REFUSED,
-            ]
-        )
-        assert json.dumps(told).count("accepted") >= 1
-        until(lambda: "hostile_0<b>" in seen_events(demo), "the hostile events can be queried")
-        yield demo
-    finally:
-        demo.end()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def signed_in(browser: Browser, demo: Demo) -> Iterator[BrowserContext]:
-    context = new_context(browser)
-    with watched(context, demo.url) as page:
-        sign_in(page, demo)
-    yield context
-    context.close()
-
-
-@pytest.fixture
-def page(signed_in: BrowserContext, demo: Demo) -> Iterator[Page]:
-    with watched(signed_in, demo.url) as page:
-        yield page
-
-
-def seen_events(demo: Demo) -> str:
-    today = datetime.now(ZONE).date().isoformat()
-    body = {
-        "time_range": {"from": today, "to": today},
-        "measures": [{"aggregate": "count"}],
-        "interval": None,
-        "breakdown": ["event"],
-        "breakdown_limit": 100,
-    }
-    return json.dumps(demo.ask("events", body)["result"])
-
-
-def past_days(count: int = 30) -> dict[str, Any]:
-    """The range that a page shows at first, as its request has it."""
-    today = datetime.now(ZONE).date()
-    return {
-        "time_range": {
-            "from": (today - timedelta(days=count)).isoformat(),
-            "to": (today - timedelta(days=1)).isoformat(),
-        },
-        "timezone": "Asia/Shanghai",
-    }
-
-
-def whole(text: str) -> int:
-    """The integer that a cell shows."""
-    return int(text.strip().split(" ")[0].replace(",", ""))
-
-
-def percent(text: str) -> float:
-    return float(text.strip().rstrip("%")) / 100
-
-
-def close_dialog(page: Page) -> None:
-    page.keyboard.press("Escape")
-    expect(page.locator("dialog")).to_have_count(0)
-
-
-def users_of(page: Page, number: Any) -> int:
-    """Open the users behind a number and return how many the list says there are."""
-    number.click()
-    listed = page.locator(".users-dialog[data-total]")
-    listed.wait_for()
-    total = int(listed.get_attribute("data-total") or "-1")
-    shown = page.locator(".users-list li").count()
-    assert shown == min(total, 100)
-    close_dialog(page)
-    return total
 
 
 # --- Signing in -----------------------------------------------------------------

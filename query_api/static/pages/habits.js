@@ -2,39 +2,13 @@
 
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
-import { filterBuilder, forApi } from "../filters.js";
 import { amount, duration, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel, partialFrom, wholeRange } from "../report.js";
+import { breakdownField, brokenDown, compareField, delta, eventField, figures, labelled, rowCell, rowName, selector } from "../parts.js";
+import { fieldFace, fieldPicker } from "../pickers.js";
+import { common, filterSection, panel, partialFrom } from "../report.js";
 import { segmented, select, table, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
-
-function selector({ event, filter } = {}) {
-  const asked = forApi(filter);
-  return { ...(event ? { event } : {}), ...(asked ? { filter: asked } : {}) };
-}
-
-/** Field of an event with its conditions. */
-function eventField(label, value, state, onChange, any = false) {
-  return h(
-    "div",
-    { class: "field" },
-    h("span", { class: "label" }, label),
-    h(
-      "div",
-      { class: "step-line" },
-      eventPicker(label, value.event ?? "", (event) => onChange({ event }), { any }),
-      filterBuilder(`${label}: ${t("条件|conditions")}`, value.filter, (filter) => onChange({ ...value, filter }), { event: value.event, common: wholeRange(state), depth: 3 }),
-    ),
-  );
-}
-
-const labelled = (label, control) => h("div", { class: "field" }, h("span", { class: "label" }, label), control);
-
-function figures(list) {
-  return h("div", { class: "summary" }, list.map(([name, title, shown]) => h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value", dataset: { figure: name } }, shown))));
-}
 
 /** Bars and a table of buckets. name(bucket); counted: what the bars show; open(bucket): its users. */
 function histogram(title, buckets, { name, counted = "users", countedTitle = t("用户|Users"), open, extra = [] }) {
@@ -66,18 +40,84 @@ function histogram(title, buckets, { name, counted = "users", countedTitle = t("
   ];
 }
 
+/** What all three take beside their own: a breakdown and a comparison. */
+const others = (state, set) => [breakdownField(state.breakdown, (breakdown) => set({ breakdown })), compareField(state.compare, (compare) => set({ compare }))];
+const asked = (state) => ({ ...common(state), ...brokenDown(state.breakdown), ...(state.compare ? { compare: state.compare } : {}) });
+
+/** The series of the range before that has the same name. */
+const earlier = (result, line, by) => result.compare?.series.find((other) => rowName(other, by) === rowName(line, by));
+
+/** A number with what it was before, where that was asked. */
+const against = (show, now, before, shown = show(now)) => (before === undefined ? shown : [shown, delta(now, before, show)]);
+
+/**
+ * The rows of a breakdown: shares of the buckets side by side, and the figures of each row.
+ *
+ * bucketsOf(line), name(bucket); columns: [name, title, value(line), show]; open(cell, title): users.
+ */
+function groups(result, by, { title, bucketsOf, name, columns, open, usersOf }) {
+  const { series } = result;
+  const colors = palette();
+  const longest = series.reduce((most, line) => (bucketsOf(line).length > most.length ? bucketsOf(line) : most), []);
+  const labels = longest.map(name);
+  const lines = series.slice(0, 8);
+  const one = columns.map(([key, text, valueOf, show]) => ({
+    name: key,
+    title: text,
+    number: true,
+    value: valueOf,
+    cell: (line) => {
+      const before = earlier(result, line, by);
+      return against(show, valueOf(line), before ? valueOf(before) : undefined);
+    },
+  }));
+  return [
+    chart(
+      `${title}: ${lines.map((line) => rowName(line, by)).join(", ")}`,
+      () => {
+        const option = timeOption({ labels, kind: "bar", format: (v) => rate(v, 0), series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: labels.map((_, n) => bucketsOf(line)[n]?.share ?? 0) })) });
+        option.xAxis.axisLabel.formatter = (text) => text;
+        option.tooltip = tooltip({ trigger: "axis", formatter: (points) => tip(labels[points[0].dataIndex], points.map((p) => [p.color, p.seriesName, rate(p.value)])) });
+        return option;
+      },
+      { height: 260, onClick: (p) => open({ ...rowCell(lines[p.seriesIndex], by), ...cellOfBucket(longest[p.dataIndex]) }, `${p.seriesName} ${labels[p.dataIndex]}`) },
+    ),
+    table(
+      title,
+      [
+        { name: "group", title: by.map(fieldFace).join(" / "), cell: (line) => rowName(line, by), value: (line) => rowName(line, by) },
+        {
+          name: "users",
+          title: t("用户|Users"),
+          number: true,
+          value: usersOf,
+          cell: (line) => {
+            const before = earlier(result, line, by);
+            return against(number, usersOf(line), before ? usersOf(before) : undefined, usersLink(number(usersOf(line)), () => open(rowCell(line, by), rowName(line, by))));
+          },
+        },
+        ...one,
+      ],
+      series,
+    ),
+  ];
+}
+
+const cellOfBucket = (bucket) => ("units" in bucket ? { units: bucket.units } : { bucket: bucket.bucket });
+
 export function stickiness({ state, set, users }) {
   const active = { event: "app_show", ...(state.active ?? {}) };
   const unit = state.unit ?? "day";
   const units = { hour: t("小时|hours"), day: t("天|days"), week: t("周|weeks") };
-  const body = { ...common(state), active: selector(active), unit };
+  const by = state.breakdown ?? [];
+  const body = { ...asked(state), active: selector(active), unit };
   return h(
     "div",
     { class: "page-stack" },
     h(
       "section",
       { class: "builder", "aria-label": t("粘性条件|Stickiness builder") },
-      h("div", { class: "builder-row" }, eventField(t("活跃行为|Active means"), active, state, (value) => set({ active: value }), true), labelled(t("单位|Unit"), segmented(t("单位|Unit"), Object.entries(units), unit, (value) => set({ unit: value === "day" ? undefined : value })))),
+      h("div", { class: "builder-row" }, eventField(t("活跃行为|Active means"), active, state, (value) => set({ active: value }), true), labelled(t("单位|Unit"), segmented(t("单位|Unit"), Object.entries(units), unit, (value) => set({ unit: value === "day" ? undefined : value }))), others(state, set)),
       filterSection(state, set),
     ),
     panel({
@@ -87,17 +127,18 @@ export function stickiness({ state, set, users }) {
       wide: true,
       isEmpty: (answer) => !answer.result.series.length || !answer.result.series[0].points[0].users,
       render: (answer) => {
-        const { rolling, series } = answer.result;
+        const { rolling, series, compare } = answer.result;
         const [point] = series[0].points;
+        const before = by.length ? undefined : compare?.series[0]?.points[0];
         const labels = rolling.map((d) => d.day);
         const metrics = ["dau", "wau", "mau"];
         const names = [t("日活 DAU|DAU"), t("7 日活跃 WAU|WAU"), t("30 日活跃 MAU|MAU")];
         const last = rolling[rolling.length - 1];
         return [
           figures([
-            ["users", t("活跃用户|Active users"), usersLink(number(point.users), () => users("stickiness", body, {}, t("活跃用户|Active users")))],
-            ["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), number(point.mean_units, 2)],
-            ["dau_mau", t("最后一天 DAU / MAU|DAU / MAU of the last day"), rate(last?.dau_mau)],
+            by.length ? null : ["users", t("活跃用户|Active users"), against(number, point.users, before?.users, usersLink(number(point.users), () => users("stickiness", body, {}, t("活跃用户|Active users"))))],
+            by.length ? null : ["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), against((v) => number(v, 2), point.mean_units, before?.mean_units)],
+            ["dau_mau", t("最后一天 DAU / MAU|DAU / MAU of the last day"), against(rate, last?.dau_mau, compare?.rolling.at(-1)?.dau_mau)],
           ]),
           chart(
             t("日活、7 日活跃与 30 日活跃|Daily, weekly and monthly active users"),
@@ -105,7 +146,16 @@ export function stickiness({ state, set, users }) {
             { height: 260, onClick: (p) => users("stickiness", body, { day: labels[p.dataIndex], metric: metrics[names.indexOf(p.seriesName)] }, `${p.seriesName} ${labels[p.dataIndex]}`) },
           ),
           h("h3", { class: "sub" }, t("活跃了几{unit}|Active {unit}", { unit: units[unit] })),
-          histogram(t("活跃{unit}数|Active {unit}", { unit: units[unit] }), point.units, {
+          by.length
+            ? groups(answer.result, by, {
+                title: t("活跃{unit}数|Active {unit}", { unit: units[unit] }),
+                bucketsOf: (line) => line.points[0].units,
+                name: (b) => String(b.units),
+                usersOf: (line) => line.points[0].users,
+                columns: [["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), (line) => line.points[0].mean_units, (v) => number(v, 2)]],
+                open: (cell, title) => users("stickiness", body, cell, title),
+              })
+            : histogram(t("活跃{unit}数|Active {unit}", { unit: units[unit] }), point.units, {
             name: (b) => String(b.units),
             open: (b, title) => users("stickiness", body, { units: b.units }, `${title} ${units[unit]}`),
             extra: [{ name: "at_least", title: t("至少|At least"), number: true, cell: (b) => [usersLink(number(b.at_least), () => users("stickiness", body, { units: b.units, at_least: true }, `≥ ${b.units} ${units[unit]}`)), h("span", { class: "muted" }, ` ${rate(b.at_least_share)}`)] }],
@@ -127,7 +177,8 @@ export function distribution({ state, set, users }) {
   const measured = { event: "order_pay", ...(state.measured ?? {}) };
   const of = state.of ?? "times";
   const kinds = { times: t("次数|times"), days: t("天数|days"), hours: t("小时数|hours"), sum: t("数值之和|sum of a number") };
-  const body = of === "sum" && !state.field ? null : { ...common(state), measured: selector(measured), of, ...(of === "sum" ? { field: state.field } : {}) };
+  const by = state.breakdown ?? [];
+  const body = of === "sum" && !state.field ? null : { ...asked(state), measured: selector(measured), of, ...(of === "sum" ? { field: state.field } : {}) };
   return h(
     "div",
     { class: "page-stack" },
@@ -140,6 +191,7 @@ export function distribution({ state, set, users }) {
         eventField(t("事件|Event"), measured, state, (value) => set({ measured: value }), true),
         labelled(t("按什么分布|Distribution of"), segmented(t("按什么分布|Distribution of"), Object.entries(kinds), of, (value) => set({ of: value === "times" ? undefined : value }))),
         of === "sum" ? labelled(t("数值字段|Number"), fieldPicker(t("数值字段|Number"), state.field, (field) => set({ field }), { event: measured.event, numbers: true })) : null,
+        others(state, set),
       ),
       filterSection(state, set),
     ),
@@ -152,15 +204,28 @@ export function distribution({ state, set, users }) {
       isEmpty: (answer) => !answer.result.series.length || !answer.result.series[0].points[0].users,
       render: (answer) => {
         const [point] = answer.result.series[0].points;
+        const before = answer.result.compare?.series[0]?.points[0];
+        const name = bounds(of === "sum" ? amount : number);
+        if (by.length) {
+          const one = (key, title, show) => [key, title, (line) => line.points[0][key], show];
+          return groups(answer.result, by, {
+            title: of === "sum" ? fieldFace(state.field) : kinds[of],
+            bucketsOf: (line) => line.points[0].buckets,
+            name,
+            usersOf: (line) => line.points[0].users,
+            columns: [one("mean", t("平均|Mean"), (v) => number(v, 2)), one("median", t("中位数|Median"), amount), one("p90", t("90 分位|p90"), amount), one("max", t("最大|Most"), amount)],
+            open: (cell, title) => users("distribution", body, cell, title),
+          });
+        }
         return [
           figures([
-            ["users", t("用户|Users"), usersLink(number(point.users), () => users("distribution", body, {}, t("用户|Users")))],
-            ["mean", t("平均|Mean"), number(point.mean, 2)],
-            ["median", t("中位数|Median"), amount(point.median)],
-            ["p90", t("90 分位|p90"), amount(point.p90)],
-            ["max", t("最大|Most"), amount(point.max)],
+            ["users", t("用户|Users"), against(number, point.users, before?.users, usersLink(number(point.users), () => users("distribution", body, {}, t("用户|Users"))))],
+            ["mean", t("平均|Mean"), against((v) => number(v, 2), point.mean, before?.mean)],
+            ["median", t("中位数|Median"), against(amount, point.median, before?.median)],
+            ["p90", t("90 分位|p90"), against(amount, point.p90, before?.p90)],
+            ["max", t("最大|Most"), against(amount, point.max, before?.max)],
           ]),
-          histogram(of === "sum" ? fieldFace(state.field) : kinds[of], point.buckets, { name: bounds(of === "sum" ? amount : number), open: (b, title) => users("distribution", body, { bucket: b.bucket }, title) }),
+          histogram(of === "sum" ? fieldFace(state.field) : kinds[of], point.buckets, { name, open: (b, title) => users("distribution", body, { bucket: b.bucket }, title) }),
         ];
       },
     }),
@@ -170,7 +235,8 @@ export function distribution({ state, set, users }) {
 export function interval({ state, set, users }) {
   const start = { event: "order_pay", ...(state.start ?? {}) };
   const end = { event: "order_pay", ...(state.end ?? {}) };
-  const body = { ...common(state), start: selector(start), end: selector(end), ...(state.pairing ? { pairing: state.pairing } : {}), max_gap: { value: Number(state.max_days ?? 30), unit: "day" } };
+  const by = state.breakdown ?? [];
+  const body = { ...asked(state), start: selector(start), end: selector(end), ...(state.pairing ? { pairing: state.pairing } : {}), max_gap: { value: Number(state.max_days ?? 30), unit: "day" } };
   return h(
     "div",
     { class: "page-stack" },
@@ -193,6 +259,7 @@ export function interval({ state, set, users }) {
           (pairing) => set({ pairing: pairing === "last_start" ? undefined : pairing }),
         ),
         select(t("最长间隔|Longest gap"), [1, 7, 30, 90, 180].map((n) => [n, t("{n} 天|{n} days", { n })]), state.max_days ?? 30, (value) => set({ max_days: value === "30" ? undefined : Number(value) })),
+        others(state, set),
       ),
       filterSection(state, set),
     ),
@@ -204,18 +271,31 @@ export function interval({ state, set, users }) {
       isEmpty: (answer) => !answer.result.series.length || !answer.result.series[0].total.pairs,
       render: (answer) => {
         const { total } = answer.result.series[0];
+        const before = answer.result.compare?.series[0]?.total;
+        const bucketName = (b) => (b.to_ms === null || b.to_ms === undefined ? `≥ ${duration(b.from_ms)}` : `${duration(b.from_ms)} – ${duration(b.to_ms)}`);
+        if (by.length) {
+          const one = (key, title, show) => [key, title, (line) => line.total[key], show];
+          return groups(answer.result, by, {
+            title: t("间隔时间|Time between"),
+            bucketsOf: (line) => line.total.histogram,
+            name: bucketName,
+            usersOf: (line) => line.total.users,
+            columns: [one("pairs", t("间隔次数|Pairs"), number), one("p25_ms", t("25 分位|p25"), duration), one("p50_ms", t("中位数|Median"), duration), one("p75_ms", t("75 分位|p75"), duration), one("avg_ms", t("平均|Mean"), duration)],
+            open: (cell, title) => users("interval", body, cell, title),
+          });
+        }
         return [
           figures([
-            ["users", t("用户|Users"), usersLink(number(total.users), () => users("interval", body, {}, t("用户|Users")))],
-            ["pairs", t("间隔次数|Pairs"), number(total.pairs)],
-            ["p25", t("25 分位|p25"), duration(total.p25_ms)],
-            ["median", t("中位数|Median"), duration(total.p50_ms)],
-            ["p75", t("75 分位|p75"), duration(total.p75_ms)],
-            ["mean", t("平均|Mean"), duration(total.avg_ms)],
+            ["users", t("用户|Users"), against(number, total.users, before?.users, usersLink(number(total.users), () => users("interval", body, {}, t("用户|Users"))))],
+            ["pairs", t("间隔次数|Pairs"), against(number, total.pairs, before?.pairs)],
+            ["p25", t("25 分位|p25"), against(duration, total.p25_ms, before?.p25_ms)],
+            ["median", t("中位数|Median"), against(duration, total.p50_ms, before?.p50_ms)],
+            ["p75", t("75 分位|p75"), against(duration, total.p75_ms, before?.p75_ms)],
+            ["mean", t("平均|Mean"), against(duration, total.avg_ms, before?.avg_ms)],
           ]),
           total.mature ? null : h("p", {}, h("span", { class: "badge warn" }, t("未成熟：最长间隔还没过完，后面的结束事件会再增加|not mature: the longest gap is not over, ends may still come"))),
           histogram(t("间隔时间|Time between"), total.histogram, {
-            name: (b) => (b.to_ms === null || b.to_ms === undefined ? `≥ ${duration(b.from_ms)}` : `${duration(b.from_ms)} – ${duration(b.to_ms)}`),
+            name: bucketName,
             counted: "pairs",
             countedTitle: t("间隔次数|Pairs"),
             open: (b, title) => users("interval", body, { bucket: b.bucket }, title),

@@ -47,7 +47,7 @@ export default function health({ state, set }) {
 }
 
 const half = (title) => {
-  const [chinese, english = chinese] = title.split(" / ");
+  const [chinese, english = chinese] = title.split(/\s*\/ /);
   return language === "zh" ? chinese : english;
 };
 

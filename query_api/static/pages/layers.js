@@ -83,7 +83,7 @@ function editor(tree, set) {
 
 /** Titles stand as "中文 / English" in a tree. */
 const half = (title) => {
-  const [chinese, english = chinese] = title.split(" / ");
+  const [chinese, english = chinese] = title.split(/\s*\/ /);
   return (language === "zh" ? chinese : english).split(/[：:]/)[0].trim();
 };
 

@@ -2,11 +2,11 @@
 
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
-import { forApi, filterBuilder } from "../filters.js";
 import { day, number } from "../format.js";
 import { t } from "../i18n.js";
-import { eventPicker } from "../pickers.js";
-import { common, filterSection, panel, wholeRange } from "../report.js";
+import { breakdownField, brokenDown, compareField, delta, eventField, figures, rowCell, rowName, selector } from "../parts.js";
+import { fieldFace } from "../pickers.js";
+import { common, filterSection, panel } from "../report.js";
 import { segmented, table, usersLink } from "../widgets.js";
 
 const STATES = [
@@ -18,9 +18,9 @@ const STATES = [
 
 export default function lifecycle({ state, set, users }) {
   const active = { event: "app_show", ...(state.active ?? {}) };
-  const filter = forApi(active.filter);
+  const by = state.breakdown ?? [];
   const interval = state.interval ?? "day";
-  const body = { ...common(state), interval, active: { ...(active.event ? { event: active.event } : {}), ...(filter ? { filter } : {}) } };
+  const body = { ...common(state), interval, active: selector(active), ...brokenDown(by), ...(state.compare ? { compare: state.compare } : {}) };
   return h(
     "div",
     { class: "page-stack" },
@@ -30,12 +30,7 @@ export default function lifecycle({ state, set, users }) {
       h(
         "div",
         { class: "builder-row" },
-        h(
-          "div",
-          { class: "field" },
-          h("span", { class: "label" }, t("活跃行为|Active means")),
-          h("div", { class: "step-line" }, eventPicker(t("活跃行为|Active event"), active.event, (event) => set({ active: { event } }), { any: true }), filterBuilder(t("活跃行为的条件|Conditions"), active.filter, (f) => set({ active: { ...active, filter: f } }), { event: active.event, common: wholeRange(state), depth: 3 })),
-        ),
+        eventField(t("活跃行为|Active means"), active, state, (value) => set({ active: value }), true),
         h(
           "div",
           { class: "field" },
@@ -51,6 +46,8 @@ export default function lifecycle({ state, set, users }) {
             (value) => set({ interval: value === "day" ? undefined : value }),
           ),
         ),
+        breakdownField(by, (breakdown) => set({ breakdown })),
+        compareField(state.compare, (compare) => set({ compare })),
       ),
       filterSection(state, set),
     ),
@@ -60,9 +57,43 @@ export default function lifecycle({ state, set, users }) {
       body,
       wide: true,
       isEmpty: (answer) => answer.result.points.every((p) => p.active === 0),
-      render: (answer) => view(answer, body, users),
+      render: (answer) => [state.compare ? sums(answer.result) : null, view(answer, body, users), by.length ? groups(answer.result, body, by, users) : null],
     }),
   );
+}
+
+/** The states of all periods together against the range before: persons count once in each period. */
+function sums({ points, compare }) {
+  const sum = (list, key) => list.reduce((all, p) => all + p[key], 0);
+  return figures(STATES.map(([key, title]) => [key, `${t(title)} ${t("（各期相加）|(periods added)")}`, [number(sum(points, key)), delta(sum(points, key), sum(compare.points, key), number, { good: key !== "dormant" })]]));
+}
+
+/** The last period that has ended, for each value of the breakdown. */
+function groups({ series }, body, by, users) {
+  const last = (line) => line.points.findLast((p) => p.mature) ?? line.points[line.points.length - 1];
+  const time = last(series[0]).time;
+  const open = (line, state, title) => users("lifecycle", body, { time, state, ...rowCell(line, by) }, `${rowName(line, by)} · ${title} ${time}`);
+  const column = (key, title) => ({ name: key, title, number: true, value: (line) => last(line)[key], cell: (line) => usersLink(number(last(line)[key]), () => open(line, key, title)) });
+  const colors = palette();
+  const lines = series.slice(0, 8);
+  const labels = series[0].points.map((p) => p.time);
+  const immature = series[0].points.findIndex((p) => !p.mature);
+  return [
+    h("h3", { class: "sub" }, t("各组活跃用户|Active users by group")),
+    chart(t("各组活跃用户的趋势|Trend of active users by group"), () => timeOption({ labels, partial: immature < 0 ? labels.length : immature, series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p.active) })) }), {
+      height: 220,
+      onClick: (p) => {
+        const line = lines.find((one) => rowName(one, by) === p.seriesName);
+        users("lifecycle", body, { time: labels[p.dataIndex], state: "active", ...rowCell(line, by) }, `${p.seriesName} ${labels[p.dataIndex]}`);
+      },
+    }),
+    h("h3", { class: "sub" }, t("{time} 各组|Groups, {time}", { time: day(time, true) })),
+    table(
+      t("各组|Groups"),
+      [{ name: "group", title: by.map(fieldFace).join(" / "), cell: (line) => rowName(line, by), value: (line) => rowName(line, by) }, column("active", t("活跃|Active")), ...STATES.map(([key, title]) => column(key, t(title)))],
+      series,
+    ),
+  ];
 }
 
 function view(answer, body, users) {

@@ -4,6 +4,8 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { duration, number, rate, short } from "../format.js";
 import { t } from "../i18n.js";
+import { breakdownField, brokenDown, compareField, delta, rowCell, rowName } from "../parts.js";
+import { fieldFace } from "../pickers.js";
 import { common, filterSection, panel, partialFrom } from "../report.js";
 import { countDays, days } from "../state.js";
 import { segmented, table, usersLink } from "../widgets.js";
@@ -23,7 +25,8 @@ const MEASURES = [
 export default function sessions({ state, set, users }) {
   const measure = MEASURES.find(([name]) => name === state.measure) ?? MEASURES[0];
   const interval = state.interval ?? (countDays(days(state.range)) <= 2 ? "hour" : "day");
-  const body = { ...common(state), interval };
+  const by = state.breakdown ?? [];
+  const body = { ...common(state), interval, ...brokenDown(by), ...(state.compare ? { compare: state.compare } : {}) };
   return h(
     "div",
     { class: "page-stack" },
@@ -49,6 +52,8 @@ export default function sessions({ state, set, users }) {
             (value) => set({ interval: value }),
           ),
         ),
+        breakdownField(by, (breakdown) => set({ breakdown })),
+        compareField(state.compare, (compare) => set({ compare })),
       ),
       filterSection(state, set),
     ),
@@ -57,31 +62,34 @@ export default function sessions({ state, set, users }) {
       report: "sessions",
       body,
       wide: true,
-      isEmpty: (answer) => !answer.result.series.length || answer.result.series[0].total.sessions === 0,
-      render: (answer) => view(answer, measure, body, set, users),
+      isEmpty: (answer) => !answer.result.series.length || answer.result.series.every((line) => line.total.sessions === 0),
+      render: (answer) => (by.length ? groups(answer, measure, body, by, set, users) : view(answer, measure, body, set, users)),
     }),
   );
 }
 
 function view(answer, [name, title, format], body, set, users) {
   const [line] = answer.result.series;
+  const before = answer.result.compare?.series[0];
+  const colors = palette();
   const labels = line.points.map((p) => p.time);
   return [
     h(
       "div",
-      { class: "kpis", role: "group", "aria-label": t("会话指标|Session figures") },
+      { class: `kpis ${before ? "roomy" : ""}`, role: "group", "aria-label": t("会话指标|Session figures") },
       MEASURES.map(([key, text, show]) =>
         h(
           "div",
           { class: `kpi ${key === name ? "chosen" : ""}`, dataset: { kpi: key } },
           h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ measure: key }) }, t(text)),
           h("div", { class: "kpi-value" }, key === "users" ? usersLink(show(line.total[key]), () => users("sessions", body, {}, t(text))) : show(line.total[key])),
+          before ? h("div", {}, delta(line.total[key], before.total[key], show, { good: key !== "bounce_rate" })) : null,
         ),
       ),
     ),
     chart(
       t("{name}的趋势|Trend: {name}", { name: t(title) }),
-      () => timeOption({ labels, area: true, format: format === number ? short : format, partial: partialFrom(labels, answer), series: [{ name: t(title), values: line.points.map((p) => p[name]) }] }),
+      () => timeOption({ labels, area: true, format: format === number ? short : format, partial: partialFrom(labels, answer), series: [{ name: t(title), values: line.points.map((p) => p[name]), color: colors[0] }, ...(before ? [{ name: t("前一时期|Period before"), values: before.points.map((p) => p[name]).slice(0, labels.length), dashed: true, color: colors[8] }] : [])] }),
       { height: 240, onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`) },
     ),
     h(
@@ -91,6 +99,42 @@ function view(answer, [name, title, format], body, set, users) {
       histogram(t("深度分布（页面数）|Depth (pages)"), line.depths, (b) => (b.to === null || b.to === undefined ? `≥ ${b.from}` : b.to - b.from === 1 ? String(b.from) : `${b.from} – ${b.to - 1}`), (b) => ({ depth_bucket: b.bucket }), body, users),
       pages(t("入口页|Entry pages"), answer.result.entry_pages, "entries", "bounce_rate", t("跳出率|Bounce"), "entry_page", body, users),
       pages(t("退出页|Exit pages"), answer.result.exit_pages, "exits", "exit_rate", t("退出率|Exit rate"), "exit_page", body, users),
+    ),
+  ];
+}
+
+/** The rows of a breakdown: a line for each, and their figures. */
+function groups(answer, [name, title, format], body, by, set, users) {
+  const { series, compare } = answer.result;
+  const lines = series.slice(0, 10);
+  const labels = series[0].points.map((p) => p.time);
+  const colors = palette();
+  const beforeOf = (line) => compare?.series.find((other) => rowName(other, by) === rowName(line, by));
+  return [
+    h("div", { class: "kpis", role: "group", "aria-label": t("会话指标|Session figures") }, MEASURES.map(([key, text]) => h("div", { class: `kpi ${key === name ? "chosen" : ""}` }, h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ measure: key }) }, t(text))))),
+    chart(t("{name}的趋势|Trend: {name}", { name: t(title) }), () => timeOption({ labels, format: format === number ? short : format, partial: partialFrom(labels, answer), series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p[name]) })) }), {
+      height: 260,
+      onClick: (p) => {
+        const line = lines.find((one) => rowName(one, by) === p.seriesName);
+        users("sessions", body, { time: labels[p.dataIndex], ...rowCell(line, by) }, `${p.seriesName} ${labels[p.dataIndex]}`);
+      },
+    }),
+    table(
+      t("各组会话|Sessions by group"),
+      [
+        { name: "group", title: by.map(fieldFace).join(" / "), cell: (line) => rowName(line, by), value: (line) => rowName(line, by) },
+        ...MEASURES.map(([key, text, show]) => ({
+          name: key,
+          title: t(text),
+          number: true,
+          value: (line) => line.total[key],
+          cell: (line) => {
+            const before = beforeOf(line);
+            return [key === "users" ? usersLink(show(line.total[key]), () => users("sessions", body, rowCell(line, by), rowName(line, by))) : show(line.total[key]), before ? [" ", delta(line.total[key], before.total[key], show, { good: key !== "bounce_rate" })] : null];
+          },
+        })),
+      ],
+      series,
     ),
   ];
 }

@@ -4,7 +4,8 @@ import { chart, isDark, palette, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { amount, duration, number, plain } from "../format.js";
 import { t } from "../i18n.js";
-import { eventPicker } from "../pickers.js";
+import { breakdownField, brokenDown, rowCell, rowName } from "../parts.js";
+import { eventPicker, fieldFace } from "../pickers.js";
 import { common, filterSection, panel } from "../report.js";
 import { addressOf, shared } from "../state.js";
 import { button, select, table, textInput, usersLink } from "../widgets.js";
@@ -22,6 +23,7 @@ export default function share({ state, set, has, users }) {
     ...(state.conversion ? { conversion: { event: state.conversion } } : {}),
     ...(state.k ? { k: state.k } : {}),
     ...(state.root ? { root: state.root } : {}),
+    ...brokenDown(state.breakdown, 20),
   };
   return h(
     "div",
@@ -35,6 +37,7 @@ export default function share({ state, set, has, users }) {
         h("div", { class: "field" }, h("span", { class: "label" }, t("转化行为|Conversion")), eventPicker(t("转化行为|Conversion"), state.conversion ?? "order_pay", (conversion) => set({ conversion: conversion === "order_pay" ? undefined : conversion }))),
         select(t("K 的定义|Definition of K"), K.map(([v, text]) => [v, t(text)]), state.k ?? K[0][0], (k) => set({ k: k === K[0][0] ? undefined : k })),
         textInput(t("查看一张卡片的传播（share_id）|Cascade of a card (share_id)"), state.root, (root) => set({ root: root.trim() })),
+        breakdownField(state.breakdown, (breakdown) => set({ breakdown })),
         state.root ? button(t("清除|Clear"), () => set({ root: undefined })) : null,
       ),
       filterSection(state, set),
@@ -72,6 +75,7 @@ function view(answer, state, body, users, profiles) {
     state.root && result.cascade ? cascade(result.cascade) : null,
     h("h3", { class: "sub" }, t("逐层传播|By depth")),
     metricsTable(t("层级|Depth"), result.depths, "depth", (r) => t("第 {n} 层|Depth {n}", { n: r.depth }), (r) => ({ depth: r.depth }), body, users),
+    result.rows ? [h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field: body.breakdown.map(fieldFace).join(" / ") })), metricsTable(t("分组|Group"), result.rows, "group", (r) => rowName(r, body.breakdown), (r) => rowCell(r, body.breakdown), body, users)] : null,
     h("h3", { class: "sub" }, t("分享者排行|Top sharers")),
     table(
       t("分享者排行|Top sharers"),

@@ -73,7 +73,7 @@ function views(state) {
         if (!event.target.open || place.childElementCount) return;
         put(place, h("p", { class: "muted" }, t("正在读取…|Loading…")));
         try {
-          const answers = await Promise.all(VIEWS.map(([name]) => post("/v1/query/sql", { ...wholeRange(state), sql: `SELECT * FROM ${name} LIMIT 0`, limit: 1 })));
+          const answers = await Promise.all(VIEWS.map(([name]) => post("/v1/query/sql", { ...wholeRange(state), sql: `SELECT * FROM ${name} LIMIT 1`, limit: 1 })));
           put(
             place,
             VIEWS.map(([name, text], i) => h("section", { "aria-label": name }, h("h3", { class: "sub" }, h("code", {}, name), " ", h("span", { class: "muted" }, t(text))), h("p", { class: "columns" }, answers[i].result.columns.map((c) => h("span", { class: "column", title: c.type }, h("code", {}, c.name), h("span", { class: "muted" }, ` ${c.type}`)))))),
