@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from query_support import APP, PROJECT, event, id_key, insert
+from query_support import APP, PROJECT, event, id_key, insert, ms
 
 from collector import privacy
 from query_api.app import create_app
@@ -306,6 +306,31 @@ async def test_costs_stand_beside_what_they_brought(client, database):
     lines = (await as_csv.text()).splitlines()
     assert {"utm.source", "launches", "cost", "roi"} <= set(lines[0].split(","))
     assert len(lines) == 4
+
+
+async def test_a_code_holds_from_its_first_day_to_the_end_of_its_last(client, database):
+    end = ms("2026-10-03T00:00:00+08:00")
+    ends = {"before": ms("2026-10-01T00:00:00+08:00") - 1, "after": end}
+    inside = {"first": ends["before"] + 1, "last": end - 1}
+    insert(
+        database,
+        [
+            event(name, "app_show", at, page_query="scene=A%31")
+            for name, at in (ends | inside).items()
+        ],
+    )
+    dated = {**CODE, "valid_from": "2026-10-01", "valid_to": "2026-10-02"}
+    await call(client, "POST", "/v1/qr-codes", wrapped("/v1/qr-codes", dated))
+    asked = {"time_range": {"from": "2026-09-30", "to": "2026-10-03"}, "by": "city"}
+
+    rows = (await call(client, "POST", "/v1/query/scenes", asked))["rows"]
+    assert [(row["city"], row["qr_status"], row["users"]) for row in rows] == [
+        (None, "outside_validity", 2),
+        ("上海", "registered", 2),
+    ]
+    cell = {"row": {"city": "上海", "qr_status": "registered"}}
+    page = await call(client, "POST", "/v1/query/scenes/users", {**asked, "cell": cell})
+    assert {int(row["user"]) for row in page["users"]} == {id_key("user_id", n) for n in inside}
 
 
 async def test_wrong_questions_about_channels(client):
