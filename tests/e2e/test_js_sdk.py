@@ -1,19 +1,28 @@
 """The built mini-program SDK over real HTTP against the real collector, through faults: each event counts once."""
 
+import http.client
+import http.server
+import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from integration.standalone_process import Standalone, request, until
 
 from tests.faults.collector_process import APP_ID, WRITE_KEY, System, kill_9
 
+FAULTS = ("busy", "lost", "slow", "failed")
 JS = Path(__file__).parents[2] / "sdk_spec" / "js"
 
 
@@ -24,7 +33,9 @@ def system(tmp_path: Path) -> Iterator[System]:
     system.end()
 
 
-def play(system: System, **settings: object) -> subprocess.Popen[str]:
+def play(
+    collector_url: str, write_key: str, app_id: str, **settings: object
+) -> subprocess.Popen[str]:
     """Start the client; the SDK is built by ``make sdk`` before these tests run."""
     assert (JS / "dist" / "wechat.js").exists(), "build the SDK first: make sdk"
     node = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
@@ -35,16 +46,16 @@ def play(system: System, **settings: object) -> subprocess.Popen[str]:
         text=True,
         env={
             **os.environ,
-            "COLLECTOR_URL": system.collector.url,
-            "WRITE_KEY": WRITE_KEY,
-            "APP_ID": APP_ID,
+            "COLLECTOR_URL": collector_url,
+            "WRITE_KEY": write_key,
+            "APP_ID": app_id,
             **{name.upper(): str(value) for name, value in settings.items()},
         },
     )
 
 
 def test_each_event_of_the_sdk_is_counted_once(system: System) -> None:
-    client = play(system, users=10, events=20, kills=2)
+    client = play(system.collector.url, WRITE_KEY, APP_ID, users=10, events=20, kills=2)
     output, _ = client.communicate(timeout=90)
     told = json.loads(output)
 
@@ -56,7 +67,7 @@ def test_each_event_of_the_sdk_is_counted_once(system: System) -> None:
 
 
 def test_killed_workers_and_a_restarted_collector_cost_no_event(system: System) -> None:
-    client = play(system, users=12, events=40, pace_ms=40, kills=2)
+    client = play(system.collector.url, WRITE_KEY, APP_ID, users=12, events=40, pace_ms=40, kills=2)
     stop = threading.Event()
 
     def disturb() -> None:
@@ -77,3 +88,122 @@ def test_killed_workers_and_a_restarted_collector_cost_no_event(system: System) 
     assert told["queued"] == 0
     system.wait_stored(len(told["created"]))
     assert sorted(system.event_ids()) == sorted(told["created"])
+
+
+class Faults(http.server.ThreadingHTTPServer):
+    """
+    A way to the collector that goes wrong, request by request, until ``ends``.
+
+    busy: 503 with Retry-After, nothing is stored; lost: stored, but the connection closes instead of an answer; slow: stored,
+    but the answer comes after the client gave up; failed: stored, but answered 500.
+    """
+
+    daemon_threads = True
+    SLOW_S = 1.5
+
+    def __init__(self, collector_url: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Fault)
+        self.target = str(urlsplit(collector_url).netloc)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.treated: Counter[str] = Counter()
+        self.manners = itertools.cycle(["busy", "lost", "pass", "slow", "failed"])
+        self.ends = threading.Event()
+
+
+class _Fault(http.server.BaseHTTPRequestHandler):
+    server: Faults
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Treat one request."""
+        faults = self.server
+        manner = "pass" if faults.ends.is_set() else next(faults.manners)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        status, answer = (503, b"{}") if manner == "busy" else self._forward(body)
+        if manner == "lost" or not status:
+            self.close_connection = True
+        elif manner == "slow":
+            time.sleep(faults.SLOW_S)  # the fault itself: longer than the client waits
+        if not self.close_connection:
+            self.send_response(500 if manner == "failed" else status)
+            self.send_header("Content-Length", str(len(answer)))
+            if manner == "busy":
+                self.send_header("Retry-After", "1")
+            self.end_headers()
+            self.wfile.write(answer)
+        faults.treated[manner] += 1
+
+    def _forward(self, body: bytes) -> tuple[int, bytes]:
+        collector = http.client.HTTPConnection(self.server.target, timeout=30)
+        try:
+            collector.request("POST", self.path, body, {"X-Write-Key": self.headers["X-Write-Key"]})
+            answer = collector.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):  # killed at this moment
+            return 0, b""
+        finally:
+            collector.close()
+
+    def log_message(self, *_args: object) -> None:
+        """Be quiet."""
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Standalone]:
+    one = Standalone(tmp_path / "data", "--workers", "2")
+    try:
+        yield one.wait_ready()
+        assert one.stop() == 0
+    finally:
+        one.end()
+
+
+def counted(running: Standalone, names: list[str]) -> dict[str, int]:
+    """How often the query API says that each event happened."""
+    day_s = 86_400
+    days = [
+        time.strftime("%Y-%m-%d", time.gmtime(time.time() + shift * day_s)) for shift in (-1, 1)
+    ]
+    status, answer = request(
+        f"{running.ready['query_url']}/v1/query/events",
+        {
+            "app_ids": [running.ready["app_id"]],
+            "time_range": {"from": days[0], "to": days[1]},
+            "timezone": "UTC",
+            "interval": "day",
+            "measures": [{"event": name, "aggregate": "count", "as": name} for name in names],
+        },
+        Authorization=f"Bearer {running.ready['read_token']}",
+    )
+    assert status == 200, answer
+    (series,) = answer["result"]["series"]
+    return {name: int(series["total"][name] or 0) for name in names}
+
+
+def test_the_query_api_counts_each_event_once_through_every_fault(running: Standalone) -> None:
+    ready: dict[str, Any] = running.ready
+    with Faults(ready["collector_url"]) as faults:
+        thread = threading.Thread(target=faults.serve_forever, args=(0.02,))
+        thread.start()
+        client = play(
+            faults.url,
+            ready["write_key"],
+            ready["app_id"],
+            users=8,
+            kills=2,
+            request_timeout_ms=500,
+        )
+        until(lambda: sum(faults.treated.values()) >= 5, "requests meet faults")
+        for pid in [p for p, line in running.processes().items() if "collector.worker" in line]:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: min(map(faults.treated.__getitem__, FAULTS)) >= 2, "every fault has happened")
+        faults.ends.set()
+        output, _ = client.communicate(timeout=120)
+        faults.shutdown()
+        thread.join()
+    told = json.loads(output)
+
+    assert (told["queued"], told["refused"], told["dropped"]) == (0, [], {})
+    until(lambda: counted(running, [*told["names"]]) == told["names"], "each event counts")
+    assert counted(running, [*told["names"]]) == told["names"]
+    assert sum(told["names"].values()) == len(told["created"])

@@ -6,10 +6,10 @@
  * `KILLS`, that many users lose their process in the middle and start again on the same storage.
  *
  * Settings, from the environment: `COLLECTOR_URL`, `WRITE_KEY`, `APP_ID`; `USERS` (10), `EVENTS` a user tracks (20),
- * `KILLS` (0), `PACE_MS` between two tracked events (5), `DEADLINE_S` (60) until it gives up on what is still queued.
+ * `KILLS` (0), `PACE_MS` between two tracked events (5), `DEADLINE_S` (60) until it gives up on what is still queued, `REQUEST_TIMEOUT_MS` (5000).
  *
  * Output, one line: `created` and `delivered` (event ids; delivered means the collector's answer said so), `refused` (ids),
- * `queued` (number that never got through), `dropped` (by reason), `requests` by status (`none`: no answer), `users`, `shares`.
+ * `names` (number created by event name), `queued` (number that never got through), `dropped` (by reason), `requests` by status (`none`: no answer), `users`, `shares`.
  * Exit code 0 if nothing is queued, 1 otherwise.
  */
 import { readFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ const paceMs = setting('PACE_MS', 5);
 const deadline = Date.now() + setting('DEADLINE_S', 60) * 1_000;
 
 const code = readFileSync(new URL('../dist/wechat.js', import.meta.url), 'utf8');
-const created = new Set();
+const created = new Map();
 const delivered = new Set();
 const refused = new Set();
 const requests = {};
@@ -35,6 +35,8 @@ let shares = 0;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const countStatus = (status) => (requests[status] = (requests[status] || 0) + 1);
+
+const noteCreated = ({ event_id: id, event }) => created.set(id, event);
 
 /** What the collector said about each event of a batch. */
 function noteFates(body, answer) {
@@ -104,10 +106,10 @@ function boot(storage, launchOptions) {
     collectorUrl: COLLECTOR_URL,
     writeKey: WRITE_KEY,
     flushIntervalMs: 100,
-    requestTimeoutMs: 5_000,
+    requestTimeoutMs: setting('REQUEST_TIMEOUT_MS', 5_000),
     maxQueueEvents: 10_000,
     debug: (message, detail) => {
-      if (typeof detail === 'string' && detail.startsWith('{"event_id"')) created.add(JSON.parse(detail).event_id);
+      if (typeof detail === 'string' && detail.startsWith('{"event_id"')) noteCreated(JSON.parse(detail));
     },
   });
   context.Page({ onShareAppMessage: () => ({ title: 'card', path: '/pages/goods/detail?id=42' }) });
@@ -173,9 +175,12 @@ for (let user = 0; user < userCount; user++) {
   if (user % 20 === 19) await Promise.all(finishing);
 }
 const queued = (await Promise.all(finishing)).reduce((sum, count) => sum + count, 0);
+const names = {};
+for (const name of created.values()) names[name] = (names[name] || 0) + 1;
 process.stdout.write(
   JSON.stringify({
-    created: [...created],
+    created: [...created.keys()],
+    names,
     delivered: [...delivered],
     refused: [...refused],
     queued,
