@@ -16,12 +16,21 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from collector.local_clickhouse import LocalServer, prepare
 from collector.migrate import addresses, connect, migrate, tables_to_all_nodes
 from tests.databases import Databases
 
 _database_numbers = itertools.count(1)
+
+# How long an example takes is the machine's business; the number of examples stays.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 
 # TRICKY: a shell starts background jobs with Ctrl-C ignored, children inherit that, and tests that press Ctrl-C on a
 # child would wait for ever. A handler here gives the children the default again.
@@ -145,6 +154,24 @@ class ClusterServers:
         process.kill()
         process.wait(30)
         self.processes[node] = None
+
+    def restart(self, node: int) -> None:
+        """Start a server again that was killed; return when every other one reaches it."""
+        self.start(node)
+        self.wait(node)
+        deadline = time.monotonic() + 60
+        for number, server in enumerate(self.servers):
+            while self.processes[number] is not None:
+                client = connect(server.url("writer").rpartition("/")[0])
+                try:
+                    client.query("SELECT count() FROM clusterAllReplicas('three', system.one)")
+                except ClickHouseError:
+                    assert time.monotonic() < deadline, "the servers do not reach each other"
+                    time.sleep(0.1)
+                else:
+                    break
+                finally:
+                    client.close()
 
     def url(self, database: str, shards: int, user: str = "writer") -> str:
         """Addresses of the first nodes, as a setting takes them."""
