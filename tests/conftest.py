@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
-from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from collector.local_clickhouse import LocalServer, prepare
 from collector.migrate import addresses, connect, migrate, tables_to_all_nodes
