@@ -1,5 +1,5 @@
 """
-The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``, ``dead-letters``.
+The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``, ``dead-letters``, ``privacy``, ``spool``.
 
 Only reads arguments, calls the module that does the work and shows the outcome. Each command
 imports what it needs when it runs, so that ``--help`` answers at once. Exit codes: 0 done,
@@ -61,7 +61,12 @@ privacy_app = typer.Typer(
     help="Erase a person, or hand out all that is stored of one. 个人信息删除与导出。",
     no_args_is_help=True,
 )
+spool_app = typer.Typer(
+    help="What was accepted and is not stored yet: take over that of a dead instance. 接管已失效实例的缓冲。",
+    no_args_is_help=True,
+)
 app.add_typer(keys_app, name="keys")
+app.add_typer(spool_app, name="spool")
 app.add_typer(privacy_app, name="privacy")
 app.add_typer(dead_letters_app, name="dead-letters")
 keys_app.add_typer(create_app, name="create")
@@ -723,6 +728,35 @@ def privacy_hash_openid(
     if key is None:
         _refuse(f"no {id_hashing.FILE} in {data_dir}: no app hashes openids here yet / 尚无密钥")
     typer.echo(id_hashing.hashed(key, app_id, openid))
+
+
+@spool_app.command("adopt")
+def spool_adopt(
+    dead_data_dir: Annotated[
+        Path,
+        typer.Argument(
+            help="Data folder of the instance that will not come back. 已失效实例的数据目录。"
+        ),
+    ],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """
+    Take over what another instance accepted and did not store (接管另一实例未入库的事件).
+
+    The collector on --data-dir stores it, each event once; it may be running. Safe to repeat after it broke off.
+    """
+    from collector.adopt import AdoptError, adopt  # noqa: PLC0415
+    from collector.spool import SpoolInUseError  # noqa: PLC0415
+
+    try:
+        adopted = adopt(dead_data_dir / "spool", data_dir / "spool")
+    except AdoptError as error:
+        _refuse(str(error))
+    except SpoolInUseError as error:
+        _refuse(f"{error}: that instance lives and stores its spool itself / 该实例仍在运行")
+    except OSError as error:
+        _fail(f"broke off, repeat it / 中断，请重试: {error}")
+    typer.echo(f"{adopted.segments} files, {adopted.size_bytes} bytes")
 
 
 def _private(

@@ -10,7 +10,6 @@ import threading
 import pytest
 from many_logs import asker_of
 from query_support import APP, PROJECT, ask, event, insert, ms
-from standalone_process import until
 
 from collector import cluster as plans
 from collector import privacy
@@ -115,9 +114,7 @@ async def test_a_shard_that_is_down_keeps_the_writer_waiting_and_the_block_count
             await ask(two, "events", COUNT)
         partial = await ask(two, "events", COUNT | {"partial": True})
     finally:
-        cluster.start(1)
-        cluster.wait(1)
-    until(lambda: numbers(clients, "events"), "the shard is seen again")
+        cluster.restart(1)
     writer.store(block, [])
     again = await ask(two, "events", COUNT | {"partial": True})
 
@@ -136,8 +133,7 @@ async def test_the_first_node_may_be_the_one_that_is_down(cluster, two, clients)
     try:
         partial = await ask(two, "events", COUNT | {"partial": True})
     finally:
-        cluster.start(0)
-        cluster.wait(0)
+        cluster.restart(0)
 
     assert partial["meta"]["missing_shards"] == [1]
     assert partial["result"]["series"][0]["total"]["n"] == on_second
