@@ -1,0 +1,249 @@
+"""
+Promoters (分销员): who is bound to whom, and whose registrations and orders are due to which promoter, with a trail per order.
+
+A **touch** tells a user's promoter: with ``by: field`` an event of ``touch`` whose ``promoter_field`` is a text (a code in a
+link or a QR code), not one of the event's own ids; with ``by: sharer`` an app_launch or app_show with the share_id of a known
+card, whose sharer (the first share event's user) is the promoter, never oneself.
+
+**Binding rule**: ``first``: a touch binds, and those that follow change nothing while it holds; ``last``: every touch binds
+anew. A binding holds ``days`` times 24 hours from its touch, the end included; without ``days`` for ever. Touches of all of
+history count.
+
+A registration or order of the time range is due to the binding that holds then: of the user's touches at or before it, by
+(occurred_at, seq, event_id). Without one it stands in the row with ``promoter`` null, so that every column adds up. ``base``
+is the sum of ``commission_base`` of the orders, by default their amount: what a commission is computed from. The request's
+``filter`` chooses registrations and orders.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from query_api import source
+from query_api.errors import InvalidRequest
+from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
+from query_api.params import EventSelector, FieldName, Params, Query
+from query_api.periods import DAY_MS, rfc3339
+from query_api.report import Answer, Ask, Report, Row, UserSelect
+from query_api.share_sql import ENTRY, EVER_MS
+from query_api.sql import load_sql
+
+MAX_ROWS = 10_000
+PromoterId = Annotated[str, Meta(max_length=1_024)]
+
+
+class BindingRule(Params, kw_only=True):
+    """Which touch binds, and for how many days; ``days`` absent: for ever."""
+
+    rule: Literal["first", "last"] = "first"
+    days: Annotated[int, Meta(ge=1, le=3_660)] | None = None
+
+
+class PromotersQuery(Query, kw_only=True):
+    """
+    Registrations, orders and commission base per promoter.
+
+    ``trail``: the orders of this promoter (of all: ``"*"``), each with the touch that it is due to; at most ``trail_limit``.
+    """
+
+    by: Literal["field", "sharer"] = "field"
+    touch: EventSelector = msgspec.field(default_factory=EventSelector)
+    promoter_field: FieldName = "properties.promoter_id"
+    binding: BindingRule = msgspec.field(default_factory=BindingRule)
+    registration: EventSelector = msgspec.field(
+        default_factory=lambda: EventSelector(event="register")
+    )
+    order: EventSelector = msgspec.field(default_factory=lambda: EventSelector(event="order_pay"))
+    amount: FieldName = "properties.amount"
+    commission_base: FieldName | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 100
+    trail: PromoterId | None = None
+    trail_limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = 100
+
+
+class PromotersCell(Params, kw_only=True):
+    """The users behind a number: ``promoter`` of the row (absent: the row without one), and the column."""
+
+    promoter: PromoterId = ""
+    metric: Literal["bound_users", "registered_users", "buyers"] = "buyers"
+
+
+_KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
+
+
+def _number(name: str, path: str, bindings: Bindings) -> str:
+    read = field_sql(name, path, bindings)
+    if read.number is None:
+        raise InvalidRequest(path, "this field is never a number")
+    return f"if({read.has_number}, {read.number}, 0)"
+
+
+def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
+    until = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
+    ever = {"from_ms": 0, "to_ms": EVER_MS}
+    if query.by == "sharer":
+        shares = "event = 'share' AND properties_text['share_id'] != ''"
+        return load_sql(
+            "promoters.touches_sharer",
+            order=source.order(),
+            entries=ask.source(bindings, f"{ENTRY} AND share_id != '' AND {until}", **ever),
+            shares=ask.source(bindings, shares, **ever),
+        )
+    read = field_sql(query.promoter_field, "$.promoter_field", bindings)
+    if read.text is None or query.promoter_field.startswith("user."):
+        raise InvalidRequest("$.promoter_field", "a text of the event")
+    touch = selector_sql(query.touch, "$.touch", bindings)
+    return load_sql(
+        "promoters.touches_field",
+        order=source.order(),
+        promoter=read.text,
+        source=ask.source(bindings, f"{touch} AND {read.has_text} AND {until}", **ever),
+    )
+
+
+def _facts(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
+    """Return the SELECT that rows, trails and lists of users come from."""
+    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
+    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
+    days = query.binding.days
+    bindings.named("window_ms", EVER_MS if days is None else days * DAY_MS, "Int64")
+    registration = selector_sql(query.registration, "$.registration", bindings)
+    order = selector_sql(query.order, "$.order", bindings)
+    amount = _number(query.amount, "$.amount", bindings)
+    base = amount
+    if query.commission_base is not None:
+        base = _number(query.commission_base, "$.commission_base", bindings)
+    where = (
+        f"({filter_sql(query.filter, '$.filter', bindings)}) AND (({registration}) OR ({order}))"
+    )
+    in_range = (
+        "occurred_at >= fromUnixTimestamp64Milli({range_from_ms:Int64}, 'UTC') "
+        "AND occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
+    )
+    acts = load_sql(
+        "promoters.acts",
+        event_order=source.order(),
+        registration=registration,
+        order=order,
+        amount=amount,
+        base=base,
+        source=ask.source(bindings, f"({where}) AND {in_range}", from_ms=0, to_ms=EVER_MS),
+    )
+    return load_sql(
+        "promoters.facts",
+        acts=acts,
+        bound=load_sql(
+            "promoters.bound",
+            touches=_touches(ask, query, bindings),
+            kept=load_sql(f"promoters.kept_{query.binding.rule}"),
+        ),
+    )
+
+
+async def answer(ask: Ask, query: PromotersQuery) -> Answer:
+    """Answer the promoters report."""
+    if query.breakdown:
+        raise InvalidRequest("$.breakdown", "this report has none: its rows are promoters")
+    bindings = ask.bindings()
+    facts = _facts(ask, query, bindings)
+    rows = await ask.fetch("promoters.counts", bindings, facts=facts)
+    names = [name for name in rows[0] if name != "promoter"] if rows else []
+    named = [row for row in rows if row["promoter"]]
+    result: Row = {
+        "promoters": [_shown(row, names) for row in named[: query.limit]],
+        "direct": next((_shown(row, names) for row in rows if not row["promoter"]), None),
+        "promoters_total": len(named),
+    }
+    truncated = len(named) > query.limit
+    if query.trail is not None:
+        bindings = ask.bindings()
+        facts = _facts(ask, query, bindings)
+        bindings.named("trail", query.trail, "String")
+        bindings.named("trail_limit", query.trail_limit + 1, "UInt32")
+        found = await ask.fetch("promoters.trail", bindings, facts=facts)
+        truncated |= len(found) > query.trail_limit
+        result["trail"] = [_order(ask, row) for row in found[: query.trail_limit]]
+    return Answer(result=result, semantics=_semantics(query), truncated=truncated)
+
+
+def _shown(row: Row, names: list[str]) -> Row:
+    return {"promoter": row["promoter"] or None, **{name: row[name] for name in names}}
+
+
+def _order(ask: Ask, row: Row) -> Row:
+    touch = None
+    if row["promoter"]:
+        touch = {
+            "event_id": row["touch_id"],
+            "app_id": row["touch_app_id"],
+            "at": rfc3339(row["touched_ms"], ask.zone),
+        }
+    return {
+        "promoter": row["promoter"] or None,
+        "user": str(row["user"]),
+        "event_id": row["event_id"],
+        "app_id": row["app_id"],
+        "at": rfc3339(row["at_ms"], ask.zone),
+        "amount": row["amount"],
+        "base": row["base"],
+        "touch": touch,
+    }
+
+
+def _semantics(query: PromotersQuery) -> Row:
+    return {
+        "by": query.by,
+        "touch": msgspec.to_builtins(query.touch)
+        if query.by == "field"
+        else "app_launch or app_show with a card's share_id",
+        "promoter": query.promoter_field
+        if query.by == "field"
+        else "the `user` whose share event made the card first",
+        "own": "a touch with one's own id or card binds nobody",
+        "binding": msgspec.to_builtins(query.binding),
+        "rule": {
+            "first": "the first touch binds; touches while it holds change nothing",
+            "last": "every touch binds anew",
+        }[query.binding.rule],
+        "holds": "for ever"
+        if query.binding.days is None
+        else f"{query.binding.days} × 24 hours from the touch, included",
+        "registration": msgspec.to_builtins(query.registration),
+        "order": msgspec.to_builtins(query.order),
+        "amount": query.amount,
+        "commission_base": query.commission_base or query.amount,
+        "bound_users": "users with a binding that began in the time range",
+        "due": "to the binding that holds at the event; `direct` has what is due to none",
+    }
+
+
+async def users(ask: Ask, query: PromotersQuery, cell: PromotersCell) -> UserSelect:
+    """Select the users of a cell."""
+    bindings = ask.bindings()
+    facts = _facts(ask, query, bindings)
+    bindings.named("cell_kind", _KINDS[cell.metric], "UInt8")
+    bindings.named("cell_promoter", cell.promoter, "String")
+    sql = load_sql("promoters.users", facts=facts)
+    return UserSelect("promoters.users", sql, bindings)
+
+
+def table(result: Row) -> list[Row]:
+    """Flatten: the trail where it was asked for, else one row for each promoter and the direct one."""
+    if "trail" in result:
+        rows: list[Row] = result["trail"]
+        return rows
+    return [*result["promoters"], *([result["direct"]] if result["direct"] else [])]
+
+
+REPORT: Any = Report(
+    name="promoters",
+    summary="Registrations, orders and commission base per promoter, with a trail (分销员)",
+    params=PromotersQuery,
+    answer=answer,
+    table=table,
+    cell=PromotersCell,
+    users=users,
+)

@@ -1,0 +1,48 @@
+-- promoters.touches_sharer: entries through a card, with its sharer.  Caller: query_api/promoters.py _touches()
+-- Params: range_to_ms Int64; fragments order (source.order), entries, shares (sources)
+-- Rows:   user UInt64, event_order String, at_ms Int64, promoter, event_id, app_id String
+-- Source: a card is that of the first share event of its share_id in its app; one's own card binds nobody.
+SELECT
+    entered.user AS user,
+    entered.event_order AS event_order,
+    entered.at_ms AS at_ms,
+    toString(cards.sharer) AS promoter,
+    entered.event_id AS event_id,
+    entered.app_id AS app_id
+FROM
+(
+    SELECT
+        user,
+        {{order}} AS event_order,
+        toUnixTimestamp64Milli(occurred_at) AS at_ms,
+        event_id,
+        toString(app_id) AS app_id,
+        share_id
+    FROM
+    (
+        {{entries}}
+    )
+) AS entered
+INNER JOIN
+(
+    SELECT
+        app_id,
+        share_id,
+        argMin(user, event_order) AS sharer
+    FROM
+    (
+        SELECT
+            user,
+            {{order}} AS event_order,
+            toString(app_id) AS app_id,
+            properties_text['share_id'] AS share_id
+        FROM
+        (
+            {{shares}}
+        )
+    )
+    GROUP BY
+        app_id,
+        share_id
+) AS cards ON entered.app_id = cards.app_id AND entered.share_id = cards.share_id
+WHERE cards.sharer != entered.user
