@@ -1,5 +1,7 @@
 // Two languages in one place: texts stand as "中文|English" where they are used, so neither can be forgotten.
 
+import { EXCEPTIONS, PINYINS, UNIHANS } from "./vendor/tiny-pinyin.dict.js";
+
 const KEPT = "scenetrail.language";
 
 export let language = localStorage.getItem(KEPT) === "en" ? "en" : "zh";
@@ -74,22 +76,23 @@ export function valueTitle(field, value, plain) {
   return field === "event" ? eventTitle(value) || value : value;
 }
 
-// First letter of the pinyin of a Chinese character, by where it stands among these in pinyin order.
-const FIRSTS = "阿八嚓哒妸发旮哈讥咔垃痳拏噢妑七呥仨他屲夕丫帀";
-const LETTERS = "abcdefghjklmnopqrstwxyz";
-const pinyin = new Intl.Collator("zh-Hans-CN");
+const collator = new Intl.Collator("zh-Hans-CN");
 
-function initial(character) {
+/** The pinyin of a Chinese character by where it stands in pinyin order; other characters as they are. */
+function syllable(character) {
   if (!/\p{Script=Han}/u.test(character)) return character;
-  let letter = "";
-  for (let i = 0; i < FIRSTS.length; i += 1) {
-    if (pinyin.compare(character, FIRSTS[i]) < 0) break;
-    letter = LETTERS[i];
+  if (Object.hasOwn(EXCEPTIONS, character)) return EXCEPTIONS[character];
+  let [low, high] = [0, UNIHANS.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (collator.compare(character, UNIHANS[middle]) < 0) high = middle - 1;
+    else low = middle;
   }
-  return letter;
+  return PINYINS[low] || character;
 }
 
-/** Initials of the pinyin, for searching: "支付订单" is "zfdd". */
-export function initials(text) {
-  return Array.from(text, initial).join("").toLowerCase();
+/** What a Chinese text is searched by: its pinyin and the initials of it: "支付订单" is "zhifudingdan zfdd". */
+export function pinyin(text) {
+  const syllables = Array.from(text, syllable);
+  return `${syllables.join("")} ${syllables.map((one) => one.slice(0, 1)).join("")}`.toLowerCase();
 }

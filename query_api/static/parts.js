@@ -109,8 +109,8 @@ export function delta(now, before, show, { good = true, title = t("前期|before
 // --- What other products mean ---------------------------------------------------
 
 export const PRESETS = [
-  ["sensors", "神策|Sensors (神策)"],
-  ["ark", "易观方舟|Ark (方舟)"],
+  ["sensors", "神策|SensorsData"],
+  ["ark", "易观方舟|Analysys Ark"],
   ["growingio", "GrowingIO|GrowingIO"],
   ["mixpanel", "Mixpanel|Mixpanel"],
   ["amplitude", "Amplitude|Amplitude"],

@@ -1,9 +1,9 @@
-// Choosing from what was seen: events, properties, values, apps, days. Search is by name, Chinese title or pinyin initials.
+// Choosing from what was seen: events, properties, values, apps, days. Search is by name, Chinese title, pinyin or its initials.
 
 import { schema, valuesOf } from "./api.js";
 import { h, icon, put, uid } from "./dom.js";
 import { number, plain } from "./format.js";
-import { eventTitle, initials, platformTitle, t } from "./i18n.js";
+import { eventTitle, pinyin, platformTitle, t } from "./i18n.js";
 import { DEFAULT_RANGE, RANGES, addDays, days, today } from "./state.js";
 import { button, check, field, popover } from "./widgets.js";
 
@@ -28,7 +28,7 @@ export function combobox(label, face, items, onChoose, { free = false, class: na
         "aria-expanded": "true",
         "aria-controls": listId,
         "aria-label": t("搜索：{what}|Search: {what}", { what: label }),
-        placeholder: t("搜索名称、中文或拼音首字母|Search by name"),
+        placeholder: t("搜索名称、中文或拼音|Search by name"),
         autocomplete: "off",
         spellcheck: "false",
       });
@@ -97,7 +97,7 @@ export function combobox(label, face, items, onChoose, { free = false, class: na
       });
       Promise.resolve(items()).then(
         (loaded) => {
-          known = loaded.map((item) => ({ ...item, search: `${item.value} ${item.title} ${initials(item.title)} ${item.hint ?? ""}`.toLowerCase() }));
+          known = loaded.map((item) => ({ ...item, search: `${item.value} ${item.title} ${pinyin(item.title)} ${item.hint ?? ""}`.toLowerCase() }));
           show();
           if (isChosenEarly && shown.length && input.checkVisibility()) choose(shown[0]);
         },

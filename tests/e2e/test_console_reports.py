@@ -60,7 +60,7 @@ def test_a_segment_is_built_sized_kept_and_its_day_is_stored(page: Page, demo: D
     page.get_by_text("新建分群", exact=True).first.click()
     expect(page.locator(".panel")).to_contain_text("先写一个条件")
     page.get_by_role("button", name=re.compile("^条件 1 的事件")).click()
-    choose_by_typing(page, "order_pay")
+    choose_by_typing(page, "zhifudingdan")  # pinyin of 支付订单
     page.get_by_label("条件 1 的算法").select_option("times")
     expect(page.get_by_label("条件 1 的最小值")).to_have_value("2")
     size = page.locator("[data-figure=size]")

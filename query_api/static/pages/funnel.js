@@ -312,9 +312,9 @@ function nextOf(step, body, users) {
     t("流失后：|then: "),
     step.dropped_next.map((one, i) => {
       const name = one.event === null ? t("没有其他事件|nothing") : eventTitle(one.event) || one.event;
-      return [i ? "、" : "", `${name} `, usersLink(number(one.users), () => users("funnel", body, { step: step.step, dropped: true, next_event: one.event }, `${title} → ${name}`)), ` ${rate(one.share)}`];
+      return [i ? t("、|, ") : "", `${name} `, usersLink(number(one.users), () => users("funnel", body, { step: step.step, dropped: true, next_event: one.event }, `${title} → ${name}`)), ` ${rate(one.share)}`];
     }),
-    step.dropped_next_other ? `、${t("其他|other")} ${number(step.dropped_next_other)}` : null,
+    step.dropped_next_other ? `${t("、|, ")}${t("其他|other")} ${number(step.dropped_next_other)}` : null,
   );
 }
 

@@ -97,7 +97,7 @@ function fresh({ state, set, users }) {
   ];
 }
 
-const sample = (ids) => (ids.length ? h("p", { class: "muted" }, t("例如：|For example: "), ids.map((user, i) => [i ? "、" : "", h("a", { href: addressOf("people", { user }) }, user)])) : null);
+const sample = (ids) => (ids.length ? h("p", { class: "muted" }, t("例如：|For example: "), ids.map((user, i) => [i ? t("、|, ") : "", h("a", { href: addressOf("people", { user }) }, user)])) : null);
 
 function save(rule, apps, set) {
   const name = textInput(t("名称|Name"), "", () => {}, { maxlength: 200, required: true, autofocus: true });

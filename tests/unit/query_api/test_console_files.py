@@ -64,9 +64,10 @@ def test_every_text_is_in_both_languages() -> None:
     assert texts > 200
 
 
-def test_the_library_is_the_published_file() -> None:
+@pytest.mark.parametrize("name", ["echarts.esm.min.js", "tiny-pinyin.dict.js"])
+def test_the_libraries_are_the_published_files(name: str) -> None:
     readme = (static_files.FOLDER / "vendor" / "README.md").read_text()
-    body = FILES["vendor/echarts.esm.min.js"].body
+    body = FILES[f"vendor/{name}"].body
 
     assert hashlib.sha256(body).hexdigest() in readme
 
