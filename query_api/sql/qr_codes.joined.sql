@@ -1,7 +1,7 @@
 -- qr_codes.joined: events with the printed code they came by.  Caller: query_api/qr_codes.py joined()
 -- Params: project String; app_ids Array(String); fragments events (a source), decoded (qr_codes.decoded)
 -- Rows:   those of events, and qr_code, qr_status, store, city, placement String
--- Source: a code belongs to an app; the newest version of each counts.
+-- Source: a code belongs to an app; the newest version of each counts. Only entry events are looked at: sessions read the others too.
 SELECT
     e.*,
     multiIf(
@@ -22,7 +22,8 @@ FROM
     (
         SELECT
             *,
-            splitByChar('&', if(startsWith(page_query, '?'), substring(page_query, 2), page_query)) AS qr_parts,
+            if(event IN ('app_launch', 'app_show'), page_query, '') AS qr_query,
+            splitByChar('&', if(startsWith(qr_query, '?'), substring(qr_query, 2), qr_query)) AS qr_parts,
             arrayFirst(part -> startsWith(part, 'scene=') AND length(part) > 6, qr_parts) AS qr_scene,
             arrayFirst(part -> startsWith(part, 'q=') AND length(part) > 2, qr_parts) AS qr_link,
             if(qr_scene != '', substring(qr_scene, 7), substring(qr_link, 3)) AS qr_raw

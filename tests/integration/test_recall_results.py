@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from many_logs import HOUR_MS, NOW_MS, RANDOM, ZONES, Log, choice, events, many, store
@@ -9,6 +10,7 @@ from query_support import APP, PROJECT, bind, event, id_key, insert, ms
 from reference.recall import recall
 from test_scenes_random import ProjectAsker
 
+from query_api.periods import rfc3339
 from query_api.proportions import newcombe
 
 DAY_MS = 24 * HOUR_MS
@@ -134,6 +136,54 @@ def test_windows_that_have_not_ended_and_other_choices(asker):
     other = {"field": "page", "op": "eq", "values": ["p"]}
     assert asker("recall", {**RANGE, "filter": other})["rows"][0]["treated"]["active"] == 0
     assert asker("recall", {**RANGE, "campaigns": ["another"]})["rows"] == []
+
+
+@pytest.mark.usefixtures("sent")
+def test_a_segment_holds_in_recall_exchange_and_health(asker, database):
+    rule = {"relation": "or", "rules": [{"did": {"event": name}} for name in ("page_view", "go")]}
+    stored = [
+        PROJECT,
+        "seg_1",
+        "seen",
+        msgspec.json.encode(rule).decode(),
+        [APP],
+        "Asia/Shanghai",
+        1,
+    ]
+    columns = ["project", "segment_id", "name", "rule", "app_ids", "timezone", "version"]
+    database.insert("segments", [stored], column_names=columns)
+    insert(
+        database,
+        [
+            event("u7", "go", SENT + HOUR_MS, properties={"to": "wx_p"}),
+            event("u0", "app_show", SENT + HOUR_MS, referrer_app_id="wx_p"),
+            event("u7", "app_show", SENT + HOUR_MS + 1, referrer_app_id="wx_p"),
+        ],
+    )
+    asked = {**RANGE, "segment": "seg_1"}
+
+    [row] = asker("recall", asked)["rows"]
+    assert (row["treated"]["sent"], row["hold_out"]["sent"], row["hold_out"]["active"]) == (1, 1, 1)
+    cell = {"campaign": "回访", "arm": "hold_out"}
+    assert asker.users("recall", asked, cell) == {id_key("user_id", "u7")}
+    out = {"out": {"event": "go"}, "out_field": "properties.to"}
+    assert asker("exchange", {**RANGE, **out})["total"]["users_in"] == 2
+    total = asker("exchange", {**asked, **out})["total"]
+    assert (total["users_in"], total["users_out"], total["users_both"]) == (1, 1, 1)
+    [point] = asker("health", asked)["points"]
+    visits = next(one for one in point["indicators"] if one["path"] == "users/visits")
+    total = asker("sessions", {**asked, "interval": None})["series"][0]["total"]
+    assert (visits["value"], total["users"]) == (total["sessions_per_user"], 2)
+
+
+@pytest.mark.usefixtures("sent")
+def test_what_was_not_known_yet_is_not_there(asker):
+    then = {**RANGE, "as_of": rfc3339(SENT + 30 * 60_000)}
+    [row] = asker("recall", then)["rows"]
+    # The first payment came in, the visits of the next hour did not; no window has ended.
+    names = ("sent", "opened", "active", "converted", "window_ended")
+    assert tuple(row["treated"][name] for name in names) == (4, 1, 1, 1, 0)
+    assert row["hold_out"]["active"] == 0
 
 
 def test_wrong_questions(asker):
