@@ -22,8 +22,16 @@ class FunnelBucket(Struct, kw_only=True):
     users: int
 
 
+class NextEvent(Struct, kw_only=True):
+    """What users who dropped did next within the window; ``event`` None: nothing."""
+
+    event: str | None
+    users: int
+    share: float
+
+
 class FunnelStep(Struct, kw_only=True):
-    """Who reached a step, and how long it took from the step before."""
+    """Who reached a step, and how long it took from the step before; ``dropped_next`` where it is asked for."""
 
     step: int
     event: str
@@ -34,6 +42,30 @@ class FunnelStep(Struct, kw_only=True):
     median_ms_from_previous: float | None
     average_ms_from_previous: float | None
     histogram: list[FunnelBucket] = []
+    optional: bool = False
+    dropped_next: list[NextEvent] = []
+    dropped_next_other: int = 0
+
+
+class Difference(Struct, kw_only=True):
+    """An axis of the meaning with its value in the answer (``here``) and under a preset (``there``)."""
+
+    axis: str
+    here: Any
+    there: Any
+
+
+class UnderPreset(Struct, kw_only=True):
+    """An answer under the semantics of another product: ``steps`` of a funnel, ``total`` of a retention."""
+
+    preset: str
+    axes: dict[str, Any]
+    differs: list[Difference]
+    left_out: list[str]
+    not_expressed: list[str]
+    source: str
+    steps: list[FunnelStep] = []
+    total: dict[str, Any] | None = None
 
 
 class FunnelGroup(Struct, kw_only=True):
@@ -53,11 +85,13 @@ class FunnelPoint(Struct, kw_only=True):
 
 
 class FunnelResult(Struct, kw_only=True):
-    """``points`` with ``interval``, ``groups`` with a breakdown."""
+    """``points`` with ``interval``, ``groups`` with a breakdown; ``compare``: the same of another range, and ``time_range``."""
 
     steps: list[FunnelStep]
     points: list[FunnelPoint] = []
     groups: list[FunnelGroup] = []
+    compare: dict[str, Any] | None = None
+    compare_semantics: list[UnderPreset] = []
 
 
 class Cohort(Struct, kw_only=True):
@@ -70,15 +104,30 @@ class Cohort(Struct, kw_only=True):
     mature: list[bool]
     breakdown: dict[str, Value] | None = None
     other: bool = False
+    first_returned: list[int] = []
+    lost: int | None = None
+    lost_periods: int = 0
+    measured: list[float] | None = None
+    measured_per_user: list[float | None] | None = None
 
 
 class RetentionTotal(Struct, kw_only=True):
-    """Mature cells only: ``returned[n]`` of ``sizes[n]`` users."""
+    """Mature cells only: ``returned[n]`` of ``sizes[n]`` users, ``returned_by[n]`` of ``first_return_sizes[n]``."""
 
     size: int
     sizes: list[int]
     returned: list[int]
     rates: list[float | None]
+    first_returned: list[int] = []
+    returned_by: list[int] = []
+    first_return_sizes: list[int] = []
+    first_return_rates: list[float | None] = []
+    returned_by_rates: list[float | None] = []
+    lost: int = 0
+    lost_size: int = 0
+    lost_rate: float | None = None
+    measured: list[float] | None = None
+    measured_per_user: list[float | None] | None = None
 
 
 class RetentionResult(Struct, kw_only=True):
@@ -86,6 +135,8 @@ class RetentionResult(Struct, kw_only=True):
 
     cohorts: list[Cohort]
     total: RetentionTotal
+    compare: dict[str, Any] | None = None
+    compare_semantics: list[UnderPreset] = []
 
 
 class Series(Struct, kw_only=True):
