@@ -33,9 +33,11 @@ out. Distinct openers are exact, down to depth share_sql.MAX_DEPTH.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from query_api import breakdowns, per_user, share_forest, share_sql, source
@@ -171,6 +173,9 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
             {**per_user.described(key, query), **_metrics(tables["breakdown"][key])}
             for key in per_user.ordered(sizes)
         ]
+    if forest.deepest <= share_sql.MAX_DEPTH:
+        shape = await asyncio.to_thread(share_forest.shape_of, forest.parents(), forest.depth)
+        result["forest"] = msgspec.to_builtins(shape)
     result["sharers"], sharers = await _sharers(ask, query, asked, forest)
     result["sharers_total"] = sharers
     result["reshare_delay"], active_users = await _delays(ask, asked, forest)
@@ -313,7 +318,14 @@ async def _cascade(ask: Ask, query: ShareQuery, asked: Asked, forest: Forest) ->
         }
         for row in rows
     ]
-    return {"root": query.root, "total_cards": rows[0]["cards"], "cards": cards}
+    answered: Row = {"root": query.root, "total_cards": rows[0]["cards"], "cards": cards}
+    if forest.deepest <= share_sql.MAX_DEPTH:
+        [found] = await ask.fetch("share.root", bindings)
+        roots = np.searchsorted(forest.card, np.array(found["cards"], dtype=np.uint64))
+        roots = roots[np.isin(np.array(found["cards"], dtype=np.uint64), forest.card)]
+        shape = await asyncio.to_thread(forest.below, roots)
+        answered["shape"] = msgspec.to_builtins(shape)
+    return answered
 
 
 def _semantics(query: ShareQuery) -> Row:
@@ -346,6 +358,9 @@ def _semantics(query: ShareQuery) -> Row:
         "sharers_order": "by descendant_openers, direct_openers, shares, most first",
         "reshare_delay": "from the sharer's last opening of the parent card before the share; over cards of the "
         "range with a known parent",
+        "forest": "all cards of these apps, whatever filter and range: trees, largest (cards), depth, breadth (cards of the "
+        "widest depth of one tree), structural_virality (mean number of steps between two cards of one tree; mean over the "
+        "trees of at least two); the same of a root's cascade in `cascade.shape`",
         "groups": "by the first group_id of the opening session's entries with the card; shares have none",
     }
 

@@ -46,6 +46,32 @@ class Forest(Struct, frozen=True):
         """Depth of the forest; 0 without cards."""
         return int(self.depth.max()) if len(self.depth) else 0
 
+    def parents(self) -> Indexes:
+        """Return for each card the index of the one above it; len(card) at a root."""
+        return np.where(self.up == 0, len(self.card), np.searchsorted(self.card, self.up)).astype(
+            np.int64
+        )
+
+    def below(self, root: Indexes) -> Shape:
+        """Measure what lies below some cards, these included, each of which becomes a root."""
+        up, none = self.parents(), len(self.card)
+        up[root] = none
+        inside = np.zeros(none + 1, dtype=bool)
+        inside[root] = True
+        frontier = np.append(inside[:none], False)
+        while True:
+            reached = frontier[up] & ~inside[:none]
+            if not reached.any():
+                break
+            inside[:none] |= reached
+            frontier = np.append(reached, False)
+        kept = np.flatnonzero(inside[:none])
+        place = np.full(none + 1, len(kept), dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        above = place[up[kept]]
+        _, steps, _ = walk(above)
+        return shape_of(above, (steps + 1).astype(np.uint32))
+
     def bind(self, bindings: Bindings) -> None:
         """Send the forest with a query, as table ``given``."""
         columns = {"card": self.card, "up": self.up, "sharer": self.sharer, "depth": self.depth}
@@ -92,6 +118,59 @@ def cycles_of(up: Indexes) -> tuple[Indexes, Indexes]:
     at, _, least = walk(up)
     on_cycle = np.unique(at[at != len(up)])
     return on_cycle, least[on_cycle]
+
+
+class Shape(Struct, frozen=True):
+    """
+    The form of a tree of cards, or of all trees of a forest.
+
+    ``depth``: of the deepest card, the root has 1. ``breadth``: cards of the widest depth of one tree. ``structural_virality``:
+    mean number of steps between two cards of one tree (Goel, Anderson, Hofman, Watts 2016): 1 for a pair, near 2 where one
+    card has all the others below it, about a third of the length in a chain; of a forest the mean over trees of at least two
+    cards, None without one.
+    """
+
+    trees: int
+    cards: int
+    largest: int
+    depth: int
+    breadth: int
+    structural_virality: float | None
+
+
+def shape_of(up: Indexes, depth: NDArray[np.uint32]) -> Shape:
+    """
+    Measure trees: ``up`` as ``parents_of`` has it, without cycles.
+
+    Complexity: one pass for each depth.
+    """
+    cards = len(up)
+    if not cards:
+        return Shape(0, 0, 0, 0, 0, None)
+    size = np.ones(cards, dtype=np.int64)
+    root = np.arange(cards)
+    order = np.argsort(depth, kind="stable")
+    levels = np.split(order, np.searchsorted(depth[order], np.arange(2, int(depth.max()) + 1)))
+    for level in levels[1:]:
+        root[level] = root[up[level]]
+    for level in reversed(levels[1:]):
+        np.add.at(size, up[level], size[level])
+    whole = size[root].astype(np.float64)
+    steps = np.where(up == cards, 0.0, size * (whole - size))
+    is_root = up == cards
+    sums = np.bincount(root, weights=steps, minlength=cards)[is_root]
+    sizes = size[is_root].astype(np.float64)
+    pairs = sizes * (sizes - 1) / 2
+    of_trees = sums[pairs > 0] / pairs[pairs > 0]
+    _, widths = np.unique(np.stack([root, depth.astype(np.int64)]), axis=1, return_counts=True)
+    return Shape(
+        trees=int(is_root.sum()),
+        cards=cards,
+        largest=int(sizes.max()),
+        depth=int(depth.max()),
+        breadth=int(widths.max()),
+        structural_virality=float(of_trees.mean()) if len(of_trees) else None,
+    )
 
 
 async def load(ask: Ask, cards_sql: str, bindings: Bindings) -> Forest:

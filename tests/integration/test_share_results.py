@@ -216,6 +216,15 @@ def test_random_forests_agree_with_the_definition(database, asker):
             found["unknown_ids"],
         )
         assert counts["cards_known"] == len(found["cards"])
+        assert result["forest"] == reference.shape(list(found["cards"].values()))
+        if app_id == logs[0][0]:  # a second question: once is enough
+            _, root = next(iter(found["cards"]))
+            below = [
+                c for c in found["cards"].values() if found["cards"][app_id, root] in c.above()
+            ]
+            cascade = asker("share", {**body, "root": root, "by": [], "sharer_limit": 0})["cascade"]
+            expected = reference.shape(below, found["cards"][app_id, root])
+            assert cascade["shape"] == expected
         sharers = {int(row["user"]): row for row in result["sharers"]}
         expected = reference.sharers(found)
         assert sharers.keys() == expected.keys()

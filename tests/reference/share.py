@@ -4,6 +4,7 @@ The share forest as its definition says: cards in dictionaries, every question a
 Sessions have a session_id here, or are cut at 30 minutes of silence by walking over a user's events.
 """
 
+import pytest
 from reference.people import Identity, Row, by_person, order
 
 GAP_MS = 30 * 60 * 1000
@@ -210,4 +211,40 @@ def sharers(found: dict) -> dict[int, dict]:
             },
         }
         for user in users
+    }
+
+
+def shape(cards: list[Card], root: Card | None = None) -> dict:
+    """Trees of cards, every distance walked; ``root``: where the cards are cut off above it."""
+
+    def way(card: Card) -> list[Card]:
+        above = card.above()
+        return above[: above.index(root) + 1] if root else above
+
+    trees: dict[int, list[list[Card]]] = {}
+    for card in cards:
+        trees.setdefault(id(way(card)[-1]), []).append(way(card))
+    means = []
+    for ways in trees.values():
+        steps = [
+            len(one) + len(other) - 2 * sum(card in other for card in one)
+            for i, one in enumerate(ways)
+            for other in ways[:i]
+        ]
+        if steps:
+            means.append(sum(steps) / len(steps))
+    return {
+        "trees": len(trees),
+        "cards": len(cards),
+        "largest": max((len(ways) for ways in trees.values()), default=0),
+        "depth": max((len(way(card)) for card in cards), default=0),
+        "breadth": max(
+            (
+                sum(len(w) == depth for w in ways)
+                for ways in trees.values()
+                for depth in range(1, 99)
+            ),
+            default=0,
+        ),
+        "structural_virality": pytest.approx(sum(means) / len(means)) if means else None,
     }
