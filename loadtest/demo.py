@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 from loadtest import shop
 from loadtest.clickhouse import ClickHouse, load_sql
@@ -36,7 +37,7 @@ from loadtest.life import DAYS, ZONE, Life
 from loadtest.phones import Phones, Tally
 from loadtest.product import Ports, Ready, make_app, private_write, running
 from loadtest.query import QueryApi
-from loadtest.report import funnel_table, retention_table
+from loadtest.report import funnel_table, retention_table, row_table
 
 STATE_FILE = "demo.json"
 LOG_FILE = "scenetrail.log"
@@ -45,6 +46,7 @@ FUNNEL_STEPS = ("app_show", "product_view", "add_to_cart", "order_submit", "orde
 _VISIBLE_LIMIT_S = 120.0
 _POLL_S = 0.2
 _COHORTS_SHOWN = 14
+_FLOWS_SHOWN = 8
 _APP_NAMES = {"wechat": "山野小集 微信", "alipay": "山野小集 支付宝", "douyin": "山野小集 抖音"}
 
 
@@ -234,6 +236,46 @@ def _show(ready: Ready, state: State, console: Console) -> None:
             last=_COHORTS_SHOWN,
         )
     )
+    console.print()
+    for table in _people_tables(api, common):
+        console.print(table)
+
+
+def _people_tables(api: QueryApi, common: dict[str, Any]) -> Iterator[Table]:
+    """One person on all platforms, the flow between layers, the cards that were shared by depth."""
+    everywhere = {
+        "relation": "and",
+        "rules": [
+            {"did": {"filter": {"field": "platform", "op": "eq", "values": [platform]}}}
+            for platform in _APP_NAMES
+        ],
+    }
+    found = api.report("users", common | {"rule": everywhere, "limit": 1})["result"]
+    for person in found["users"]:
+        yield row_table(
+            f"跨平台的同一个人 One person on {len(_APP_NAMES)} platforms, of {found['total']:,}",
+            [
+                {"id": one["kind"], "app": one["app_id"], "value": one["id"]}
+                for one in person["ids"]
+            ],
+        )
+    layers = api.report("layers", common | {"tree": "group.v1"})["result"]
+    yield row_table(
+        "用户分层流转 Layers, first day → last day",
+        [
+            {
+                "从 from": step["from"] or "尚未出现 not seen yet",
+                "到 to": step["to"],
+                "users": step["users"],
+            }
+            for step in sorted(layers["flow"], key=lambda step: -step["users"])[:_FLOWS_SHOWN]
+        ],
+    )
+    share = api.report("share", common | {"by": [], "sharer_limit": 0})["result"]
+    columns = ("depth", "shares", "opens", "openers", "new_users")
+    rows = [{name: row[name] for name in columns} for row in share["depths"]]
+    if rows:
+        yield row_table("分享裂变 Shared cards by depth", rows)
 
 
 def funnel_request() -> dict[str, Any]:

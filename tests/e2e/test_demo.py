@@ -146,6 +146,9 @@ def test_first_run_loads_and_shows_everything(played):
     assert "购物漏斗 Shopping funnel" in printed
     assert "5 支付订单 Pay" in printed
     assert "新用户留存 Retention" in printed
+    assert "One person on 3 platforms" in printed
+    assert "用户分层流转 Layers" in printed
+    assert "分享裂变 Shared cards by depth" in printed
     assert "curl -s http://127.0.0.1:" in printed
     for write_key in state_of(folder)["write_keys"].values():
         assert write_key in printed
