@@ -30,7 +30,7 @@ from sdk_spec.ids import KINDS
 from sdk_spec.persons import Assignment, Binding, resolve
 
 MAX_CHANGED_IDS = 500_000
-"""Ids of later bindings that are resolved again for one question: about 20 s of work."""
+"""Ids of later bindings that are resolved again for one question; 450,000 took 4 s of Python, 39 s in all beside other work."""
 TABLES = ("changed_since", "changed_history")
 """Sent along with the query, by the names that ``source.map_*_as_of`` read."""
 

@@ -183,6 +183,18 @@ def collector_openapi() -> Json:
                     "responses": {"200": accepted, **_error_responses(COLLECTOR_ERRORS)},
                 }
             },
+            "/v1/privacy/erase": _privacy(
+                "erasePerson",
+                "Remove everything of a person for good (PIPL, GDPR).",
+                "application/json",
+                "The receipt: ids, rows by table, rows found afterwards (0).",
+            ),
+            "/v1/privacy/export": _privacy(
+                "exportPerson",
+                "Hand out everything that is stored of a person.",
+                "application/x-ndjson",
+                "One object a line with its `table`; the receipt last.",
+            ),
             "/healthz": {
                 "get": {
                     "operationId": "isAlive",
@@ -223,6 +235,11 @@ def collector_openapi() -> Json:
                     "name": "X-Write-Key",
                     "description": "Belongs to one app: it says who sends.",
                 },
+                "admin_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "From `scenetrail keys create admin-token`; of one project.",
+                },
                 "write_key_id": {
                     "type": "apiKey",
                     "in": "header",
@@ -240,6 +257,43 @@ def collector_openapi() -> Json:
                 [EventBatch, BatchResponse, ErrorResponse], "#/components/schemas/{name}"
             ),
         },
+    }
+
+
+def _privacy(operation_id: str, summary: str, content_type: str, what: str) -> Json:
+    """One of the two operations on a person."""
+    asked = {
+        "type": "object",
+        "required": ["id"],
+        "additionalProperties": False,
+        "properties": {
+            "id": {
+                "type": "string",
+                "description": "Any id of the person: `kind:value`, or `kind@app_id:value` for one app.",
+            }
+        },
+    }
+    codes = (
+        "invalid_request",
+        "unauthorized",
+        "not_found",
+        "body_too_large",
+        "storage_unavailable",
+    )
+    return {
+        "post": {
+            "operationId": operation_id,
+            "summary": summary,
+            "security": [{"admin_token": []}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+            "responses": {
+                "200": {
+                    "description": what,
+                    "content": {content_type: {"schema": {"type": "object"}}},
+                },
+                **_error_responses(codes),
+            },
+        }
     }
 
 

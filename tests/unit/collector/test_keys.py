@@ -232,3 +232,30 @@ def test_wrong_rules_of_an_app_are_refused(wrong: dict[str, object]) -> None:
 
     with pytest.raises(keys.KeysError):
         keys.set_app(file, "wx1", **wrong)  # type: ignore[arg-type]
+
+
+def test_admin_token_is_neither_a_read_token_nor_a_key(tmp_path: Path, file: AccessFile) -> None:
+    file, issued = keys.add_admin_token(file, "brand", NOW_MS)
+    opened = saved(tmp_path / "access.json", file)
+
+    token = opened.admin_token(issued.secret)
+    assert token is not None
+    assert token.project == "brand"
+    assert opened.token(issued.secret) is None
+    assert opened.app_of_key(issued.secret) is None
+    file, successor = keys.rotate(file, issued.id, NOW_MS)
+    opened = saved(tmp_path / "other.json", file)
+    assert opened.admin_token(issued.secret) is None
+    assert opened.admin_token(successor.secret) is not None
+    with pytest.raises(KeysError, match="no app belongs"):
+        keys.add_admin_token(file, "stranger", NOW_MS)
+
+
+def test_what_is_kept_of_an_apps_users_can_be_set(file: AccessFile) -> None:
+    file = keys.set_app(file, "wx1", deny=("phone", "name:home_*"), retention_days=30)
+    [app] = keys.set_app(file, "wx1", hash_openids=True).apps
+
+    assert (app.deny, app.retention_days, app.hash_openids) == (("phone", "name:home_*"), 30, True)
+    for wrong in ({"deny": ("phones",)}, {"retention_days": -1}):
+        with pytest.raises(KeysError):
+            keys.set_app(file, "wx1", **wrong)
