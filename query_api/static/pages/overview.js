@@ -4,7 +4,7 @@ import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
 import { amount, duration, number, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
-import { delta } from "../parts.js";
+import { delta, figures } from "../parts.js";
 import { common, filterSection, panel, partialFrom } from "../report.js";
 import { addressOf, shared } from "../state.js";
 import { table, usersLink } from "../widgets.js";
@@ -45,13 +45,15 @@ export default function overview({ state, set, has, users }) {
       { class: "grid-2" },
       has("lifecycle") ? growth(state, users) : null,
       has("scenes") ? scenes(state, users) : null,
+      has("sessions") ? stay(state, users) : null,
+      ranking(state, users, { title: t("平台|Platforms"), field: "platform", event: "app_show", more: addressOf("events", { ...shared(state), measures: [{ event: "app_show", aggregate: "users" }], breakdown: ["platform"] }) }),
       ranking(state, users, {
         title: t("热门页面|Top pages"),
+        wide: true,
         field: "page",
         event: "page_view",
         more: addressOf("events", { ...shared(state), measures: [{ event: "page_view", aggregate: "count" }], breakdown: ["page"] }),
       }),
-      ranking(state, users, { title: t("平台|Platforms"), field: "platform", event: "app_show", more: addressOf("events", { ...shared(state), measures: [{ event: "app_show", aggregate: "users" }], breakdown: ["platform"] }) }),
     ),
   );
 }
@@ -98,7 +100,7 @@ function keyFigures(answer, chosen, body, set, users) {
 }
 
 function growth(state, users) {
-  const body = { ...common(state), interval: "day", active: { event: "app_show" } };
+  const body = { ...common(state), interval: "day", active: { event: "app_show" }, compare: "previous_period" };
   return panel({
     title: t("新老用户|New and returning users"),
     report: "lifecycle",
@@ -112,13 +114,42 @@ function growth(state, users) {
         ["returning", t("连续活跃|Returning")],
         ["resurrected", t("回流|Resurrected")],
       ];
-      return chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, series: kinds.map(([key, name]) => ({ name, values: points.map((p) => p[key]) })) }), {
+      const sum = (list) => list.reduce((all, p) => all + p.new, 0);
+      const shown = sum(points);
+      return [
+        figures([["new", t("新用户|New users"), [number(shown), delta(shown, sum(answer.result.compare.points), number)]]]),
+        chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, series: kinds.map(([key, name]) => ({ name, values: points.map((p) => p[key]) })) }), {
         height: 270,
         onClick: (p) => {
           const [stateName, name] = kinds[p.seriesIndex];
           users("lifecycle", body, { time: labels[p.dataIndex], state: stateName }, `${name} ${labels[p.dataIndex]}`);
         },
-      });
+      }),
+      ];
+    },
+  });
+}
+
+function stay(state, users) {
+  const body = { ...common(state), interval: "day", page_limit: 0, compare: "previous_period" };
+  return panel({
+    title: t("停留与深度|Stay and depth"),
+    report: "sessions",
+    body,
+    actions: [h("a", { class: "more-link", href: addressOf("sessions", shared(state)) }, t("详情|Details"))],
+    isEmpty: (answer) => !answer.result.series.length || answer.result.series[0].total.sessions === 0,
+    render: (answer) => {
+      const [line] = answer.result.series;
+      const before = answer.result.compare.series[0]?.total ?? {};
+      const labels = line.points.map((p) => p.time);
+      const one = (name, title, show, good = true) => [name, title, [show(line.total[name]), delta(line.total[name], before[name], show, { good })]];
+      return [
+        figures([one("median_duration_ms", t("停留中位数|Median stay"), duration), one("mean_depth", t("平均深度|Pages a session"), (v) => number(v, 2)), one("bounce_rate", t("跳出率|Bounce"), rate, false)]),
+        chart(t("停留中位数的趋势|Trend of the median stay"), () => timeOption({ labels, area: true, format: duration, partial: partialFrom(labels, answer), series: [{ name: t("停留中位数|Median stay"), values: line.points.map((p) => p.median_duration_ms) }] }), {
+          height: 200,
+          onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`),
+        }),
+      ];
     },
   });
 }
@@ -170,7 +201,7 @@ export function withBar(text, share) {
   return h("span", { class: "bar-cell" }, h("span", { class: "bar-fill", style: { width: `${Math.max(0, Math.min(1, share)) * 100}%` } }), h("span", { class: "bar-text" }, text));
 }
 
-function ranking(state, users, { title, field, event, more }) {
+function ranking(state, users, { title, field, event, more, wide = false }) {
   const body = {
     ...common(state),
     measures: [
@@ -186,6 +217,7 @@ function ranking(state, users, { title, field, event, more }) {
     report: "events",
     body,
     name: `top-${field}`,
+    wide,
     actions: [h("a", { class: "more-link", href: more }, t("详情|Details"))],
     isEmpty: (answer) => answer.result.series.length === 0,
     render: (answer) => {

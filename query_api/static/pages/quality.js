@@ -40,7 +40,48 @@ export default function quality({ state, set, session, main }) {
     ),
     place,
     deadLetters({ state, set, nameOf, days }),
+    newNames(days, state.apps ?? []),
   );
+}
+
+// --- Names and types that nobody may have planned ---------------------------------------
+
+function newNames(days, apps) {
+  const query = new URLSearchParams(apps.map((id) => ["app_id", id]));
+  return asked({
+    title: t("新出现的名称与不一致的类型|New names and types that differ"),
+    name: "new-names",
+    load: () => get(`/v1/events/schema?${query}`),
+    render: ({ result, semantics }) => {
+      const since = Date.now() - days * 86_400_000;
+      // Properties are known of the last days only: what is as old as that is not new.
+      const known = Date.parse(semantics.properties_since) + 86_400_000;
+      const rows = result.events.flatMap((e) => [
+        ...(Date.parse(e.first_seen) >= since ? [{ what: "event", event: e.event, name: "", first: e.first_seen, events: e.events, types: [] }] : []),
+        ...e.properties.flatMap((p) => {
+          const first = p.types.map((type) => type.first_seen).sort()[0];
+          const types = p.types.map((type) => `${type.type} ${number(type.events)}`);
+          const isNew = Date.parse(e.first_seen) < since && Date.parse(first) >= Math.max(since, known);
+          return isNew || types.length > 1 ? [{ what: types.length > 1 ? "types" : "property", event: e.event, name: p.property, first, events: p.types.reduce((sum, type) => sum + type.events, 0), types }] : [];
+        }),
+      ]);
+      const titles = { event: t("新事件|new event"), property: t("新属性|new property"), types: t("类型不一致|types differ") };
+      if (!rows.length) return notice("empty", t("没有新名称，类型也一致|No new names, and types agree"));
+      return table(
+        t("新出现的名称与不一致的类型|New names and types that differ"),
+        [
+          { name: "what", title: t("情况|What"), cell: (r) => h("span", { class: `badge ${r.what === "types" ? "warn" : ""}` }, titles[r.what]), value: (r) => r.what },
+          { name: "event", title: t("事件|Event"), cell: (r) => h("span", { class: "clip", title: r.event }, r.event), value: (r) => r.event },
+          { name: "name", title: t("属性|Property"), cell: (r) => h("span", { class: "clip", title: r.name }, r.name), value: (r) => r.name },
+          { name: "types", title: t("类型与次数|Types and events"), cell: (r) => r.types.join(", ") },
+          { name: "events", title: t("事件数|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
+          { name: "first", title: t("首次出现|First seen"), cell: (r) => instant(r.first, zone(), false), value: (r) => r.first },
+        ],
+        rows,
+        { limit: 50, sorted: { name: "first", down: true } },
+      );
+    },
+  });
 }
 
 // --- Sending refused events again ----------------------------------------------------

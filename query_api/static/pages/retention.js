@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { amount, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, differences, eventField, figures, labelled, presetChecks, presetField, presetTitle, rowName, selector as selected } from "../parts.js";
+import { breakdownField, brokenDown, compareField, delta, differences, eventField, figures, labelled, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
 import { addDays, today } from "../state.js";
@@ -26,7 +26,7 @@ export default function retention({ state, set, users }) {
       incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => [headline(answer.result), curve(answer, body), body.breakdown ? byGroup(answer, body) : cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
+      render: (answer) => [headline(answer.result), curve(answer, body), body.breakdown ? byGroup(answer, body) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
     }),
   );
 }
@@ -263,7 +263,10 @@ const SHOWN = {
 };
 
 function cohorts(answer, body, state, set, users) {
-  const { cohorts: rows, total } = answer.result;
+  const { total } = answer.result;
+  const by = body.breakdown;
+  const rows = by ? answer.result.cohorts.filter((row) => row.size > 0) : answer.result.cohorts;
+  const name = (row) => [row.cohort, rowName(row, by)].filter(Boolean).join(" · ");
   const kinds = Object.keys(SHOWN).filter((kind) => (kind !== "measured" || body.measure) && (kind !== "first" || !body.brackets));
   const kind = kinds.includes(state.cells) ? state.cells : "rate";
   const first = eventFace(body.initial.event);
@@ -309,10 +312,10 @@ function cohorts(answer, body, state, set, users) {
             h(
               "tr",
               {},
-              h("th", { scope: "row" }, row.cohort),
-              h("td", { class: "number" }, usersLink(number(row.size), () => users("retention", body, { cohort: row.cohort }, `${row.cohort} ${first}`))),
-              row.rates.map((_, n) => cell(row, n, body, users, shown)),
-              h("td", { class: "number" }, row.lost === null || row.size === 0 ? "–" : usersLink(number(row.lost), () => users("retention", body, { cohort: row.cohort, lost: true }, `${row.cohort} ${t("至今未回访|lost")}`))),
+              h("th", { scope: "row" }, name(row)),
+              h("td", { class: "number" }, usersLink(number(row.size), () => users("retention", body, { cohort: row.cohort, ...rowCell(row, by) }, `${name(row)} ${first}`))),
+              row.rates.map((_, n) => cell(row, n, body, users, { ...shown, name: name(row) })),
+              h("td", { class: "number" }, row.lost === null || row.size === 0 ? "–" : usersLink(number(row.lost), () => users("retention", body, { cohort: row.cohort, lost: true, ...rowCell(row, by) }, `${name(row)} ${t("至今未回访|lost")}`))),
             ),
           ),
         ),
@@ -334,13 +337,13 @@ function startOf(cohort, n, unit) {
   return `${Math.floor(months / 12)}-${String((months % 12) + 1).padStart(2, "0")}-01`;
 }
 
-function cell(row, n, body, users, { kind, valueOf, titleOf, show, most }) {
-  const where = { dataset: { cell: `${row.cohort}/${n}` } };
+function cell(row, n, body, users, { kind, valueOf, titleOf, show, most, name }) {
+  const where = { dataset: { cell: `${name}/${n}` } };
   const begins = body.brackets?.[n][0] ?? n;
   if (row.size === 0 || (begins > 0 && startOf(row.cohort, begins, body.unit) > today())) return h("td", { class: "cell future", ...where }, "–");
   const value = valueOf(row, n);
   const strength = kind === "rate" && begins === 0 ? 0.12 : Math.min(1, (value ?? 0) / most);
-  const label = `${row.cohort} ${column(n, body)}: ${show(value)}, ${titleOf(row, n)}${row.mature[n] ? "" : `, ${t("未成熟|not mature")}`}`;
+  const label = `${name} ${column(n, body)}: ${show(value)}, ${titleOf(row, n)}${row.mature[n] ? "" : `, ${t("未成熟|not mature")}`}`;
   return h(
     "td",
     { class: "cell", ...where },
@@ -352,7 +355,7 @@ function cell(row, n, body, users, { kind, valueOf, titleOf, show, most }) {
         style: { "--rate": strength.toFixed(3) },
         title: titleOf(row, n),
         "aria-label": label,
-        onClick: () => users("retention", body, kind === "first" ? { cohort: row.cohort, first_return: n } : { cohort: row.cohort, period: n }, label),
+        onClick: () => users("retention", body, { cohort: row.cohort, ...(kind === "first" ? { first_return: n } : { period: n }), ...rowCell(row, body.breakdown) }, label),
       },
       show(value),
     ),
