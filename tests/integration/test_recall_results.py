@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from many_logs import HOUR_MS, NOW_MS, RANDOM, ZONES, Log, choice, events, many, store
 from query_support import APP, PROJECT, bind, event, id_key, insert, ms
 from reference.recall import recall
@@ -218,6 +218,7 @@ def drawn_messages(random):
     ]
 
 
+@settings(RANDOM, max_examples=2)
 @given(
     cases=many(
         events(["app_show", "view", "order_pay"], [*TIMES, 27 * HOUR_MS, 49 * HOUR_MS]),
@@ -227,7 +228,6 @@ def drawn_messages(random):
         choice([0, 1, 26]),
     )
 )
-@RANDOM
 def test_recall_equals_its_definition(database, asker, cases):
     logs = [Log(case[0], ZONES[case[3]]) for case in cases]
     store(database, logs)
