@@ -56,4 +56,31 @@ test('a component that was wrapped renders and updates; its tap becomes an event
   assert.deepEqual(phone.collector.find('tap')['properties'], { handler: 'buy', element: 'buy-now', kind: 'tap' });
 });
 
+test("a real component with behaviors: a behavior's own onShow runs, what none of them has is heard", () => {
+  const simulate = loadSimulate();
+  const phone = new Phone();
+  const run = phone.boot();
+  run.init();
+  run.registerApp();
+  run.context['Behavior'] = Behavior;
+  const calls: string[] = [];
+  const theirs = Behavior({ methods: { onShow: () => calls.push('theirs') } });
+  const registered: Json = { behaviors: [theirs], methods: { buy: () => calls.push('buy') } };
+  run.context['Component'](registered);
+  run.launch();
+
+  const { instance } = simulate['render'](simulate['load']({ ...registered, template: '<view/>' }));
+  // What a host does with a page made by `Component`.
+  Object.defineProperty(instance, 'route', { value: 'pages/home/index' });
+  instance.onLoad({ id: '42' });
+  instance.onShow();
+  instance.buy();
+  run.sdk.track('buy');
+  phone.settle();
+
+  assert.deepEqual(calls, ['theirs', 'buy']);
+  assert.equal(phone.collector.find('buy')['page'], 'pages/home/index', 'our onLoad was heard');
+});
+
+declare const Behavior: (options: Json) => unknown;
 declare const document: { createElement(name: string): object };
