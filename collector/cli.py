@@ -463,6 +463,12 @@ def set_app(
         int | None,
         typer.Option(min=0, help="Days that events are kept; 0: for ever. 数据保留天数。"),
     ] = None,
+    signed_cards: Annotated[
+        str | None,
+        typer.Option(
+            help="off, optional or required: share_ids signed by the brand's server. 分享卡片签名。"
+        ),
+    ] = None,
     data_dir: DataDir = DEFAULT_DATA_DIR,
     access_file: AccessFile = "",
 ) -> None:
@@ -481,11 +487,24 @@ def set_app(
                 deny=None if deny is None else tuple(rule for rule in deny if rule != "none"),
                 hash_openids=hash_openids,
                 retention_days=retention_days,
+                signed_cards=signed_cards,
             ),
         )
     except keys.KeysError as error:
         _refuse(str(error))
     typer.echo(f"changed {app_id} / 已修改")
+
+
+@keys_app.command("card-key")
+def card_key(
+    app_id: Annotated[str, typer.Argument(help="The app whose cards are signed. 应用编号。")],
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+) -> None:
+    """Print the key with which the brand's own server signs share_ids (输出分享卡片签名密钥)."""
+    from sdk_spec import cards, id_hashing  # noqa: PLC0415
+
+    key = id_hashing.key_of(data_dir, make=True)
+    typer.echo(cards.card_key(key or b"", app_id).decode())
 
 
 LetterApp = Annotated[str, typer.Option(help="Only of this app. 仅此应用。")]
@@ -884,6 +903,7 @@ def _own_rules(app: access.App) -> dict[str, object]:
         "deny": " ".join(app.deny),
         "hash_openids": app.hash_openids,
         "retention_days": app.retention_days,
+        "signed_cards": app.signed_cards if app.signed_cards != "off" else "",
     }
     return {name: value for name, value in rules.items() if value}
 

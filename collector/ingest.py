@@ -56,10 +56,10 @@ async def ingest_batch(
     Errors: BodyError; SpoolFullError and SpoolBrokenError (nothing was kept: the client sends again).
     """
     started_s = time.perf_counter()
-    if app.deny or app.hash_openids:
+    if app.deny or app.hash_openids or app.signed_cards != "off":
         # Before anything else, so that what is denied reaches neither the spool nor a log.
-        hash_key = ingest.hash_key() if app.hash_openids else None
-        body = scrubber(app.app_id, app.deny, hash_key)(body)
+        needs_key = app.hash_openids or app.signed_cards != "off"
+        body = scrubber(app, ingest.hash_key() if needs_key else None)(body)
     batch = decode_batch(body)
     if batch.envelope.app_id != app.app_id:
         raise BodyError("forbidden", "$.app_id", "the write key belongs to another app")

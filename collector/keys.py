@@ -78,6 +78,7 @@ def set_app(
     deny: tuple[str, ...] | None = None,
     hash_openids: bool | None = None,
     retention_days: int | None = None,
+    signed_cards: str | None = None,
 ) -> AccessFile:
     """
     Change what an app must and may do; None leaves a value as it is, 0 takes a limit away.
@@ -92,6 +93,7 @@ def set_app(
         "deny": deny,
         "hash_openids": hash_openids,
         "retention_days": retention_days,
+        "signed_cards": signed_cards,
     }
     wrong = [rule for rule in deny or () if wrong_rule(rule)]
     if wrong:

@@ -93,6 +93,10 @@ properties_denied_total = Counter(
     "Properties and values taken out before the disk, by rule of the app's deny-list.",
     ["rule"],
 )
+cards_forged_total = Counter(
+    "scenetrail_cards_forged_total",
+    "Events with a share_id whose signature is wrong, or missing where the app requires one.",
+)
 events_erased_total = Counter(
     "scenetrail_events_erased_total",
     "Events not stored, since their person was erased after they happened.",

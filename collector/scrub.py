@@ -21,11 +21,15 @@ import msgspec
 
 from collector import metrics
 from collector.decode import mark_lone_surrogates
+from sdk_spec import cards
+from sdk_spec.access import App
 from sdk_spec.id_hashing import hashed
 from sdk_spec.ids import PLACEHOLDERS
 
 FLAG = "$denied"
 """List property of an event: names of the properties that were left out."""
+FORGED = "$forged_share_id"
+"""Text property of an event: the share_id whose signature was wrong or missing."""
 MASK = "***"
 _IDS = frozenset(
     (
@@ -88,8 +92,18 @@ def wrong_rule(rule: str) -> bool:
 class Scrubber:
     """The rules of one app, compiled. ``hash_key``: None leaves openids as they are."""
 
-    def __init__(self, app_id: str, deny: tuple[str, ...], hash_key: bytes | None) -> None:
+    def __init__(
+        self,
+        app_id: str,
+        deny: tuple[str, ...],
+        hash_key: bytes | None,
+        card_key: bytes | None = None,
+        *,
+        cards_required: bool = False,
+    ) -> None:
         self._app_id = app_id
+        self._card_key = card_key
+        self._cards_required = cards_required
         self._hash_key = hash_key
         self._names: dict[str, re.Pattern[str]] = {}
         self._values: dict[str, tuple[re.Pattern[str], Callable[[str], bool]]] = {}
@@ -172,6 +186,8 @@ class Scrubber:
         if not isinstance(event, dict):
             return False
         changed = self._of_batch(event, found)
+        if self._card_key is not None:
+            changed |= self._check_card(event, self._card_key)
         properties = event.get("properties")
         if not isinstance(properties, dict) or not self._names:
             return changed
@@ -186,6 +202,29 @@ class Scrubber:
             # A name may be the value itself: {"13800138000": true}.
             properties[FLAG] = [self._clean(name, Counter()) for name in denied[:100]]
         return changed or bool(denied)
+
+    def _check_card(self, event: dict[str, Any], key: bytes) -> bool:
+        """Move a forged share_id out of the way, of an opening or of a share, to where it is counted."""
+        properties = event.get("properties")
+        places = [event]
+        if event.get("event") == "share" and isinstance(properties, dict):
+            places.append(properties)
+        forged = None
+        for place in places:
+            share_id = place.get("share_id")
+            if (
+                isinstance(share_id, str)
+                and share_id
+                and cards.is_forged(key, share_id, required=self._cards_required)
+            ):
+                forged = place.pop("share_id")
+        if forged is None:
+            return False
+        metrics.cards_forged_total.inc()
+        if not isinstance(properties, dict):
+            properties = event["properties"] = {}
+        properties[FORGED] = forged
+        return True
 
     def _hash(self, part: dict[str, Any]) -> bool:
         openid = part.get("openid")
@@ -253,6 +292,12 @@ def _glob(pattern: str) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def scrubber(app_id: str, deny: tuple[str, ...], hash_key: bytes | None) -> Scrubber:
-    """Return the compiled rules of an app."""
-    return Scrubber(app_id, tuple(rule for rule in deny if not wrong_rule(rule)), hash_key)
+def scrubber(app: App, key: bytes | None) -> Scrubber:
+    """Return the compiled rules of an app; ``key``: that of the data folder, where the app needs one."""
+    return Scrubber(
+        app.app_id,
+        tuple(rule for rule in app.deny if not wrong_rule(rule)),
+        key if app.hash_openids else None,
+        cards.card_key(key, app.app_id) if key and app.signed_cards != "off" else None,
+        cards_required=app.signed_cards == "required",
+    )

@@ -136,6 +136,9 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
     for row in await ask.fetch_sql("share.counts", sql, bindings):
         tables[row["dimension"]][tuple(row["value"])] = row
     total = tables["total"].get((), {})
+    bindings = ask.bindings()
+    forged_source = ask.source(bindings, "properties_text['$forged_share_id'] != ''")
+    [forged] = await ask.fetch("share.forged", bindings, source=forged_source)
     depths = {int(value[0]): row for value, row in tables["depth"].items() if value[0] != "0"}
     deepest = max(depths, default=0)
     result: Row = {
@@ -151,6 +154,8 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
             "own_opens": total.get("own_opens", 0),
             "unknown_opens": total.get("unknown_opens", 0),
             "unknown_share_ids": total.get("unknown_share_ids", 0),
+            "forged_events": forged["events"],
+            "forged_share_ids": forged["share_ids"],
         },
     }
     truncated = False
@@ -352,6 +357,7 @@ def _semantics(query: ShareQuery) -> Row:
         "new_users": "openers whose first app_launch or app_show ever, in these apps, is the opening entry",
         "conversions": "events of `conversion` in the time range whose user opened the card they carry at or before them; "
         "without a known card: whose session opened a card at or before them, the last one",
+        "forged": "events of the range whose share_id had a wrong signature, or none where one is required; they open nothing",
         "unknown_opens": "sessions with a share_id that no card of the app has: forged, or its share event was lost",
         "direct_openers": "distinct users who opened a card of the sharer",
         "descendant_openers": "distinct users who opened a card of the sharer or any card below one, the sharer left out",

@@ -27,7 +27,8 @@ class App(Struct, frozen=True):
     ``signatures``: whether requests may or must be signed. ``max_events_per_s`` of one collector worker and
     ``max_body_bytes`` (as sent and decompressed) bound what is taken from it; 0: as the collector's own limits.
     ``deny``: rules for properties that never reach a disk (collector/scrub.py). ``hash_openids``: only keyed hashes of them are
-    kept. ``retention_days``: events older than that are removed; 0: kept.
+    kept. ``retention_days``: events older than that are removed; 0: kept. ``signed_cards``: whether share_ids may or must be
+    signed (cards.py).
     """
 
     app_id: str
@@ -40,6 +41,7 @@ class App(Struct, frozen=True):
     deny: tuple[str, ...] = ()
     hash_openids: bool = False
     retention_days: int = 0
+    signed_cards: Signatures = "off"
 
 
 class WriteKey(Struct, frozen=True):

@@ -65,6 +65,7 @@ TREE = [
 def test_by_hand(database, asker):
     insert(database, TREE)
     insert(database, TREE[:6])  # sent twice
+    insert(database, [event("e", "tap", BASE, properties={"$forged_share_id": "A.bad"})])
     answer = asker.whole("share", RANGE | {"root": "A"})
     result = answer["result"]
 
@@ -82,6 +83,8 @@ def test_by_hand(database, asker):
         "own_opens": 1,
         "unknown_opens": 1,
         "unknown_share_ids": 1,
+        "forged_events": 1,
+        "forged_share_ids": 1,
     }
     a, b = (str(id_key("user_id", user)) for user in "ab")
     assert [

@@ -5,8 +5,9 @@ import json
 import pytest
 
 from collector.decode import decode_batch
-from collector.scrub import FLAG, Scrubber, wrong_rule
-from sdk_spec import id_hashing
+from collector.scrub import FLAG, FORGED, Scrubber, scrubber, wrong_rule
+from sdk_spec import cards, id_hashing
+from sdk_spec.access import App
 
 T = 1_790_000_000_000
 ALL = ("phone", "id_card", "bank_card", "email", "name:home_*")
@@ -15,7 +16,7 @@ CARD = "6222021234567894"
 
 
 def body(properties, *, encode=json.dumps, **fields):
-    event = {"event_id": "e1", "event": "x", "occurred_at": T, "properties": properties, **fields}
+    event = {"event_id": "e1", "event": "x", "occurred_at": T, "properties": properties} | fields
     batch = {"app_id": "wx1", "platform": "wechat", "openid": "o1", "events": [event]}
     return encode(batch, ensure_ascii=False).encode()
 
@@ -148,3 +149,24 @@ def test_rules_are_known_names_or_patterns():
         True,
         True,
     ]
+
+
+def test_a_forged_card_is_moved_out_of_the_way(tmp_path):
+    app = App("wx1", "p", signed_cards="optional")
+    key = id_hashing.key_of(tmp_path, make=True)
+    real = cards.signed(cards.card_key(key, "wx1"), "card-1")
+    other = cards.signed(cards.card_key(key, "wx2"), "card-1")
+
+    def opened(share_id, app=app, **fields):
+        raw = body({"a": 1}, share_id=share_id, **fields)
+        return json.loads(scrubber(app, key)(raw))["events"][0]
+
+    assert opened(real)["share_id"] == real
+    assert opened("plain")["share_id"] == "plain"
+    forged = opened(other)
+    assert "share_id" not in forged
+    assert forged["properties"] == {"a": 1, FORGED: other}
+    required = App("wx1", "p", signed_cards="required")
+    assert opened("plain", required)["properties"][FORGED] == "plain"
+    made = json.loads(scrubber(required, key)(body({"share_id": "plain"}, event="share")))
+    assert made["events"][0]["properties"] == {FORGED: "plain"}
