@@ -13,6 +13,7 @@ import pytest
 import test_attribution_results
 import test_distribution_results
 import test_events_retention_random
+import test_exchange_results
 import test_funnel_random
 import test_interval_results
 import test_layers_results
@@ -20,6 +21,7 @@ import test_lifecycle_results
 import test_ltv_results
 import test_paths_results
 import test_profile_results
+import test_recall_results
 import test_scenes_random
 import test_segments
 import test_sessions_results
@@ -104,6 +106,7 @@ test_distribution = with_examples(
     test_distribution_results.test_random_logs_agree_with_the_definition, 1
 )
 test_events = with_examples(test_events_retention_random.test_events_equal_their_definition, 4)
+test_exchange = with_examples(test_exchange_results.test_exchange_equals_its_definition, 1)
 test_funnel = pytest.mark.parametrize("kind", list(test_funnel_random.KINDS)[::3])(
     with_examples(test_funnel_random.test_funnel_of_a_random_log_is_the_funnel_by_definition, 1)
 )
@@ -117,6 +120,7 @@ test_paths = with_examples(test_paths_results.test_random_logs_agree_with_the_de
 test_profile = with_examples(
     test_profile_results.test_random_changes_leave_what_the_slow_definition_says, 1
 )
+test_recall = with_examples(test_recall_results.test_recall_equals_its_definition, 1)
 test_retention = with_examples(test_events_retention_random.test_retention_equals_its_definition, 4)
 test_scenes = with_examples(test_scenes_random.test_every_row_equals_its_definition, 1)
 test_sessions = with_examples(test_sessions_results.test_random_logs_agree_with_the_definition, 1)
