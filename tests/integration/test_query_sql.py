@@ -86,6 +86,8 @@ OWNERS = {
 }
 """Modules whose files must all be seen here; those of other reports are explained in their own tests."""
 EXPLAINED_WITH_SEGMENTS = {
+    # Tables that only a cluster has: the tests of several shards.
+    "clickhouse.shards",
     "source.in_segment",
     "source.restricted",
     # With tables of their own: test_as_of.
