@@ -90,7 +90,7 @@ class RunningCollector(Struct):
         answer = send(self.port, "POST", "/v1/events", {"X-Write-Key": OTHER_KEY}, body)
         assert answer.status == 422
         request_id = json.loads(answer.body)["request_id"]
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         query = "SELECT count() AS n FROM dead_letters WHERE request_id = {request_id:String}"
         while not self.select(query, request_id=request_id)[0]["n"]:
             assert time.monotonic() < deadline, self.log_path.read_text()[-4_000:]
@@ -140,7 +140,7 @@ def send(
 
 def wait_until_ready(port: int, process: subprocess.Popen[bytes], log_path: Path) -> None:
     """Return when the collector can store; fail with its log when it cannot."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         assert process.poll() is None, log_path.read_text()[-4_000:]
         try:

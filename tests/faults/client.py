@@ -153,7 +153,7 @@ class Load:
         """True when every batch was answered with its fate."""
         return self._left == 0
 
-    def finish(self, limit_s: float = 90) -> None:
+    def finish(self, limit_s: float = 300) -> None:
         """Wait until every batch is accepted; fail when one never is or was refused."""
         deadline = time.monotonic() + limit_s
         while not self.is_done and not self.faults and time.monotonic() < deadline:

@@ -35,7 +35,7 @@ OTHER_KEY = "wk_other"
 PROJECT = "faults"
 
 
-def until(condition: Callable[[], Any], what: str, limit_s: float = 60) -> Any:
+def until(condition: Callable[[], Any], what: str, limit_s: float = 240) -> Any:
     """Return the condition's first true value; fail after the limit."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -212,7 +212,7 @@ class Collector:
         self.process.wait()
         self.process = None
 
-    def stop(self, limit_s: float = 60) -> int:
+    def stop(self, limit_s: float = 180) -> int:
         """SIGTERM, and the exit code."""
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
@@ -303,7 +303,7 @@ class System:
         finally:
             client.close()
 
-    def wait_stored(self, expected: int, limit_s: float = 90) -> None:
+    def wait_stored(self, expected: int, limit_s: float = 300) -> None:
         """
         Return when queries count ``expected`` events and the spool holds nothing more.
 

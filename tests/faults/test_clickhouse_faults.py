@@ -65,7 +65,7 @@ def test_answers_of_clickhouse_that_are_lost_or_wrong(
     load = Load(collector.port, batches, seed=3, again_ratio=0.33, pause_s=0.02).start()
 
     load.finish()
-    until(lambda: rows() == 3_000, "all events are stored", 60)
+    until(lambda: rows() == 3_000, "all events are stored")
     until(lambda: proxy.treated[manner] >= 5, "the proxy misbehaved")
     proxy.decide = lambda _: "pass"
     assert collector.stop() == 0

@@ -132,7 +132,7 @@ def test_data_folder_that_cannot_be_written_is_named_at_the_start(
 
     process = collector.spawn()
 
-    assert process.wait(30) == 2
+    assert process.wait(120) == 2
     (line,) = collector.log_lines("data_folder_not_usable")
     assert "SCENETRAIL_DATA_DIR" in line
 
@@ -230,7 +230,7 @@ def test_second_collector_on_a_folder_refuses_to_start(make_collector: MakeColle
 
     process = second.spawn()
 
-    assert process.wait(30) == 2
+    assert process.wait(120) == 2
     assert "another collector runs on it" in second.log.read_text()
     assert first.is_ready()
 
