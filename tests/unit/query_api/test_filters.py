@@ -43,7 +43,7 @@ NODES = st.recursive(
     ),
     max_leaves=5,
 )
-ALLOWED = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_{}:()[],.<>=!'-> \n")
+ALLOWED = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_{}:()[],.<>=!'+-> \n")
 
 
 @settings(deadline=None)
