@@ -19,12 +19,26 @@ from tests.e2e.console_browser import (
 )
 
 SCALE = 0.02
+CONSOLE = "test_console"
+"""How the files of these tests begin."""
 expect.set_options(timeout=20_000)
+_started: list[Demo] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the demo after the last test of the console: what follows has the machine for itself."""
+    is_last = nextitem is None or not nextitem.path.name.startswith(CONSOLE)
+    if item.path.name.startswith(CONSOLE) and is_last:
+        for demo in _started:
+            demo.end()
+        _started.clear()
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     demo = Demo(tmp_path_factory.mktemp("console") / "data", SCALE)
+    _started.append(demo)
     try:
         demo.wait_serving()
         told = demo.send(
@@ -41,7 +55,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         until(lambda: "hostile_0<b>" in seen_events(demo), "the hostile events can be queried")
         yield demo
     finally:
-        demo.end()
+        if demo in _started:
+            demo.end()
 
 
 @pytest.fixture(scope="module")

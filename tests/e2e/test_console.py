@@ -389,7 +389,7 @@ def test_quality_counts_what_was_refused(page: Page, demo: Demo) -> None:
     with page.expect_response(lambda r: "/console/quality" in r.url) as waited:
         page.reload()
     answer = waited.value.json()["result"]
-    page.locator("table").nth(2).wait_for()
+    page.get_by_role("region", name="到达情况").first.wait_for()
 
     table = page.get_by_role("region", name="被拒绝的事件").first
     counts = [

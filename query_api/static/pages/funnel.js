@@ -96,12 +96,16 @@ function builder(state, steps, set) {
           h(
             "div",
             { class: "step-main" },
-            h("div", { class: "step-line" }, alternatives(step, i, (value) => setSteps(at(i, value)), state)),
+            h(
+              "div",
+              { class: "step-line" },
+              alternatives(step, i, (value) => setSteps(at(i, value)), state),
+              i > 0 && i < steps.length - 1 && state.order !== "any" ? check(t("可跳过|optional"), Boolean(step.optional), (on) => setSteps(at(i, { ...step, optional: on || undefined }))) : null,
+            ),
           ),
           h(
             "div",
             { class: "step-tools" },
-            i > 0 && i < steps.length - 1 && state.order !== "any" ? check(t("可跳过|optional"), Boolean(step.optional), (on) => setSteps(at(i, { ...step, optional: on || undefined }))) : null,
             i > 0 ? iconButton("down", t("上移步骤 {n}|Move step {n} up", { n: i + 1 }), () => setSteps(moved(steps, i)), { class: "icon-button turned" }) : null,
             steps.length > 2 ? iconButton("close", t("删除步骤 {n}|Remove step {n}", { n: i + 1 }), () => setSteps(steps.filter((_, j) => j !== i))) : null,
           ),
