@@ -1,5 +1,5 @@
 """
-The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``, ``dead-letters``, ``privacy``, ``spool``.
+The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``, ``dead-letters``, ``privacy``, ``spool``, ``export``.
 
 Only reads arguments, calls the module that does the work and shows the outcome. Each command
 imports what it needs when it runs, so that ``--help`` answers at once. Exit codes: 0 done,
@@ -747,6 +747,34 @@ def privacy_hash_openid(
     if key is None:
         _refuse(f"no {id_hashing.FILE} in {data_dir}: no app hashes openids here yet / 尚无密钥")
     typer.echo(id_hashing.hashed(key, app_id, openid))
+
+
+@app.command()
+def export(
+    to: Annotated[
+        Path, typer.Argument(help="Parquet file to write; replaced if it is there. 目标文件。")
+    ],
+    app_id: Annotated[str, typer.Option(help="The app whose events to write. 应用。")],
+    since: Annotated[
+        str, typer.Option(help="Happened at or after this moment, e.g. 2026-11-01. 起始时间。")
+    ] = "",
+    until: Annotated[str, typer.Option(help="Happened before this moment. 截止时间。")] = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    clickhouse_url: WriterUrl = "",
+) -> None:
+    """Write the events of an app to a Parquet file: all columns, each event once (导出为 Parquet 文件)."""
+    from collector.export import ExportError, export_events  # noqa: PLC0415
+
+    from_ms, to_ms = _moment(since, 0), _moment(until, 2**42)
+
+    def work(client: Client) -> int:
+        return export_events(client, app_id, from_ms, to_ms, to)
+
+    try:
+        number = _with_clickhouse(data_dir, clickhouse_url, work)
+    except (ExportError, OSError) as error:
+        _fail(str(error))
+    typer.echo(f"{number} events / 条事件: {to}")
 
 
 @spool_app.command("adopt")
