@@ -232,7 +232,7 @@ export function createClient(platform: Platform): Client {
   }
 
   function start(options: Options): void {
-    if (config) return note('second init ignored');
+    if (config) return note('init ignored');
     debug = options.debug === true ? consoleSink : options.debug || undefined;
     const resolved = readConfig(options, platform);
     if (typeof resolved === 'string') return note(`not started: ${resolved} is missing`);
@@ -270,7 +270,7 @@ export function createClient(platform: Platform): Client {
     init: (_at, options: Options) => start(options || {}),
     track(at, event: string, properties?: Properties) {
       const name = asId(event);
-      if (!name) return note('wrong event name', event);
+      if (!name) return note('wrong name', event);
       // The launch comes before the event that reveals it.
       lifecycle.ensureLaunched();
       const startedAt = timers[name];

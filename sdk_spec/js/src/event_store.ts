@@ -121,7 +121,8 @@ export function createEventStore(
         restored.push({ json: JSON.stringify(event), context, isSending: false });
       } else badCount++;
     }
-    drops = { ...record.dropped, ...drops };
+    for (const reason of Object.keys(record.dropped || {}))
+      drops[reason] = (drops[reason] || 0) + record.dropped![reason]!;
     if (badCount) countDrop('storage_corrupt', badCount);
     return restored;
   }

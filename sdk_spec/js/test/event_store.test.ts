@@ -154,6 +154,15 @@ test('drops that were not reported survive a kill', () => {
   assert.deepEqual(next.takeDrops(), { queue_full: 2 });
 });
 
+test('drops of this run are added to those that an earlier run has not reported', () => {
+  const storage = new MemoryStorage();
+  storeWith(7, storage, 5).persist();
+  const next = storeWith(8, storage, 5);
+  next.restore();
+
+  assert.deepEqual(next.takeDrops(), { queue_full: 2 + 3 + 5 });
+});
+
 test('clear forgets memory and storage', () => {
   const storage = new MemoryStorage();
   const store = storeWith(3, storage);
