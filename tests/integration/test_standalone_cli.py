@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from standalone_process import SCENETRAIL, Standalone, until
+from standalone_process import SCENETRAIL, Standalone, request, until
 
 from collector.local_clickhouse import LocalServer
 from collector.migrate import connect
@@ -61,6 +63,39 @@ def test_rotated_key_is_replaced_without_a_restart(running: Standalone) -> None:
 
     until(lambda: running.send("by-rotated", new["secret"])[0] == 200, "the new key works", 20)
     until(lambda: running.send("by-old-2", old["secret"])[0] == 401, "the old key stops", 20)
+
+
+def test_rules_of_an_app_are_set_shown_and_hold_without_a_restart(running: Standalone) -> None:
+    """Of an app of its own: the others of this file send for the first one."""
+    app_id, folder = "wx-ruled", running.ready["data_dir"]
+    issued = made(running, "create", "app", "--app-id", app_id, "--project", "default")
+    event = {"event_id": "e1", "event": "tap", "occurred_at": time.time_ns() // 1_000_000}
+    body = {"app_id": app_id, "platform": "server", "user_id": "u", "events": [event]}
+
+    def answer() -> tuple[int, Any]:
+        url = f"{running.ready['collector_url']}/v1/events"
+        status, told = request(url, body, X_Write_Key=issued["secret"])
+        return status, told.get("error")
+
+    until(lambda: answer()[0] == 200, "its key works")
+    done = scenetrail(
+        "keys",
+        "set",
+        app_id,
+        "--signatures",
+        "required",
+        "--max-body-bytes",
+        "9000",
+        "--data-dir",
+        folder,
+    )
+    assert done.returncode == 0, done.stderr
+    until(lambda: answer() == (401, "signature_required"), "the rule holds")
+    shown = scenetrail("keys", "list", "--data-dir", folder).stdout
+    assert "signatures required  max_body_bytes 9000" in shown
+    wrong = scenetrail("keys", "set", app_id, "--signatures", "always", "--data-dir", folder)
+    assert wrong.returncode == 2
+    assert "off optional required" in wrong.stderr
 
 
 def test_key_of_another_app_is_refused(running: Standalone) -> None:
