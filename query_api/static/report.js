@@ -5,7 +5,7 @@ import { savePng } from "./charts.js";
 import { h, icon, put } from "./dom.js";
 import { complete, countConditions, filterBuilder, forApi } from "./filters.js";
 import { duration, instant, number } from "./format.js";
-import { t } from "./i18n.js";
+import { language, t } from "./i18n.js";
 import { segmentPicker } from "./segments.js";
 import { days, startOfDay, zone } from "./state.js";
 import { button, copy, download, menu, notice, toast } from "./widgets.js";
@@ -169,6 +169,23 @@ export function apiRequest(report, body) {
   return `curl -s ${location.origin}/v1/query/${report} -H "Authorization: Bearer $READ_TOKEN" -H 'Content-Type: application/json' -d '${json}'`;
 }
 
+// What the server warns of, in Chinese; in English its own words stand.
+const WARNINGS = {
+  both_arms: "有人同时在发送组和对照组，按最早一条计入",
+  deep_forest: "分享层级过深，更深的部分没有展开",
+  holidays_unknown: "有的年份节假日安排尚未公布",
+  missing_values: "有的指标没有数值，按模型规定不计分或不参与",
+  partial_period: "首期或末期超出了时间范围，只计入范围内的部分",
+  preset_axes_left_out: "预设的部分口径与当前条件冲突，用默认值代替",
+  several_currencies: "成本有多个币种，不相加",
+  whole_days: "成本按整天计算，比所选时间范围更宽",
+  window_not_ended: "有的活动观察窗口还没结束，比例可能继续上升",
+};
+
+function warningText({ code, message }) {
+  return language === "zh" && WARNINGS[code] ? `${WARNINGS[code]}（${message}）` : message;
+}
+
 function footOf(answer, isOld, isList) {
   const { meta, semantics } = answer;
   return [
@@ -186,7 +203,7 @@ function footOf(answer, isOld, isList) {
       isOld ? h("span", { class: "badge" }, t("上次结果，正在更新|last answer, refreshing")) : null,
       meta.truncated && isList ? h("span", { class: "badge warn" }, t("列表已截断|list cut")) : null,
     ),
-    (meta.warnings ?? []).map((w) => h("p", { class: "warning" }, w.message)),
+    (meta.warnings ?? []).map((w) => h("p", { class: "warning", title: w.message }, warningText(w))),
     h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(semantics)),
   ];
 }
