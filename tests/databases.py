@@ -22,7 +22,9 @@ FROM system.tables
 WHERE database = currentDatabase()
 ORDER BY name
 """
-_TABLES = "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+_TABLES = (
+    "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'"
+)
 _RUNNING = "SELECT count() FROM system.processes WHERE current_database = {name:String} AND query NOT LIKE '%system.processes%'"
 
 State = list[tuple[str, str, int]]
