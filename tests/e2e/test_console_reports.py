@@ -87,8 +87,9 @@ def test_a_segment_is_built_sized_kept_and_its_day_is_stored(page: Page, demo: D
     page.get_by_role("button", name="删除分群").click()
     page.locator("dialog").get_by_role("button", name="删除", exact=True).click()
     expect(page.locator(".toast").last).to_contain_text("已删除")
-    page.get_by_role("button", name="新建分群").wait_for()
-    expect(page.locator("main")).not_to_contain_text(name)
+    expect(page.locator(".segment-name")).to_have_count(0)
+    settle(page)
+    expect(page.get_by_role("region", name="分群列表").first).not_to_contain_text(name)
 
 
 def test_segments_are_compared_and_restrict_other_pages(
