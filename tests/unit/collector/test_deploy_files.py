@@ -157,7 +157,10 @@ def test_units_are_taken_by_systemd(name: str, tmp_path: Path) -> None:
     assert (DEPLOY / example).is_file()
     if shutil.which("systemd-analyze"):
         here = tmp_path / name
-        here.write_text(text.replace("/opt/scenetrail/.venv/bin/python", sys.executable))
+        # systemd asks for a program that exists; this one may lie in a folder with a space.
+        python = tmp_path / "python"
+        python.symlink_to(sys.executable)
+        here.write_text(text.replace("/opt/scenetrail/.venv/bin/python", str(python)))
         done = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True
         )
