@@ -53,8 +53,10 @@ async def answers(url, *identities):
 async def test_every_statement_can_be_explained(database, database_url):
     day = "2026-10-01T10:00:00+08:00"
     rows = [event(f"u{i}", "pay", day, page=f"{i}", properties={"a": 1}) for i in (1, 2)]
-    for hour in ("00", "23"):  # a session_id over most of a day has to be cut
-        rows.append(event("u1", "pay", f"2026-10-01T{hour}:30:00+08:00", session_id="s1"))
+    # A session_id over most of a day has to be cut.
+    rows += [
+        event("u1", "pay", f"2026-10-01T{h}:30:00+08:00", session_id="s1") for h in ("00", "23")
+    ]
     insert(database, rows)
     seen: set[str] = set()
     async for _, answer in answers(database_url, "latest", "strict"):
