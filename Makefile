@@ -50,12 +50,13 @@ sdk: $(VENV)/.installed-test
 # (clones of github.com/nst/JSONTestSuite and github.com/minimaxir/big-list-of-naughty-strings).
 soak: $(VENV)/.installed-test
 	@test -d "$(SCENETRAIL_JSON_TEST_SUITE)" -a -d "$(SCENETRAIL_NAUGHTY_STRINGS)" || { echo "make soak SCENETRAIL_JSON_TEST_SUITE=<clone> SCENETRAIL_NAUGHTY_STRINGS=<clone>"; exit 1; }
-	SCENETRAIL_JSON_TEST_SUITE="$(SCENETRAIL_JSON_TEST_SUITE)" SCENETRAIL_NAUGHTY_STRINGS="$(SCENETRAIL_NAUGHTY_STRINGS)" SCENETRAIL_MUTATIONS_PER_BODY=500 $(BIN)/python -m pytest -s tests/contract
+	SCENETRAIL_JSON_TEST_SUITE="$(SCENETRAIL_JSON_TEST_SUITE)" SCENETRAIL_NAUGHTY_STRINGS="$(SCENETRAIL_NAUGHTY_STRINGS)" SCENETRAIL_MUTATIONS_PER_BODY=500 SCENETRAIL_EXPLORE=1 $(BIN)/python -m pytest -s tests/contract
 	$(MAKE) soak-faults
 	$(MAKE) soak-programs
 
 # Kills at random moments, each round with another seed, for SCENETRAIL_SOAK_MINUTES; ClickHouse away for minutes.
 soak-faults: $(VENV)/.installed-test
+	SCENETRAIL_EXPLORE=1 $(BIN)/python -m pytest tests/unit tests/integration
 	SCENETRAIL_SOAK_MINUTES="$(or $(SCENETRAIL_SOAK_MINUTES),10)" $(BIN)/python -m pytest -s tests/soak --ignore=tests/soak/test_outside_programs.py
 
 # Programs of others: schemathesis, in an environment of its own, and slowhttptest (a package of Debian).

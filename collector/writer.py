@@ -304,15 +304,16 @@ class Writer:
 
     def _resolve(self, keys: set[int]) -> None:
         """Work out the persons of everyone who hangs together with ``keys`` and store them."""
-        component = self._component(keys)
-        while new := crowds(component, self._max_companions):
+        component, stood = self._component(keys)
+        # Companions that are quarantined themselves count too: which of two crowds came first must not matter.
+        while new := crowds(stood, self._max_companions, self._quarantined):
             # Whom such an id had joined is worked out again without it.
             ids = [one.id_key for one in new]
             keys = keys | set(self._sink.companions(ids)) | set(ids)
             self._sink.insert_quarantined(new)
             self._quarantined.update(ids)
             metrics.identity_quarantined_total.labels("crowd").inc(len(new))
-            component = self._component(keys)
+            component, stood = self._component(keys)
         assignments, conflicts = resolve(component)
         alone = keys - {assignment.id_key for assignment in assignments}
         assignments += [Assignment(key, key, ()) for key in sorted(alone)]
@@ -339,22 +340,30 @@ class Writer:
         if known is None or binding.order <= known.order:
             self._known_bindings[pair] = binding
 
-    def _component(self, keys: set[int]) -> list[Binding]:
-        """All followed bindings of all ids that hang together with ``keys``; each pair once, the stronger id first."""
+    def _component(self, keys: set[int]) -> tuple[list[Binding], list[Binding]]:
+        """
+        All bindings of all ids that hang together with ``keys``; each pair once, the stronger id first.
+
+        Those that are followed, and with them those that lead to quarantined ids and are not.
+        """
         pairs: dict[tuple[int, int], Binding] = {}
+        quarantined: dict[tuple[int, int], Binding] = {}
         seen: set[int] = set()
         frontier = keys - self._quarantined
         while frontier:
             seen |= frontier
             following: set[int] = set()
             for found in self._sink.bindings_of(sorted(frontier)):
-                if found.other_key in self._quarantined:
-                    continue
                 binding = found if _is_stronger_first(found) else found.reversed()
-                pairs.setdefault((binding.id_key, binding.other_key), binding)
+                pair = (binding.id_key, binding.other_key)
+                if found.other_key in self._quarantined:
+                    quarantined.setdefault(pair, binding)
+                    continue
+                pairs.setdefault(pair, binding)
                 following.add(found.other_key)
             frontier = following - seen
-        return list(pairs.values())
+        followed = list(pairs.values())
+        return followed, [*followed, *quarantined.values()]
 
     def _count(self, block: Block, stored: int, duplicates: int, seconds: float) -> None:
         metrics.inserts_total.labels("ok").inc()

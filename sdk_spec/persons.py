@@ -9,7 +9,7 @@ with the first, and the later binding is a conflict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec import Struct, structs
 
@@ -95,9 +95,15 @@ class Crowd(Struct, frozen=True):
     crowded_kind: str
 
 
-def crowds(bindings: Iterable[Binding], most: int = MAX_COMPANIONS) -> list[Crowd]:
+def crowds(
+    bindings: Iterable[Binding],
+    most: int = MAX_COMPANIONS,
+    known: Collection[int] = frozenset(),
+) -> list[Crowd]:
     """
     Find the ids that stand with more than ``most`` different ids of a kind (of an app, for openids) of which a person has one.
+
+    Those that are ``known`` as such are left out, but count as companions.
 
     Complexity: linear.
     """
@@ -110,7 +116,7 @@ def crowds(bindings: Iterable[Binding], most: int = MAX_COMPANIONS) -> list[Crow
     found = {
         key: kind
         for (key, kind, _), others in sorted(companions.items())
-        if len(others) > most and kind != "anonymous_id"
+        if len(others) > most and kind != "anonymous_id" and key not in known
     }
     sides: dict[int, Crowd] = {}
     for b in kept if found else ():

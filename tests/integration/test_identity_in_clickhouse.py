@@ -105,6 +105,24 @@ def test_persons_do_not_depend_on_what_arrives_first(
     assert dict(actors) == {f"{project}-{e.event_id}": key(ids_of(e)[0]) for e in seen}
 
 
+@pytest.mark.parametrize("most", [1], ids=["crowds"], indirect=True)
+def test_companions_that_are_crowds_themselves_count(writer: Writer, database: Client) -> None:
+    """u2 is a crowd by two openids before a1 becomes one by two user_ids, of which one is u2."""
+    first = [
+        Seen("ali2", T, 0, "e2", "u2", "", "o1", "a2"),
+        Seen("ali2", T, 0, "e3", "u2", "", "o2", "a1"),
+    ]
+    last = [Seen("ali2", T, 0, "e1", "u1", "", "", "a1")]
+    for project, blocks in (("as it came", [first, last]), ("at once", [first + last])):
+        for block in blocks:
+            writer.store(build_block([record(project, event) for event in block]), [])
+        key = id_key(project, "anonymous_id", "ali2", "a1")
+        rows = database.query(
+            "SELECT person FROM identity_map FINAL WHERE id_key = {key:UInt64}", {"key": key}
+        ).result_rows
+        assert rows == [(key,)], project
+
+
 def record(project: str, event: Seen) -> SpoolRecord:
     body = {
         "app_id": event.app_id,
