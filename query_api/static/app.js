@@ -245,7 +245,8 @@ async function draw(main, page, state, set, isNew) {
     return;
   }
   try {
-    const module = await page.load();
+    // Waits only the first time: a page that is drawn later than its state changed would let a quick hand work on the old one.
+    page.module ??= await page.load();
     if (mine !== turn) return;
     const context = {
       state,
@@ -255,7 +256,7 @@ async function draw(main, page, state, set, isNew) {
       has: (report) => server.reports.has(report),
       users: (report, body, cell, title) => showUsers(report, body, cell, title, { profiles: server.reports.has("profile") }),
     };
-    put(main, module.default(context));
+    put(main, page.module.default(context));
   } catch (error) {
     if (mine !== turn) return;
     put(main, errorNotice(error, () => show()));
