@@ -35,6 +35,8 @@ DAYS = 30
 _PART_ROWS = 2_000_000
 _RUNS = 2
 _DUCKDB_THREADS = 2
+_PIPED_COLUMNS = 140
+"""Width of the tables where the output is no terminal."""
 
 
 class Timing(Struct, frozen=True):
@@ -90,6 +92,8 @@ def run(
     is refused stands in the table.
     """
     data_dir = data_dir.expanduser().resolve()
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED_COLUMNS)
     sizes = [events // 4, events // 2, events] if growth else [events]
     timings: list[Timing] = []
     states: list[dict[str, Any]] = []
