@@ -8,12 +8,13 @@ end, and synced before.
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from collector.sql import load_sql
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
@@ -36,7 +37,7 @@ def export_events(client: Client, app_id: str, from_ms: int, to_ms: int, to: Pat
 
     An existing file is replaced. Errors: ExportError, OSError, ClickHouse's own; nothing is left under the name then.
     """
-    sql = resources.files("collector.sql").joinpath("export.events.sql").read_text("utf-8")
+    sql = load_sql("export.events")
     unborn = to.with_name(to.name + ".new")
     try:
         with unborn.open("wb") as file:

@@ -19,8 +19,6 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +30,7 @@ from collector.identity import id_key
 from collector.migrate import tables_to_all_nodes
 from collector.nodes import tables
 from collector.spool import FILE_MAGIC, segments
+from collector.sql import load_sql
 from sdk_spec import id_hashing
 from sdk_spec.access import App
 from sdk_spec.ids import KINDS, KINDS_OF_AN_APP
@@ -146,7 +145,7 @@ def find(
         stored = stored_as(each, value) if stored_as and kind == "openid" else value
         by_key[id_key(project, kind, each, stored)] = (kind, each, stored)
     rows = client.query(
-        _sql("persons"), parameters={"keys": list(by_key), "project": project}
+        load_sql("privacy.persons"), parameters={"keys": list(by_key), "project": project}
     ).result_rows
     persons = {int(row[0]) for row in rows}
     if not persons:
@@ -160,7 +159,7 @@ def find(
             "invalid_request",
         )
     [person] = persons
-    members = client.query(_sql("members"), parameters={"person": person}).result_rows
+    members = client.query(load_sql("privacy.members"), parameters={"person": person}).result_rows
     keys = sorted({person, *(int(row[0]) for row in members)})
     ids = {(str(row[1]), str(row[2]), str(row[3])) for row in members if row[1]}
     ids |= {one for key, one in by_key.items() if key in keys}
@@ -243,7 +242,7 @@ def export(client: Client, person: Person, asked: str) -> Iterator[dict[str, Any
     rows = {}
     for table in TABLES:
         result = client.query(
-            f"{_sql('select')}\nFROM {table}{_final(table)}\nWHERE {_sql(f'where_{table}')}",
+            f"{load_sql('privacy.select')}\nFROM {table}{_final(table)}\nWHERE {load_sql(f'privacy.where_{table}')}",
             parameters={**person.values(), "until_ms": now_ms},
         )
         rows[table] = len(result.result_rows)
@@ -363,7 +362,7 @@ def _to_all_nodes(client: Client, name: str) -> str:
     return re.sub(
         r"\bINSERT INTO (\w+)",
         lambda found: found[0] + (COPIES if found[1] + COPIES in copies else ""),
-        _sql(name),
+        load_sql(f"privacy.{name}"),
     )
 
 
@@ -373,7 +372,7 @@ def _count(places: list[Place], person: Person, until_ms: int) -> dict[str, int]
         table: max(
             int(
                 place.client.query(
-                    f"SELECT count() FROM {table}{_final(table)} WHERE {_sql(f'where_{table}')}",  # noqa: S608 (TABLES)
+                    f"SELECT count() FROM {table}{_final(table)} WHERE {load_sql(f'privacy.where_{table}')}",  # noqa: S608 (TABLES)
                     parameters={**person.values(), "until_ms": until_ms},
                 ).result_rows[0][0]
             )
@@ -390,7 +389,7 @@ def _final(table: str) -> str:
 
 def _others(client: Client, person: Person, until_ms: int) -> int:
     rows = client.query(
-        _sql("others"), parameters={**person.values(), "until_ms": until_ms}
+        load_sql("privacy.others"), parameters={**person.values(), "until_ms": until_ms}
     ).result_rows
     return int(rows[0][0])
 
@@ -401,9 +400,9 @@ def _command(places: list[Place], name: str, person: Person, until_ms: int) -> N
     for place in places:
         local = place.local[table]
         sql = (
-            re.sub(r"\bALTER TABLE \w+", f"ALTER TABLE {local}", _sql(name))
+            re.sub(r"\bALTER TABLE \w+", f"ALTER TABLE {local}", load_sql(f"privacy.{name}"))
             if name == "take_out"
-            else f"ALTER TABLE {local} DELETE WHERE {_sql(f'where_{table}')}"
+            else f"ALTER TABLE {local} DELETE WHERE {load_sql(f'privacy.where_{table}')}"
         )
         place.client.command(
             sql, parameters={**person.values(), "until_ms": until_ms}, settings=_SETTINGS
@@ -432,10 +431,3 @@ def _named(person: Person) -> list[dict[str, str]]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (a column's value)
     return value.isoformat() if hasattr(value, "isoformat") else value
-
-
-@cache
-def _sql(name: str) -> str:
-    """Text of ``sql/privacy.<name>.sql`` without its comments."""
-    text = resources.files("collector.sql").joinpath(f"privacy.{name}.sql").read_text("utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()

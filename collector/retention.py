@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import structlog
@@ -19,6 +17,7 @@ import structlog
 from collector.migrate import addresses, connect
 from collector.privacy import places
 from collector.sinks import TRANSIENT
+from collector.sql import load_sql
 from sdk_spec.access import App
 
 log = structlog.get_logger()
@@ -33,7 +32,13 @@ TABLES = (
     "identity_map",
     "identity_bindings",
 )
-"""In this order: what is known of ids is found by the bindings, which go last. Each has ``retention.where_<table>.sql``."""
+"""In this order: what is known of ids is found by the bindings, which go last."""
+_IDS = {
+    "identity_conflicts": ("id_key", "other_key"),
+    "identity_map": ("id_key",),
+    "identity_bindings": ("id_key", "other_key"),
+}
+"""Columns that hold ids, of the tables in which a row goes with its id. The others have ``retention.where_<table>.sql``."""
 
 
 def expire(nodes: Sequence[Any], apps: Iterable[App], now_ms: int) -> dict[str, dict[str, int]]:
@@ -51,7 +56,7 @@ def expire(nodes: Sequence[Any], apps: Iterable[App], now_ms: int) -> dict[str, 
             number = 0
             for place in places(nodes[0], nodes):
                 local = place.local[table]
-                where = _sql(f"where_{table}")
+                where = _condition(table)
                 [[found]] = place.client.query(
                     f"SELECT count() FROM {local} WHERE {where}",  # noqa: S608 (TABLES)
                     parameters=values,
@@ -67,6 +72,14 @@ def expire(nodes: Sequence[Any], apps: Iterable[App], now_ms: int) -> dict[str, 
             if number:
                 removed.setdefault(app.app_id, {})[table] = number
     return removed
+
+
+def _condition(table: str) -> str:
+    """Return what makes a row of a table too old, in SQL."""
+    if table not in _IDS:
+        return load_sql(f"retention.where_{table}")
+    gone = load_sql("retention.ids_without_events")
+    return " OR ".join(f"{column} IN (\n{gone}\n)" for column in _IDS[table])
 
 
 def expire_for_ever(
@@ -90,10 +103,3 @@ def expire_for_ever(
             for app_id, rows in removed.items():
                 log.info("retention", app_id=app_id, removed=rows)
         stopping.wait(LOOK_S)
-
-
-@cache
-def _sql(name: str) -> str:
-    """Text of ``sql/retention.<name>.sql`` without its comments."""
-    text = resources.files("collector.sql").joinpath(f"retention.{name}.sql").read_text("utf-8")
-    return "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()

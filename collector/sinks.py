@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
-from importlib import resources
 from typing import Any
 
 import clickhouse_connect
@@ -22,6 +20,7 @@ from clickhouse_connect.driver.external import ExternalData
 from collector.cluster import COPIES
 from collector.migrate import addresses, tables_to_all_nodes
 from collector.rows import DeadLetter
+from collector.sql import load_sql
 from sdk_spec.persons import Assignment, Binding, Conflict, Crowd
 
 TRANSIENT = (ClickHouseError, OSError)
@@ -120,7 +119,7 @@ class ClickHouseSink:
     def stored_keys(self, keys: Any) -> Any:  # noqa: ANN401 (numpy arrays of uint64)
         """Those of ``keys`` whose events are stored."""
         return self._column(
-            _sql("stored_keys"),
+            load_sql("sinks.stored_keys"),
             external_data=_asked(keys),
         )
 
@@ -152,7 +151,7 @@ class ClickHouseSink:
     def bindings_of(self, keys: list[int]) -> list[Binding]:
         """Earliest binding of each pair with one of ``keys``; per key at most 200 of each kind, earliest first."""
         rows = self.client.query(
-            _sql("bindings_of"),
+            load_sql("sinks.bindings_of"),
             parameters={"limit": _MAX_BINDINGS_OF_AN_ID},
             external_data=_asked(np.array(keys, dtype=np.uint64)),
         ).result_rows
@@ -160,12 +159,16 @@ class ClickHouseSink:
 
     def unbindings(self, since_ms: int) -> list[tuple[int, int, int]]:
         """Pairs of ids taken apart since a time: (id_key, other_key, epoch ms when it was stored)."""
-        rows = self.client.query(_sql("unbindings"), parameters={"since_ms": since_ms}).result_rows
+        rows = self.client.query(
+            load_sql("sinks.unbindings"), parameters={"since_ms": since_ms}
+        ).result_rows
         return [(int(left), int(right), int(at)) for left, right, at in rows]
 
     def quarantined(self, since_ms: int) -> list[tuple[int, int]]:
         """Ids whose bindings are not followed, since a time: (id_key, epoch ms when it was stored)."""
-        rows = self.client.query(_sql("quarantined"), parameters={"since_ms": since_ms}).result_rows
+        rows = self.client.query(
+            load_sql("sinks.quarantined"), parameters={"since_ms": since_ms}
+        ).result_rows
         return [(int(key), int(at)) for key, at in rows]
 
     def insert_quarantined(self, crowds: list[Crowd]) -> None:
@@ -181,13 +184,15 @@ class ClickHouseSink:
     def companions(self, keys: list[int]) -> list[int]:
         """Ids that are one person with one of ``keys``, these included."""
         rows = self.client.query(
-            _sql("companions"), external_data=_asked(np.array(keys, dtype=np.uint64))
+            load_sql("sinks.companions"), external_data=_asked(np.array(keys, dtype=np.uint64))
         ).result_rows
         return [int(key) for (key,) in rows]
 
     def erased(self, since_ms: int) -> list[tuple[int, int, int]]:
         """Ids erased since a time: (id_key, epoch ms up to which its events are gone, epoch ms when it was stored)."""
-        rows = self.client.query(_sql("erased"), parameters={"since_ms": since_ms}).result_rows
+        rows = self.client.query(
+            load_sql("sinks.erased"), parameters={"since_ms": since_ms}
+        ).result_rows
         return [(int(key), int(until), int(at)) for key, until, at in rows]
 
     def insert_persons(self, assignments: list[Assignment], base_version: int) -> None:
@@ -245,12 +250,6 @@ class ClickHouseSink:
             ],
             settings=_INSERT_SETTINGS,
         )
-
-
-@cache
-def _sql(name: str) -> str:
-    """Text of ``sql/sinks.<name>.sql``."""
-    return resources.files("collector.sql").joinpath(f"sinks.{name}.sql").read_text("utf-8")
 
 
 def _asked(keys: Any) -> ExternalData:  # noqa: ANN401 (numpy array of uint64)
