@@ -71,7 +71,7 @@ class Redrive(Params, kw_only=True):
 async def counts(database: Database, wanted: Wanted) -> Row:
     """Return the refused events by app, code and field, with the latest example of each."""
     fetched = await database.fetch(
-        "dead_letters.counts", load_sql("dead_letters.counts"), _parameters(wanted), _new_id()
+        "dead_letters.counts", _chosen("dead_letters.counts"), _parameters(wanted), _new_id()
     )
     rows = [
         {
@@ -93,7 +93,7 @@ async def listed(database: Database, wanted: Wanted) -> Row:
     """Return refused events, the newest first, without their contents."""
     fetched = await database.fetch(
         "dead_letters.list",
-        load_sql("dead_letters.list"),
+        _chosen("dead_letters.list"),
         {**_parameters(wanted), "limit": wanted.limit + 1, "offset": wanted.offset},
         _new_id(),
     )
@@ -239,6 +239,10 @@ def _shown(row: Row) -> Row:
         "message": row["message"],
         "redriven_at": rfc3339(row["redriven_ms"]) if row["redriven_ms"] else None,
     }
+
+
+def _chosen(name: str) -> str:
+    return load_sql(name, wanted=load_sql("dead_letters.wanted"))
 
 
 def _parameters(wanted: Wanted) -> Row:

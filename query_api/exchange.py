@@ -225,24 +225,12 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
     return UserSelect("exchange.users", load_sql("exchange.users", rows=rows), bindings)
 
 
-def table(result: Row) -> list[Row]:
-    """Flatten: one row for each partner, the breakdown's fields beside it."""
-    return [
-        {
-            name: value
-            for name, value in {**row, **row.get("breakdown", {})}.items()
-            if name != "breakdown"
-        }
-        for row in result["rows"]
-    ]
-
-
 REPORT = Report(
     name="exchange",
     summary="Users in and out by partner program (换量)",
     params=ExchangeQuery,
     answer=answer,
-    table=table,
+    table=scenes.table,
     cell=ExchangeCell,
     users=users,
 )

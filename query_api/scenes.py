@@ -350,7 +350,7 @@ def _row_of(query: ScenesQuery, cell: ScenesCell) -> dict[str, Any] | None:
 
 
 def table(result: Row) -> list[Row]:
-    """Flatten: one row for each scene or group, the breakdown's fields beside it."""
+    """Flatten: one row for each row of the result, the breakdown's fields beside it. Exchange has the same."""
     return [
         {
             name: value

@@ -1,5 +1,5 @@
 -- dead_letters.counts: refused events by reason.  Caller: query_api/dead_letters.py counts()
--- Params: app_ids Array(String); code String, '' is any; since_ms, until_ms Int64 (arrival, end excluded); with_redriven Bool
+-- Params: those of dead_letters.wanted; fragment wanted
 -- Rows:   app_id, code, field (path without indexes), events, redriven UInt64, first_ms, last_ms Int64, message of the latest; at most 1,000
 -- Source: dead_letters
 SELECT
@@ -12,11 +12,8 @@ SELECT
     max(toUnixTimestamp64Milli(received_at)) AS last_ms,
     argMax(message, received_at) AS message
 FROM dead_letters FINAL
-WHERE app_id IN {app_ids:Array(String)}
-    AND (code = {code:String} OR {code:String} = '')
-    AND received_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
-    AND toUnixTimestamp64Milli(received_at) < {until_ms:Int64}
-    AND ({with_redriven:Bool} OR redriven_at = toDateTime64(0, 3, 'UTC'))
+WHERE
+    {{wanted}}
 GROUP BY
     app_id,
     code,

@@ -1,5 +1,5 @@
 -- dead_letters.list: refused events, newest first.  Caller: query_api/dead_letters.py listed()
--- Params: app_ids Array(String); code String, '' is any; since_ms, until_ms Int64 (arrival, end excluded); with_redriven Bool; limit, offset UInt32
+-- Params: those of dead_letters.wanted; limit, offset UInt32; fragment wanted
 -- Rows:   one per refused event, without raw and envelope
 -- Source: dead_letters
 SELECT
@@ -13,11 +13,8 @@ SELECT
     message,
     toUnixTimestamp64Milli(redriven_at) AS redriven_ms
 FROM dead_letters FINAL
-WHERE app_id IN {app_ids:Array(String)}
-    AND (code = {code:String} OR {code:String} = '')
-    AND received_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
-    AND toUnixTimestamp64Milli(received_at) < {until_ms:Int64}
-    AND ({with_redriven:Bool} OR redriven_at = toDateTime64(0, 3, 'UTC'))
+WHERE
+    {{wanted}}
 ORDER BY
     received_at DESC,
     request_id,
