@@ -42,7 +42,6 @@ _SHOWN: dict[str, tuple[str, ...]] = {
     ),
 }
 """Columns of a wide report that a terminal shows, after those of the breakdown; CSV has them all."""
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BAR_CELLS = 24
 _PIPED_COLUMNS = 200
 """Width of a table when the output is no terminal."""
@@ -182,6 +181,7 @@ def _show(client: Client, report: str, asked: Mapping[str, Any]) -> None:
 
 def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str] = ()) -> Table:
     """Lay out rows of the same names, with a bar for the first column that counts users, events or sessions."""
+    from rich.bar import Bar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
@@ -204,11 +204,11 @@ def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str] = ())
         if name == barred:
             laid.add_column("", no_wrap=True, style="cyan", min_width=_BAR_CELLS)
     for row in rows:
-        cells: list[Text] = []
+        cells: list[Text | Bar] = []
         for name in names:
             cells.append(Text(_cell(name, row[name])))
             if name == barred:
-                cells.append(Text(_bar((row[name] or 0) / highest if highest else 0)))
+                cells.append(Bar(highest or 1, 0, row[name] or 0, width=_BAR_CELLS))
         laid.add_row(*cells)
     return laid
 
@@ -254,11 +254,6 @@ def _duration(milliseconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"
-
-
-def _bar(share: float) -> str:
-    whole, rest = divmod(round(min(max(share, 0.0), 1.0) * _BAR_CELLS * 8), 8)
-    return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
 def _read_body(name: str) -> dict[str, Any]:

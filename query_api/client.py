@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
@@ -118,7 +119,14 @@ class _Request(Struct, frozen=True):
 class _Asking:
     """What both clients know: where, with which token, how to read an answer. No I/O."""
 
-    def __init__(self, url: str, read_token: str, timeout_s: float, attempts: int) -> None:
+    def __init__(
+        self,
+        url: str,
+        read_token: str,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        attempts: int = DEFAULT_ATTEMPTS,
+    ) -> None:
         self._url = url.rstrip("/")
         self._token = read_token
         self._timeout_s = timeout_s
@@ -169,6 +177,10 @@ def _table(body: bytes) -> pa.Table:
     return pa.ipc.open_stream(body).read_all()
 
 
+def _events(body: bytes) -> list[dict[str, Any]]:
+    return list(msgspec.json.decode(body)["result"]["events"])
+
+
 class Client(_Asking):
     """
     The query API, one request at a time in a thread; safe to share between threads.
@@ -177,16 +189,10 @@ class Client(_Asking):
     A server that is busy (429, 503) is asked again after the pause it names.
     """
 
-    def __init__(
-        self,
-        url: str,
-        read_token: str,
-        *,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-        attempts: int = DEFAULT_ATTEMPTS,
-    ) -> None:
-        super().__init__(url, read_token, timeout_s, attempts)
-        self._pool = urllib3.PoolManager(timeout=timeout_s, retries=False)
+    @cached_property
+    def _pool(self) -> urllib3.PoolManager:
+        # Two threads that ask first at the same moment may make two: one is dropped, and no request with it.
+        return urllib3.PoolManager(timeout=self._timeout_s, retries=False)
 
     def __enter__(self) -> Self:
         return self
@@ -254,8 +260,7 @@ class Client(_Asking):
 
     def schema(self) -> list[dict[str, Any]]:
         """Event names seen, most frequent first, with their properties."""
-        seen = msgspec.json.decode(self._send(self._get("/v1/events/schema")))
-        return list(seen["result"]["events"])
+        return _events(self._send(self._get("/v1/events/schema")))
 
     def _send(self, request: _Request) -> bytes:
         attempt = 1
@@ -281,16 +286,7 @@ class AsyncClient(_Asking):
     busy (429, 503) is asked again after the pause it names.
     """
 
-    def __init__(
-        self,
-        url: str,
-        read_token: str,
-        *,
-        timeout_s: float = DEFAULT_TIMEOUT_S,
-        attempts: int = DEFAULT_ATTEMPTS,
-    ) -> None:
-        super().__init__(url, read_token, timeout_s, attempts)
-        self._session: aiohttp.ClientSession | None = None
+    _session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -361,8 +357,7 @@ class AsyncClient(_Asking):
 
     async def schema(self) -> list[dict[str, Any]]:
         """Event names seen, most frequent first, with their properties."""
-        seen = msgspec.json.decode(await self._send(self._get("/v1/events/schema")))
-        return list(seen["result"]["events"])
+        return _events(await self._send(self._get("/v1/events/schema")))
 
     async def _send(self, request: _Request) -> bytes:
         if self._session is None:
