@@ -8,7 +8,7 @@ import { duration, instant, number } from "./format.js";
 import { language, t } from "./i18n.js";
 import { segmentPicker } from "./segments.js";
 import { days, startOfDay, zone } from "./state.js";
-import { button, copy, download, menu, notice, toast } from "./widgets.js";
+import { button, copy, dialog, download, menu, notice, toast } from "./widgets.js";
 
 /** What every report takes, from the shared part of a page's state. */
 export function common(state) {
@@ -137,6 +137,35 @@ export function errorNotice(error, again) {
   if (error.code === "storage_unavailable") return notice("error", t("数据库暂时没有响应|The database does not answer"), error.message + id, retry);
   if (error.code === "invalid_request") return notice("error", t("条件有误|Something in the question is wrong"), `${error.message}${where}${id}`);
   return notice("error", t("查询失败|The query failed"), `${error.message || error.code}${where}${id}`, retry);
+}
+
+/** Ask before something is deleted; `warning` says what goes with it. */
+export function confirmDelete(title, act, done, warning = null) {
+  const fault = h("div");
+  const box = dialog(
+    title,
+    warning,
+    fault,
+    h(
+      "div",
+      { class: "row" },
+      button(
+        t("删除|Delete"),
+        async () => {
+          try {
+            await act();
+            box.close();
+            toast(t("已删除|Deleted"));
+            done();
+          } catch (error) {
+            put(fault, errorNotice(error));
+          }
+        },
+        { class: "button danger" },
+      ),
+      button(t("取消|Cancel"), () => box.close()),
+    ),
+  );
 }
 
 function toolsOf({ report, body, name, card, again }) {

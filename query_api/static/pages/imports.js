@@ -5,7 +5,7 @@ import { csvBlob, parseCsv } from "../csv.js";
 import { h, put } from "../dom.js";
 import { amount, instant, number } from "../format.js";
 import { t } from "../i18n.js";
-import { errorNotice, section } from "../report.js";
+import { confirmDelete, errorNotice, section } from "../report.js";
 import { addDays, today, zone } from "../state.js";
 import { button, dialog, download, field, notice, select, table, textInput, toast } from "../widgets.js";
 
@@ -84,33 +84,6 @@ function formDialog(title, fields, send, done) {
   );
 }
 
-function confirmDialog(title, act, done) {
-  const fault = h("div");
-  const box = dialog(
-    title,
-    fault,
-    h(
-      "div",
-      { class: "row" },
-      button(
-        t("删除|Delete"),
-        async () => {
-          try {
-            await act();
-            box.close();
-            toast(t("已删除|Deleted"));
-            done();
-          } catch (error) {
-            put(fault, errorNotice(error));
-          }
-        },
-        { class: "button danger" },
-      ),
-      button(t("取消|Cancel"), () => box.close()),
-    ),
-  );
-}
-
 const appName = (session, id) => session.apps.find((app) => app.app_id === id)?.name || id;
 const appSelect = (session) => select(t("应用|App"), session.apps.map((app) => [app.app_id, `${app.name || app.app_id} (${app.app_id})`]), session.apps[0]?.app_id, () => {});
 const filled = (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== "" && value !== undefined));
@@ -156,7 +129,7 @@ export function qrCodes({ session }) {
             { name: "app", title: t("应用|App"), cell: (c) => appName(session, c.app_id), value: (c) => c.app_id },
             { name: "from", title: t("生效|From"), cell: (c) => day(c.valid_from), value: (c) => c.valid_from },
             { name: "to", title: t("失效|Until"), cell: (c) => day(c.valid_to), value: (c) => c.valid_to },
-            { name: "delete", title: t("操作|Action"), cell: (c) => button(t("删除|Delete"), () => confirmDialog(t("删除二维码 {id}？|Delete code {id}?", { id: c.code_id }), () => remove(`/v1/qr-codes?${new URLSearchParams({ app_id: c.app_id, code_id: c.code_id })}`), card.reload), { class: "button small", "aria-label": t("删除 {id}|Delete {id}", { id: c.code_id }) }) },
+            { name: "delete", title: t("操作|Action"), cell: (c) => button(t("删除|Delete"), () => confirmDelete(t("删除二维码 {id}？|Delete code {id}?", { id: c.code_id }), () => remove(`/v1/qr-codes?${new URLSearchParams({ app_id: c.app_id, code_id: c.code_id })}`), card.reload), { class: "button small", "aria-label": t("删除 {id}|Delete {id}", { id: c.code_id }) }) },
           ],
           codes,
           { limit: 100 },
@@ -302,7 +275,7 @@ export function messages({ session }) {
           { name: "hold_out", title: t("对照|Held out"), number: true, cell: (c) => number(c.hold_out), value: (c) => c.hold_out },
           { name: "first", title: t("最早|First"), cell: (c) => instant(c.first_sent_at, zone(), false), value: (c) => c.first_sent_at },
           { name: "last", title: t("最晚|Last"), cell: (c) => instant(c.last_sent_at, zone(), false), value: (c) => c.last_sent_at },
-          { name: "delete", title: t("操作|Action"), cell: (c) => button(t("删除|Delete"), () => confirmDialog(t("删除活动 {name} 的记录？|Delete the log of {name}?", { name: c.campaign }), () => remove(`/v1/messages?${new URLSearchParams({ app_id: c.app_id, campaign: c.campaign })}`), card.reload), { class: "button small", "aria-label": t("删除 {id}|Delete {id}", { id: c.campaign }) }) },
+          { name: "delete", title: t("操作|Action"), cell: (c) => button(t("删除|Delete"), () => confirmDelete(t("删除活动 {name} 的记录？|Delete the log of {name}?", { name: c.campaign }), () => remove(`/v1/messages?${new URLSearchParams({ app_id: c.app_id, campaign: c.campaign })}`), card.reload), { class: "button small", "aria-label": t("删除 {id}|Delete {id}", { id: c.campaign }) }) },
         ],
         campaigns,
       );

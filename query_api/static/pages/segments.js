@@ -6,7 +6,7 @@ import { h, put } from "../dom.js";
 import { instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
 import { breakdownField, brokenDown, figures, labelled, rowCell, rowName } from "../parts.js";
-import { common, errorNotice, filterSection, panel, section, wholeRange } from "../report.js";
+import { common, confirmDelete, errorNotice, filterSection, panel, section, wholeRange } from "../report.js";
 import { completeRule, ruleBuilder, ruleWords } from "../rules.js";
 import { loadSegments, partsOf, segmentName, segmentPicker } from "../segments.js";
 import { addDays, addressOf, shared, today, zone } from "../state.js";
@@ -167,7 +167,16 @@ function one({ state, set, users }) {
         takeSnapshot(segment, address, card),
         h("h3", { class: "sub" }, t("规则（API 写法）|The rule as the API takes it")),
         h("pre", { class: "raw" }, JSON.stringify(segment.rule, null, 1)),
-        h("div", { class: "row" }, button(t("以此新建|New one like it"), () => set({ id: undefined, view: "new", rule: segment.rule.rules ? segment.rule : { relation: "and", rules: [segment.rule] } })), button(t("删除分群|Delete the segment"), () => confirmDelete(segment, address, set), { class: "button danger" })),
+        h("div", { class: "row" }, button(t("以此新建|New one like it"), () => set({ id: undefined, view: "new", rule: segment.rule.rules ? segment.rule : { relation: "and", rules: [segment.rule] } })), button(t("删除分群|Delete the segment"), () =>
+          confirmDelete(
+            t("删除分群 {name}？|Delete segment {name}?", { name: segment.name }),
+            async () => {
+              await remove(address);
+              await loadSegments(true);
+            },
+            () => set({ id: undefined, segment: undefined }),
+            h("p", {}, t("它的快照也不再可用，用到它的视图会报错。|Its snapshots go too, and views that use it will fail.")),
+          ), { class: "button danger" })),
       ];
     },
   });
@@ -216,35 +225,6 @@ function takeSnapshot(segment, address, card) {
     },
     day,
     submit,
-  );
-}
-
-function confirmDelete(segment, address, set) {
-  const fault = h("div");
-  const box = dialog(
-    t("删除分群 {name}？|Delete segment {name}?", { name: segment.name }),
-    h("p", {}, t("它的快照也不再可用，用到它的视图会报错。|Its snapshots go too, and views that use it will fail.")),
-    fault,
-    h(
-      "div",
-      { class: "row" },
-      button(
-        t("删除|Delete"),
-        async () => {
-          try {
-            await remove(address);
-            await loadSegments(true);
-            box.close();
-            toast(t("已删除|Deleted"));
-            set({ id: undefined, segment: undefined });
-          } catch (error) {
-            put(fault, errorNotice(error));
-          }
-        },
-        { class: "button danger" },
-      ),
-      button(t("取消|Cancel"), () => box.close()),
-    ),
   );
 }
 
