@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,23 +64,35 @@ def wait_for_ping(port: int, process: subprocess.Popen[bytes], limit_s: float = 
     pytest.fail("ClickHouse did not answer")
 
 
+def start_server(server: LocalServer, log_path: Path) -> subprocess.Popen[bytes]:
+    """Start a prepared server; ``wait_for_ping`` returns when it answers."""
+    with log_path.open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "collector.local_clickhouse", server.folder, str(os.getpid())],
+            stdout=log,
+            stderr=log,
+        )
+
+
+@contextmanager
+def serving(server: LocalServer, log_path: Path) -> Iterator[None]:
+    """Serve a prepared server while the block runs."""
+    process = start_server(server, log_path)
+    try:
+        wait_for_ping(server.http_port, process)
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
 @pytest.fixture(scope="session")
 def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """The ClickHouse server of this test run."""
     root: Path = tmp_path_factory.mktemp("clickhouse")
     server = prepare(root / "clickhouse", free_port(), free_port())
-    with (root / "clickhouse.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "collector.local_clickhouse", server.folder, str(os.getpid())],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_for_ping(server.http_port, process)
+    with serving(server, root / "clickhouse.log"):
         yield server
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 @pytest.fixture(scope="session")
@@ -137,13 +150,8 @@ class ClusterServers:
 
     def start(self, node: int) -> None:
         """Start one server; ``wait`` returns when it answers."""
-        folder = self.servers[node].folder
-        with (self.root / f"clickhouse-{node}.log").open("ab") as log:
-            self.processes[node] = subprocess.Popen(
-                [sys.executable, "-m", "collector.local_clickhouse", folder, str(os.getpid())],
-                stdout=log,
-                stderr=log,
-            )
+        log_path = self.root / f"clickhouse-{node}.log"
+        self.processes[node] = start_server(self.servers[node], log_path)
 
     def wait(self, node: int) -> None:
         """Return when a started server answers."""

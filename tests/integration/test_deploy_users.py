@@ -1,9 +1,6 @@
 """The users of collector/deploy on a real server: what each may do, and what ``scenetrail doctor`` says of them."""
 
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -16,7 +13,7 @@ from collector.doctor import Setup
 from collector.findings import Finding
 from collector.local_clickhouse import EDITABLE, LocalServer, prepare
 from collector.migrate import connect, migrate
-from tests.conftest import free_port, wait_for_ping
+from tests.conftest import free_port, serving
 
 DEPLOY = Path(__file__).parents[2] / "collector" / "deploy"
 
@@ -43,19 +40,9 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     server = prepare(folder / "clickhouse", free_port(), free_port())
     path = folder / "clickhouse" / "users.xml"
     path.write_bytes(users_xml(ElementTree.parse(path).getroot(), server))  # noqa: S314
-    with (folder / "clickhouse.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "collector.local_clickhouse", server.folder, str(os.getpid())],
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        wait_for_ping(server.http_port, process)
+    with serving(server, folder / "clickhouse.log"):
         migrate(server.url("writer"))
         yield server
-    finally:
-        process.terminate()
-        process.wait(30)
 
 
 def findings(server: LocalServer, folder: Path, **urls: str) -> dict[str, Finding]:
