@@ -55,9 +55,13 @@ class LtvQuery(Query, kw_only=True):
 
 
 class LtvCell(BreakdownCell, kw_only=True):
-    """The users of a ``cohort`` (its first day); with ``period``: those who had paid by then."""
+    """
+    The users of a ``cohort`` (its first day); with ``period``: those who had paid by then.
 
-    cohort: Annotated[str, Meta(max_length=40)]
+    Without ``cohort``: of the total over all cohorts; with ``period`` over the mature ones.
+    """
+
+    cohort: Annotated[str, Meta(max_length=40)] | None = None
     period: Annotated[int, Meta(ge=0, le=MAX_PERIODS_AFTER)] | None = None
 
 
@@ -237,9 +241,9 @@ def _semantics(query: LtvQuery) -> Row:
 
 
 async def users(ask: Ask, query: LtvQuery, cell: LtvCell) -> UserSelect:
-    """Select the users of a cell."""
-    periods, cohorts = _periods(ask, query)
-    if cell.cohort not in periods.labels[:cohorts]:
+    """Select the users of a cell of one cohort, or of the total over all: each user is in one cohort."""
+    periods, count = _periods(ask, query)
+    if cell.cohort is not None and cell.cohort not in periods.labels[:count]:
         raise InvalidRequest("$.cell.cohort", "not the first day of a cohort of this request")
     if cell.period is not None and cell.period > query.periods:
         raise InvalidRequest("$.cell.period", f"the last column of this request is {query.periods}")
@@ -247,7 +251,17 @@ async def users(ask: Ask, query: LtvQuery, cell: LtvCell) -> UserSelect:
     per_user.check_other(cell, top)
     bindings = ask.bindings()
     cells = _cells(ask, query, bindings, top)
-    bindings.named("cell_cohort", periods.labels.index(cell.cohort), "UInt16")
+    cohorts = [
+        cohort
+        for cohort in range(count)
+        if cell.cohort in (None, periods.labels[cohort])
+        and (
+            cell.cohort is not None
+            or cell.period is None
+            or periods.starts_ms[cohort + cell.period + 1] <= ask.now_ms
+        )
+    ]
+    bindings.named("cell_cohorts", cohorts, "Array(UInt16)")
     bindings.named("cell_period", -1 if cell.period is None else cell.period, "Int32")
     in_key = per_user.in_key(cell, query, bindings)
     return UserSelect("ltv.users", load_sql("ltv.users", cells=cells, in_key=in_key), bindings)

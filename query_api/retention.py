@@ -360,6 +360,10 @@ def _semantics(params: RetentionParams) -> Row:
         "one asked about; in the total of mature periods only, and returned_by[n] of first_return_sizes[n] up to period n",
         "lost": "users of the cohort without a returning event in the lost_periods mature periods after the cohort's own; null "
         "where there is none yet; the total adds up the others",
+        "users_of_total": {
+            "first": "a cell without cohort lists as many users as the total says: each is in one cohort",
+            "every": "a cell without cohort lists each user once, where the total counts a user once in each cohort",
+        }[params.cohort],
         "breakdown_value": "of the user's first initial event in the cohort's period (first: ever)",
     }
     if params.measure is not None:
@@ -372,18 +376,21 @@ def _semantics(params: RetentionParams) -> Row:
 
 
 async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSelect:
-    """Select the users of a cell."""
+    """Select the users of a cell of one cohort, or of the total over all."""
     params, _ = resolve(query, _axes(query.preset))
     columns = params.columns()
-    periods, cohorts = _periods(ask, params, ask.range)
-    if cell.cohort not in periods.labels[:cohorts]:
+    periods, count = _periods(ask, params, ask.range)
+    if cell.cohort is not None and cell.cohort not in periods.labels[:count]:
         raise InvalidRequest("$.cell.cohort", "not the first day of a cohort of this request")
-    cohort = periods.labels.index(cell.cohort)
     if cell.period is not None and cell.period >= len(columns):
         raise InvalidRequest(
             "$.cell.period", f"the last column of this request is {len(columns) - 1}"
         )
-    wanted, unwanted = [-1], list[int]()
+    cohorts = range(count) if cell.cohort is None else [periods.labels.index(cell.cohort)]
+    ended = {cohort: _mature_periods(ask, params, periods, cohort) for cohort in cohorts}
+    # How many periods of a cohort must have ended for its part of the total.
+    needed = 0
+    wanted, unwanted, never_back = [-1], list[int](), False
     if cell.first_return is not None:
         if cell.period is not None or cell.lost:
             raise InvalidRequest("$.cell.first_return", "only without period and lost")
@@ -392,21 +399,29 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
                 "$.cell.first_return", f"the last period of this request is {params.last_period()}"
             )
         wanted.append(FIRST_RETURN + cell.first_return)
+        needed = cell.first_return + 1
     elif cell.period is not None:
         (unwanted if cell.lost else wanted).append(cell.period)
+        needed = columns[cell.period][1] + 1
     elif cell.lost:
-        ended = _mature_periods(ask, params, periods, cohort)
-        if ended < 2:
+        if cell.cohort is not None and max(ended.values()) < 2:
             raise InvalidRequest(
                 "$.cell.lost", "no period after this cohort's has ended yet; name a period"
             )
-        unwanted = [FIRST_RETURN + n for n in range(1, ended)]
+        never_back, needed = True, 2
+    if cell.cohort is None:
+        ended = {cohort: periods_ for cohort, periods_ in ended.items() if periods_ >= needed}
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, params.breakdown)
     top = await _top(ask, params, ask.range) if cell.other else None
     if cell.other and top is None:
         raise InvalidRequest("$.cell.other", "this answer has no `other`: all values are shown")
     bindings = ask.bindings()
-    bindings.named("cell_cohort", cohort, "UInt16")
+    bindings.named("cell_cohorts", list(ended), "Array(UInt16)")
+    bindings.named(
+        "never_back_until",
+        [FIRST_RETURN + (periods_ if never_back else 0) for periods_ in ended.values()],
+        "Array(Int32)",
+    )
     bindings.named("wanted", wanted, "Array(Int32)")
     bindings.named("unwanted", unwanted, "Array(Int32)")
     in_key = "1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}"

@@ -147,13 +147,15 @@ class RetentionCell(Params, kw_only=True):
     """
     One number of the table.
 
-    ``cohort``: its first day. ``period``: the column from 0 (of a bracket: its number from 0); absent: the whole cohort.
+    ``cohort``: its first day; absent: the total over all cohorts (where ``period``, ``lost`` or ``first_return`` is given,
+    over the mature ones), each user once. ``period``: the column from 0 (of a bracket: its number from 0); absent: the
+    whole cohort.
     ``lost``: those of the cohort who are not in the column; without ``period`` those who have not returned in any mature
     period after the cohort's. ``first_return``: those who returned so many periods after the cohort's for the first time.
     ``breakdown`` or ``other`` as in the row; neither: all rows.
     """
 
-    cohort: str
+    cohort: Annotated[str, Meta(max_length=40)] | None = None
     period: Annotated[int, Meta(ge=0, le=MAX_RETENTION_PERIODS)] | None = None
     lost: bool = False
     first_return: Annotated[int, Meta(ge=1, le=MAX_RETENTION_PERIODS)] | None = None

@@ -81,6 +81,10 @@ def test_by_hand(database, asker):
         "payers": [1, 1, 1, 0],
         "ltv": [5 / 3, 2.5, 3.25, None],
     }
+    assert asker("ltv/users", BODY | {"cell": {}}, now_ms)["total"] == result["total"]["size"]
+    for n, payers in enumerate(result["total"]["payers"]):
+        page = asker("ltv/users", BODY | {"cell": {"period": n}}, now_ms)
+        assert page["total"] == len(page["users"]) == payers
     result = asker("ltv", BODY | {"cohort": "first_in_range"})
     assert [row["size"] for row in result["cohorts"]] == [2, 2]
     assert result["cohorts"][0]["revenue"][-1] == 26.5
@@ -164,6 +168,8 @@ def test_random_logs_agree_with_the_definition(database, asker, drawn):
             assert row["payers"] == [len(users) for users in of["payers"]]
         cell = {"cohort": row["cohort"], "period": 2}
         assert asker.users("ltv", body, cell) == of["payers"][2]
+        paid = set().union(*(of["payers"][2] for of in expected.values()))
+        assert asker.users("ltv", body, {"period": 2}) == paid
         by_page = asker("ltv", {**body, "breakdown": ["page"], "breakdown_limit": 1})
         assert by_page["total"] == result["total"]
 

@@ -170,6 +170,48 @@ async def test_users_of_every_cell_are_as_many_as_it_says(logged, mode, cohort):
                 assert page["result"]["total"] == row["size"] - returned
 
 
+@pytest.mark.parametrize("mode", ["on", "on_or_after", "bracket"])
+@pytest.mark.parametrize("cohort", ["every", "first"])
+async def test_users_of_the_total_are_those_of_the_mature_cohorts(logged, mode, cohort):
+    body = {**RANGE, "initial": OPEN, "returning": BUY, "mode": mode, "cohort": cohort}
+    body |= {"periods": 1} if mode != "bracket" else {"brackets": [[0, 0], [0, 1]]}
+    now = "2026-10-04T00:00:00+08:00"  # the last cohort's second column has not ended
+    result = (await ask(logged, "retention", body, now=now))["result"]
+    total = result["total"]
+
+    async def users(**cell):
+        page = await ask(logged, "retention/users", body | {"cell": cell}, now=now)
+        assert page["result"]["total"] == len(page["result"]["users"])
+        return [row["user"] for row in page["result"]["users"]]
+
+    expected = [({}, total["size"])]
+    for n, (returned, size) in enumerate(zip(total["returned"], total["sizes"], strict=True)):
+        expected += [({"period": n}, returned), ({"period": n, "lost": True}, size - returned)]
+    expected += [({"lost": True}, total["lost"]), ({"first_return": 1}, total["first_returned"][1])]
+    for cell, number in expected:
+        listed = await users(**cell)
+        if cohort == "first":
+            assert len(listed) == number, cell
+        parts = [
+            await users(**cell, cohort=row["cohort"])
+            for row in result["cohorts"]
+            if (not cell or row["mature"][cell.get("period", 1)])
+        ]
+        assert sum(map(len, parts)) == number, cell
+        assert listed == sorted({user for part in parts for user in part}, key=int), cell
+
+
+async def test_users_of_the_total_of_a_breakdown(logged):
+    body = {**RANGE, "initial": OPEN, "returning": OPEN, "cohort": "first", "periods": 1}
+    body["breakdown"] = ["platform"]
+    result = (await ask(logged, "retention", body))["result"]
+    for line in result["totals"]:
+        for n, returned in enumerate(line["returned"]):
+            cell = {"period": n, "breakdown": line["breakdown"]}
+            page = await ask(logged, "retention/users", body | {"cell": cell})
+            assert page["result"]["total"] == returned
+
+
 async def test_late_binding_joins_history(database, database_url):
     insert(database, [event("anonymous_id:d1", "open", at("01")), event("u1", "buy", at("02"))])
     assert (await table(database_url))["2026-10-01"] == (1, [0, 0, 0, 0])
