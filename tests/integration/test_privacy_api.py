@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from collector import handlers, privacy, retention
 from collector.app import create_app
 from collector.filter import KeyFilter
-from collector.migrate import connect
+from collector.migrate import addresses, connect
 from collector.rows import build_block
 from collector.settings import Settings
 from collector.sinks import ClickHouseSink
@@ -182,9 +182,9 @@ async def test_what_is_older_than_an_app_keeps_goes(client, stored, database, da
         await send(client, key, app_id, [new], anonymous_id="a-new", user_id="u1")
     stored()
     apps = client.server.app[handlers.STATE].access.apps.values()
-    node = connect(database_url)
+    nodes = [connect(url) for url in addresses(database_url)]
 
-    removed = retention.expire([node], apps, now)
+    removed = retention.expire(nodes, apps, now)
     assert removed[HASHED]["events"] == 1
     assert set(removed) == {HASHED}
     left = column(database, "SELECT event_id FROM events ORDER BY event_id")
@@ -193,6 +193,7 @@ async def test_what_is_older_than_an_app_keeps_goes(client, stored, database, da
     assert set(column(database, texts)) == {(APP, "a-old"), (APP, "a-new"), (HASHED, "a-new")}
     assert column(database, "SELECT count() FROM identity_map FINAL") == [4]
 
-    assert retention.expire([node], apps, now) == {}
-    assert retention.expire([node], apps, now + 31 * DAY_MS)[HASHED]["events"] == 1
-    node.close()
+    assert retention.expire(nodes, apps, now) == {}
+    assert retention.expire(nodes, apps, now + 31 * DAY_MS)[HASHED]["events"] == 1
+    for node in nodes:
+        node.close()
