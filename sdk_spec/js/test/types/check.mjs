@@ -1,6 +1,6 @@
 /**
  * Strict type checks: the library, its tests, the published declarations, and the platform adapter against the typings
- * that WeChat, Alipay and Douyin publish. One compiler run each, because their globals exclude one another.
+ * that WeChat, Alipay and Douyin publish and those of DefinitelyTyped for Baidu. One compiler run each, because their globals exclude one another.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, mkdirSync, rmSync } from 'node:fs';
@@ -24,7 +24,7 @@ for (const name of ['api.ts', 'api_esm.mts', 'tsconfig.api.json'])
 const projects = [
   'tsconfig.json',
   'test/tsconfig.json',
-  ...['wechat', 'alipay', 'douyin'].map((name) => `test/types/tsconfig.${name}.json`),
+  ...['wechat', 'alipay', 'douyin', 'baidu'].map((name) => `test/types/tsconfig.${name}.json`),
   '.build/consumer/tsconfig.api.json',
 ];
 
