@@ -12,7 +12,9 @@ from typing import Any
 from msgspec import Struct
 
 STEPS = ["product_view", "add_to_cart", "order_pay"]
-ALL_EVENTS = ["app_show", "page_view", "product_view", "add_to_cart", "order_submit", "order_pay"]
+ALL_EVENTS = [
+    *("app_show", "page_view", "product_view", "add_to_cart", "order_submit", "order_pay", "share")
+]
 
 
 class Question(Struct, frozen=True):
@@ -109,6 +111,6 @@ def questions() -> list[Question]:
             STEPS,
         ),
         Question("日报 summary", "summary", {}, ALL_EVENTS),
-        Question("分享 share", "share", {}, ["share"]),
+        Question("分享 share", "share", {"revenue": price}, ["share", "app_show", "order_pay"]),
         Question("用户 users", "users", {}, ALL_EVENTS),
     ]
