@@ -106,6 +106,9 @@ EditorUrl = Annotated[
         help="The same with a user that may also insert into the tables people change. 编辑账号地址。",
     ),
 ]
+OfProject = Annotated[
+    str, typer.Option(help="Needed where there are several projects. 项目（有多个时必填）。")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON. 以 JSON 输出。")]
 DEFAULT_DATA_DIR = Path("data")
 
@@ -507,6 +510,19 @@ def card_key(
     typer.echo(cards.card_key(key or b"", app_id).decode())
 
 
+@keys_app.command("phone-key")
+def phone_key(
+    project: OfProject = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+) -> None:
+    """Print the key with which the business's own servers hash phone numbers (输出手机号哈希密钥)."""
+    from sdk_spec import id_hashing, phones  # noqa: PLC0415
+
+    name, _ = _project_of(data_dir, access_file, project)
+    typer.echo(phones.phone_key(id_hashing.key_of(data_dir, make=True) or b"", name))
+
+
 LetterApp = Annotated[str, typer.Option(help="Only of this app. 仅此应用。")]
 LetterCode = Annotated[str, typer.Option(help="Only with this code, such as too_long. 仅此原因。")]
 LetterSince = Annotated[
@@ -659,9 +675,6 @@ PersonId = Annotated[
         help="Any id of the person: kind:value, or kind@app_id:value for one app. 任一标识，如 openid:o123。"
     ),
 ]
-OfProject = Annotated[
-    str, typer.Option(help="Needed where there are several projects. 项目（有多个时必填）。")
-]
 
 
 @privacy_app.command("erase")
@@ -747,6 +760,32 @@ def privacy_hash_openid(
     if key is None:
         _refuse(f"no {id_hashing.FILE} in {data_dir}: no app hashes openids here yet / 尚无密钥")
     typer.echo(id_hashing.hashed(key, app_id, openid))
+
+
+@privacy_app.command("hash-phone")
+def privacy_hash_phone(
+    phone: Annotated[
+        str,
+        typer.Argument(help="The number; - reads it from standard input. 手机号，- 表示标准输入。"),
+    ],
+    project: OfProject = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+) -> None:
+    """Print the phone_hash of a number, such as for `privacy erase phone_hash:…` (计算手机号的密钥哈希)."""
+    from sdk_spec import id_hashing, phones  # noqa: PLC0415
+
+    name, _ = _project_of(data_dir, access_file, project)
+    key = id_hashing.key_of(data_dir)
+    if key is None:
+        _refuse(
+            f"no {id_hashing.FILE} in {data_dir}: `scenetrail keys phone-key` makes it / 尚无密钥"
+        )
+    try:
+        number = sys.stdin.readline() if phone == "-" else phone
+        typer.echo(phones.phone_hash(phones.phone_key(key, name), number))
+    except ValueError as error:
+        _refuse(str(error))
 
 
 @app.command()

@@ -19,6 +19,11 @@ import msgspec
 from sdk_spec import limits
 from sdk_spec.events import Envelope, Event, EventBatch, PropertyName, PropertyValue
 
+NOT_HASHED = (
+    "must be the keyed hash that phone_hash() of the server SDK makes, `ph_` and 32 hex digits; "
+    "a number itself is never taken / 只接受手机号的密钥哈希，不接受明文手机号"
+)
+
 
 class BodyError(ValueError):
     """
@@ -85,6 +90,8 @@ _UNDECODABLE = (ValueError, RecursionError)
 _PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.S)
 _SURROGATE = re.compile(rb"(?<!\\)(?P<backslashes>\\+)u(?P<digits>[dD][89a-fA-F][0-9a-fA-F]{2})")
 _MARKED = re.compile(rb"\xff(u[dD][89a-fA-F][0-9a-fA-F]{2})")
+_PHONE = re.compile(rb'(?P<name>"phone_hash"\s*:\s*)(?P<value>"(?:[^"\\]|\\.)*"|[^\s,}\]"]+)')
+_KEPT_PHONE = re.compile(rb'null|"(?:ph_[0-9a-f]{32})?"')
 _MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
 
 
@@ -128,7 +135,7 @@ def all_faultless(events: Sequence[Event], batch_has_identity: bool) -> bool:
 
 def has_own_ids(events: Sequence[Event]) -> bool:
     """True when an event overrides one of the batch's ids."""
-    return any(e.anonymous_id or e.openid or e.unionid or e.user_id for e in events)
+    return any(e.anonymous_id or e.openid or e.unionid or e.user_id or e.phone_hash for e in events)
 
 
 def _is_absent_or_printable(text: str | None) -> bool:
@@ -176,6 +183,7 @@ def _decode_raw(body: bytes) -> _RawBatch:
             return _RAW_BATCH.decode(marked)
     except msgspec.ValidationError as error:
         what, path = _split(str(error))
+        what = NOT_HASHED if path == "$.phone_hash" else what
         raise BodyError("invalid_envelope", path, what) from error
     except RecursionError as error:
         raise BodyError("not_json", "$", "the JSON is nested too deeply") from error
@@ -337,6 +345,8 @@ def _decode_fault(raw: bytes | msgspec.Raw, error: Exception) -> tuple[str, str,
         return "invalid_value", "", f"not valid JSON text: {error}"
     what, path = _split(str(error))
     field = path.removeprefix("$").removeprefix(".")
+    if field == "phone_hash":
+        return "phone_not_hashed", field, NOT_HASHED
     if field.startswith("properties"):
         field = _property_path(raw) or "properties"
     return _code_of(what), field, what
@@ -379,3 +389,27 @@ def _event_id_of(raw: bytes | msgspec.Raw) -> str | None:
     except _UNDECODABLE:
         return None
     return text[: limits.MAX_ID_CHARS] if isinstance(text, str) else None
+
+
+def without_raw_phones(body: bytes, rejections: Sequence[Rejection]) -> bytes:
+    """
+    Return the body with ``***`` for what refused events had in ``phone_hash`` and is no hash.
+
+    A refused event is kept with its text, and a phone number must not be. The fates stay the same: ``***`` is no hash either.
+    """
+    for rejection in rejections:
+        if rejection.code == "phone_not_hashed" or b"phone" in rejection.raw:
+            body = body.replace(rejection.raw, _without_raw_phone(rejection.raw))
+    return body
+
+
+def _without_raw_phone(raw: bytes) -> bytes:
+    values = [match["value"] for match in _PHONE.finditer(raw)]
+    try:
+        members = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+    except _UNDECODABLE:
+        return _PHONE.sub(rb'\g<name>"***"', raw)
+    values += [bytes(members["phone_hash"])] if "phone_hash" in members else []
+    if all(_KEPT_PHONE.fullmatch(value) for value in values):
+        return raw
+    return msgspec.json.encode({**members, "phone_hash": "***"})

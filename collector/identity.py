@@ -1,8 +1,8 @@
 """
 The ids of an event and the bindings that follow from them. Pure; persons.py of sdk_spec turns bindings into persons.
 
-``user_id`` and ``unionid`` identify within the project, ``openid`` and ``anonymous_id`` within the app. Ids that stand
-together in an event are bound.
+``user_id``, ``unionid`` and ``phone_hash`` identify within the project, ``openid`` and ``anonymous_id`` within the app. Ids
+that stand together in an event are bound.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class Ids(msgspec.Struct, frozen=True):
     openid: str
     unionid: str
     user_id: str
+    phone_hash: str
     actor: int
     bindings: tuple[Binding, ...]
     placeholders: int = 0
@@ -46,6 +47,7 @@ class Ids(msgspec.Struct, frozen=True):
             source.openid or "",
             source.unionid or "",
             source.user_id or "",
+            source.phone_hash or "",
         )
 
     def overridden_by(self, event: Any) -> Ids:  # noqa: ANN401 (Event)
@@ -57,18 +59,25 @@ class Ids(msgspec.Struct, frozen=True):
             event.openid or self.openid,
             event.unionid or self.unionid,
             event.user_id or self.user_id,
+            event.phone_hash or self.phone_hash,
         )
 
 
 @lru_cache(maxsize=65_536)
 def _ids(
-    project: str, app_id: str, anonymous_id: str, openid: str, unionid: str, user_id: str
+    project: str,
+    app_id: str,
+    anonymous_id: str,
+    openid: str,
+    unionid: str,
+    user_id: str,
+    phone_hash: str,
 ) -> Ids:
-    values = (user_id, unionid, openid, anonymous_id)
+    values = (user_id, unionid, openid, anonymous_id, phone_hash)
     given = [
         (
             kind,
-            "" if kind in ("user_id", "unionid") else app_id,
+            app_id if kind in KINDS_OF_AN_APP else "",
             value,
             id_key(project, kind, app_id, value),
         )
@@ -91,9 +100,18 @@ def _ids(
         for index, strong in enumerate(usable)
         for weak in usable[index + 1 :]
     )
-    # A placeholder counts only where nothing better is given.
-    actor = (usable or given)[0][3] if given else 0
+    # A placeholder counts only where nothing better is given. A phone only binds: no event is its own.
+    actor = next((one[3] for one in (*usable, *given) if one[0] != "phone_hash"), 0)
     placeholders = len(given) - len(usable)
     return Ids(
-        project, app_id, anonymous_id, openid, unionid, user_id, actor, bindings, placeholders
+        project,
+        app_id,
+        anonymous_id,
+        openid,
+        unionid,
+        user_id,
+        phone_hash,
+        actor,
+        bindings,
+        placeholders,
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from collector import metrics
-from collector.decode import Batch, BodyError, decode_batch, too_old
+from collector.decode import Batch, BodyError, decode_batch, too_old, without_raw_phones
 from collector.enrich import clock_offset_ms, is_too_old
 from collector.recent import RecentIds
 from collector.scrub import scrubber
@@ -56,14 +56,7 @@ async def ingest_batch(
     Errors: BodyError; SpoolFullError and SpoolBrokenError (nothing was kept: the client sends again).
     """
     started_s = time.perf_counter()
-    if app.deny or app.hash_openids or app.signed_cards != "off":
-        # Before anything else, so that what is denied reaches neither the spool nor a log.
-        needs_key = app.hash_openids or app.signed_cards != "off"
-        body = scrubber(app, ingest.hash_key() if needs_key else None)(body)
-    batch = decode_batch(body)
-    if batch.envelope.app_id != app.app_id:
-        raise BodyError("forbidden", "$.app_id", "the write key belongs to another app")
-    refuse_old_events(batch, received_at, ingest.max_clock_skew_ms)
+    batch, body = screen(app, body, received_at, ingest.max_clock_skew_ms, ingest.hash_key)
     duplicates = ingest.recent.duplicates(app.app_id, batch.events)
     response = answer(batch, len(duplicates), request_id)
     if response.accepted or response.rejected:
@@ -83,6 +76,31 @@ async def ingest_batch(
     ingest.recent.remember(app.app_id, batch.events)
     count(batch, response, time.perf_counter() - started_s)
     return response
+
+
+def screen(
+    app: App,
+    body: bytes,
+    received_at: int,
+    max_clock_skew_ms: int,
+    hash_key: Callable[[], bytes | None],
+) -> tuple[Batch, bytes]:
+    """
+    Return the fate of every event of a body, and the body as it may be stored. Events of a file pass here as well.
+
+    Errors: BodyError.
+    """
+    if app.deny or app.hash_openids or app.signed_cards != "off":
+        # Before anything else, so that what is denied reaches neither the spool nor a log.
+        needs_key = app.hash_openids or app.signed_cards != "off"
+        body = scrubber(app, hash_key() if needs_key else None)(body)
+    batch = decode_batch(body)
+    if batch.envelope.app_id != app.app_id:
+        raise BodyError("forbidden", "$.app_id", "the write key belongs to another app")
+    if batch.rejections:
+        body = without_raw_phones(body, batch.rejections)
+    refuse_old_events(batch, received_at, max_clock_skew_ms)
+    return batch, body
 
 
 def refuse_old_events(batch: Batch, received_at: int, max_clock_skew_ms: int) -> None:

@@ -53,6 +53,7 @@ EVENT_ERRORS: dict[str, str] = {
     "too_long": "A text or list is longer than its limit.",
     "out_of_range": "A number is outside its limits.",
     "not_printable": "An id or name is empty, blank or holds control characters.",
+    "phone_not_hashed": "`phone_hash` is not a keyed hash; a number itself is never taken or kept.",
     "missing_identity": "None of anonymous_id, openid, user_id is given.",
     "occurred_at_out_of_range": "Before 2015 or after 2100; perhaps seconds instead of ms.",
 }

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from sdk_spec import limits
+from sdk_spec import limits, phones
 
 Platform: TypeAlias = Literal[
     "wechat",
@@ -35,6 +35,10 @@ Short: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_SHORT_CHARS)]
 Page: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_PAGE_CHARS)]
 OptionalId: TypeAlias = Annotated[str, Meta(max_length=limits.MAX_ID_CHARS)] | None
 """An empty string means absent, as platforms send it."""
+PhoneHash: TypeAlias = (
+    Annotated[str, Meta(max_length=phones.MAX_CHARS, pattern=phones.PATTERN)] | None
+)
+"""What ``phones.phone_hash`` makes of a number; a number itself is refused."""
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=limits.MAX_SEQ)]
 Integer: TypeAlias = Annotated[int, Meta(ge=limits.MIN_INTEGER, le=limits.MAX_INTEGER)]
 
@@ -103,7 +107,7 @@ class Event(Struct, gc=False, kw_only=True):
     One thing a user did.
 
     ``event_id`` is unique within the app for ever; ``seq`` counts up within a session and orders events of one
-    millisecond; the four ids override the batch's. ``scene`` may be a number or a string: leading zeros matter.
+    millisecond; ids override the batch's. ``scene`` may be a number or a string: leading zeros matter.
     """
 
     event_id: Id
@@ -115,6 +119,7 @@ class Event(Struct, gc=False, kw_only=True):
     openid: OptionalId = None
     unionid: OptionalId = None
     user_id: OptionalId = None
+    phone_hash: PhoneHash = None
     scene: Short | Integer | None = None
     page: Page | None = None
     page_query: Annotated[str, Meta(max_length=limits.MAX_QUERY_CHARS)] | None = None
@@ -140,6 +145,7 @@ class Envelope(Struct, gc=False, kw_only=True):
     openid: OptionalId = None
     unionid: OptionalId = None
     user_id: OptionalId = None
+    phone_hash: PhoneHash = None
     device: Device | None = None
     app_version: Short | None = None
     env_version: Short | None = None

@@ -1,11 +1,14 @@
 """
-The four kinds of id, and what is no id: shared by who binds them (collector) and who explains it (query API).
+The kinds of id, and what is no id: shared by who binds them (collector) and who explains it (query API).
 """
 
 from __future__ import annotations
 
-KINDS = ("user_id", "unionid", "openid", "anonymous_id")
-"""Strongest first. An event belongs to the person of its strongest id."""
+KINDS = ("user_id", "unionid", "openid", "anonymous_id", "phone_hash")
+"""Strongest first. An event belongs to the person of its strongest id; ``phone_hash`` only binds, it stands for no event."""
+
+MANY_OF_A_PERSON = frozenset(("anonymous_id", "phone_hash"))
+"""A person may have several of these; of the others one (of an app, for openids)."""
 
 KINDS_OF_AN_APP = frozenset(("openid", "anonymous_id"))
 """They identify within the app; the others within the project."""

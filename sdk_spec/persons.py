@@ -4,7 +4,8 @@ The rule that turns bindings into persons. Pure.
 Shared by the collector, which stores who is who now, and the query API, which asks who was who at an instant.
 
 Two user_ids, two unionids of a project, or two openids of one app never become one person: the id that would join them stays
-with the first, and the later binding is a conflict.
+with the first, and the later binding is a conflict. A phone is the weakest evidence: its bindings are followed after all
+others, whatever came first, so that a shared or passed-on number never takes a device or an account from its owner.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ from collections.abc import Collection, Iterable
 
 from msgspec import Struct, structs
 
-from sdk_spec.ids import KINDS
+from sdk_spec.ids import KINDS, MANY_OF_A_PERSON
 
 MAX_COMPANIONS = 20
-"""Ids of a kind of which a person has only one, with which an id may stand; with more it is a bot, a tablet, a test device."""
+"""Ids of a kind (but anonymous_ids) with which an id may stand; with more it is a bot, a tablet, a test device, a hotline."""
 
 
 class Binding(Struct, frozen=True):
@@ -101,7 +102,7 @@ def crowds(
     known: Collection[int] = frozenset(),
 ) -> list[Crowd]:
     """
-    Find the ids that stand with more than ``most`` different ids of a kind (of an app, for openids) of which a person has one.
+    Find the ids that stand with more than ``most`` different ids of a kind (of an app, for openids), anonymous_ids aside.
 
     Those that are ``known`` as such are left out, but count as companions.
 
@@ -132,13 +133,13 @@ def crowds(
 class _Person:
     """Ids bound so far, while bindings are replayed in order."""
 
-    def __init__(self, key: int, kind: str, app_id: str) -> None:
+    def __init__(self, key: int, kind: str, app_id: str, born: int) -> None:
         self.members: list[int] = [key]
-        # What there may be only one of: (kind, app_id) → key. anonymous_ids are unlimited.
+        # What there may be only one of: (kind, app_id) → key.
         self.unique: dict[tuple[str, str], int] = (
-            {} if kind == "anonymous_id" else {(kind, app_id): key}
+            {} if kind in MANY_OF_A_PERSON else {(kind, app_id): key}
         )
-        self.label_rank = KINDS.index(kind)
+        self.label_rank = KINDS.index(kind), born
         self.label = key
 
     def clash(self, other: _Person) -> str | None:
@@ -190,8 +191,10 @@ def _resolve_component(bindings: list[Binding]) -> tuple[list[Assignment], list[
     """
     Turn the bindings of one component into persons.
 
-    Replays the bindings in the order of their events; of one event the pair of the strongest ids comes first. The answer
-    depends only on the set of bindings, not on when they arrived.
+    Replays the bindings in the order of their events; of one event the pair of the strongest ids comes first. Where there are
+    phones, the replay first decides about all other bindings and then about those of phones; what it followed is replayed
+    once more in the order of events, which says since when. The answer depends only on the set of bindings, not on when they
+    arrived.
 
     Complexity: n log n over the bindings, and n log n relabelling (the smaller person joins the larger).
     """
@@ -205,30 +208,54 @@ def _resolve_component(bindings: list[Binding]) -> tuple[list[Assignment], list[
             b.other_key,
         ),
     )
-    persons: dict[int, _Person] = {}
-    history: dict[int, list[tuple[int, int]]] = {}
-    conflicts: list[Conflict] = []
-    for binding in ordered:
-        left = persons.get(binding.id_key)
-        if left is None:
-            left = persons[binding.id_key] = _Person(binding.id_key, binding.kind, binding.app_id)
-        right = persons.get(binding.other_key)
-        if right is None:
-            right = persons[binding.other_key] = _Person(
-                binding.other_key, binding.other_kind, binding.other_app_id
-            )
-        if left is right:
-            continue
-        reason = left.clash(right)
-        if reason is not None:
-            conflicts.append(Conflict(binding, reason, len(ordered)))
-            continue
-        _merge(left, right, persons, history, binding.occurred_at)
-    assignments = [
-        Assignment(key, person.label, tuple(history.get(key, ())), len(ordered))
-        for key, person in persons.items()
-    ]
-    return assignments, conflicts
+    replay = _Replay()
+    weak = [b for b in ordered if b.other_kind == "phone_hash"]
+    if weak:
+        deciding = _Replay()
+        deciding.follow(b for b in ordered if b.other_kind != "phone_hash")
+        deciding.follow(weak)
+        refused = {(b.id_key, b.other_key) for b, _ in deciding.refused}
+        replay.follow(ordered, without=refused)
+        replay.refused = deciding.refused
+    else:
+        replay.follow(ordered)
+    return (
+        [
+            Assignment(key, person.label, tuple(replay.history.get(key, ())), len(ordered))
+            for key, person in replay.persons.items()
+        ],
+        [Conflict(binding, reason, len(ordered)) for binding, reason in replay.refused],
+    )
+
+
+class _Replay:
+    """Persons while bindings are followed one after the other."""
+
+    def __init__(self) -> None:
+        self.persons: dict[int, _Person] = {}
+        self.history: dict[int, list[tuple[int, int]]] = {}
+        self.refused: list[tuple[Binding, str]] = []
+
+    def follow(
+        self, bindings: Iterable[Binding], without: Collection[tuple[int, int]] = ()
+    ) -> None:
+        """Join what the bindings join, but those ``without``: their ids are only known."""
+        for binding in bindings:
+            left = self._person(binding.id_key, binding.kind, binding.app_id)
+            right = self._person(binding.other_key, binding.other_kind, binding.other_app_id)
+            if left is right or (binding.id_key, binding.other_key) in without:
+                continue
+            reason = left.clash(right)
+            if reason is not None:
+                self.refused.append((binding, reason))
+                continue
+            _merge(left, right, self.persons, self.history, binding.occurred_at)
+
+    def _person(self, key: int, kind: str, app_id: str) -> _Person:
+        found = self.persons.get(key)
+        if found is None:
+            found = self.persons[key] = _Person(key, kind, app_id, len(self.persons))
+        return found
 
 
 def _merge(
@@ -238,7 +265,7 @@ def _merge(
     history: dict[int, list[tuple[int, int]]],
     occurred_at: int,
 ) -> None:
-    """Join two persons at a moment; the strongest id names the result, of equals the one bound in first."""
+    """Join two persons at a moment; the strongest id names the result, of equals (joined by a phone) the one known first."""
     label_rank, label = (
         (left.label_rank, left.label)
         if left.label_rank <= right.label_rank

@@ -55,6 +55,7 @@ events = st.lists(
         unionid=st.sampled_from(["", "", "n1", "n2"]),
         openid=st.sampled_from(["", "o1", "o2"]),
         anonymous_id=st.sampled_from(["a1", "a2", "a3"]),
+        phone_hash=st.sampled_from(["", "", *(f"ph_{digit * 32}" for digit in "12")]),
     ),
     min_size=1,
     max_size=12,
@@ -137,6 +138,7 @@ def record(project: str, event: Seen) -> SpoolRecord:
                 "unionid": event.unionid,
                 "openid": event.openid,
                 "anonymous_id": event.anonymous_id,
+                "phone_hash": event.phone_hash,
             }
         ],
     }

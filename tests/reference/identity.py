@@ -1,14 +1,15 @@
 """
 The slow, obvious meaning of identity: replay all events in order, keep persons as plain sets, look everything up by search.
 
-An id is (kind, scope, text); the scope is the app for openid and anonymous_id, empty for user_id and unionid.
+An id is (kind, scope, text); the scope is the app for openid and anonymous_id, empty for the others.
 """
 
 from itertools import combinations
 from typing import NamedTuple
 
 Id = tuple[str, str, str]
-STRENGTH = ["user_id", "unionid", "openid", "anonymous_id"]
+STRENGTH = ["user_id", "unionid", "openid", "anonymous_id", "phone_hash"]
+SEVERAL = ["anonymous_id", "phone_hash"]
 
 
 class Seen(NamedTuple):
@@ -22,6 +23,7 @@ class Seen(NamedTuple):
     unionid: str
     openid: str
     anonymous_id: str
+    phone_hash: str = ""
 
 
 class Meaning(NamedTuple):
@@ -52,13 +54,13 @@ def may_join(left: list[Id], right: list[Id]) -> bool:
     together = {*left, *right}
     for kind, scope, _ in together:
         of_kind = [one for one in together if one[0] == kind and one[1] == scope]
-        if kind != "anonymous_id" and len(of_kind) > 1:
+        if kind not in SEVERAL and len(of_kind) > 1:
             return False
     return True
 
 
 def quarantined(events: list[Seen], most: int) -> set[Id]:
-    """Ids that stand with more than ``most`` others of a kind and scope of which a person has one."""
+    """Ids that stand with more than ``most`` others of a kind and scope, anonymous_ids aside."""
     together: dict[tuple[Id, str, str], set[Id]] = {}
     for event in events:
         for one in ids_of(event):
@@ -69,37 +71,47 @@ def quarantined(events: list[Seen], most: int) -> set[Id]:
 
 
 def meaning(events: list[Seen], most: int = 20) -> Meaning:
-    """Replay all events by corrected time, seq and event_id."""
-    nobody = quarantined(events, most)
-    persons: list[list[Id]] = []
-    history: dict[Id, list[tuple[int, Id]]] = {}
-    conflicts: set[tuple[Id, Id]] = set()
+    """
+    Replay all events by corrected time, seq and event_id.
 
-    def person_of(one: Id) -> list[Id]:
-        for person in persons:
-            if one in person:
-                return person
-        persons.append([one])
-        return persons[-1]
+    Which pairs are followed is decided without phones first, then for phones; since when, by one more replay of those.
+    """
+    nobody = quarantined(events, most)
+    pairs = [
+        (event.occurred_at, strong, weak)
+        for event in sorted(events, key=lambda e: (e.occurred_at, e.seq, e.event_id))
+        for strong, weak in combinations(ids_of(event), 2)
+        if strong not in nobody and weak not in nobody
+    ]
+    ids = [one for event in events for one in ids_of(event)]
+    phones_last = sorted(pairs, key=lambda pair: pair[2][0] == "phone_hash")
+    conflicts: set[tuple[Id, Id]] = set()
+    persons = {one: [one] for one in ids}
+    for _, strong, weak in phones_last:
+        if persons[strong] is not persons[weak]:
+            if may_join(persons[strong], persons[weak]):
+                together = persons[strong] + persons[weak]
+                persons |= dict.fromkeys(together, together)
+            else:
+                conflicts.add((strong, weak))
+
+    known = [one for _, strong, weak in pairs for one in (strong, weak)]
 
     def name_of(person: list[Id]) -> Id:
-        return min(person, key=lambda one: STRENGTH.index(one[0]))
+        return min(
+            person,
+            key=lambda one: (STRENGTH.index(one[0]), known.index(one) if one in known else 0),
+        )
 
-    for event in sorted(events, key=lambda e: (e.occurred_at, e.seq, e.event_id)):
-        for strong, weak in combinations(ids_of(event), 2):
-            left, right = person_of(strong), person_of(weak)
-            if left is right or strong in nobody or weak in nobody:
-                continue
-            if not may_join(left, right):
-                conflicts.add((strong, weak))
-                continue
-            before = {one: name_of(person) for person in (left, right) for one in person}
-            persons.remove(left)
-            persons.remove(right)
-            persons.append(left + right)
-            for one in left + right:
-                if before[one] != name_of(persons[-1]):
-                    history.setdefault(one, []).append((event.occurred_at, name_of(persons[-1])))
-    return Meaning(
-        {one: name_of(person) for person in persons for one in person}, history, conflicts
-    )
+    history: dict[Id, list[tuple[int, Id]]] = {}
+    persons = {one: [one] for one in ids}
+    for at, strong, weak in pairs:
+        if (strong, weak) in conflicts or persons[strong] is persons[weak]:
+            continue
+        before = {one: name_of(persons[one]) for one in persons[strong] + persons[weak]}
+        together = persons[strong] + persons[weak]
+        persons |= dict.fromkeys(together, together)
+        for one, name in before.items():
+            if name != name_of(together):
+                history.setdefault(one, []).append((at, name_of(together)))
+    return Meaning({one: name_of(person) for one, person in persons.items()}, history, conflicts)

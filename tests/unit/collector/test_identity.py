@@ -10,9 +10,10 @@ from reference.identity import STRENGTH, Id, Seen, ids_of, meaning
 from collector.identity import Ids, id_key
 from collector.rows import build_block
 from collector.spool import SpoolRecord
-from sdk_spec.persons import Binding, resolve
+from sdk_spec.persons import Binding, crowds, resolve
 
 PROJECT = "brand"
+P1, P2 = (f"ph_{digit * 32}" for digit in "12")
 # Few of each, so that they meet: two apps, three persons who share devices.
 events = st.lists(
     st.builds(
@@ -25,6 +26,7 @@ events = st.lists(
         unionid=st.sampled_from(["", "", "n1", "n2"]),
         openid=st.sampled_from(["", "o1", "o2", "o3"]),
         anonymous_id=st.sampled_from(["", "a1", "a2", "a3"]),
+        phone_hash=st.sampled_from(["", "", P1, P2]),
     ),
     max_size=14,
 ).map(lambda seen: [event._replace(event_id=f"e{n:03}") for n, event in enumerate(seen)])
@@ -155,3 +157,79 @@ def test_uses_of_placeholders_are_counted() -> None:
 
     assert block.placeholders == 2
     assert block.bindings(None) == []
+
+
+def test_shared_phone_stays_with_the_first_and_never_joins_two_users() -> None:
+    persons, conflicts = resolved(
+        seen(1, user_id="u1", phone_hash=P1), seen(2, "ali2", user_id="u2", phone_hash=P1)
+    )
+
+    assert persons[key(("phone_hash", "", P1))] == key(("user_id", "", "u1"))
+    assert persons[key(("user_id", "", "u2"))] == key(("user_id", "", "u2"))
+    assert conflicts == ["user_id"]
+
+
+def test_shared_phone_never_joins_two_unionids() -> None:
+    persons, conflicts = resolved(
+        seen(1, openid="o1", unionid="n1", phone_hash=P1),
+        seen(2, "ali2", openid="o2", unionid="n2", phone_hash=P1),
+    )
+
+    assert persons[key(("openid", "wx1", "o1"))] == key(("unionid", "", "n1"))
+    assert persons[key(("openid", "ali2", "o2"))] == key(("unionid", "", "n2"))
+    assert set(conflicts) == {"unionid"}
+
+
+def test_accounts_of_two_platforms_become_one_person_through_a_phone() -> None:
+    persons, conflicts = resolved(
+        seen(1, "wx1", openid="o", phone_hash=P1), seen(2, "ali2", openid="o", phone_hash=P1)
+    )
+
+    assert set(persons.values()) == {key(("openid", "wx1", "o"))}, "named by the one known first"
+    assert conflicts == []
+
+
+def test_login_outweighs_a_phone_that_came_before() -> None:
+    """A device that a phone had joined to u1 belongs to u2 once u2 logs in on it."""
+    phones = [
+        seen(1, user_id="u1", phone_hash=P1),
+        seen(2, anonymous_id="a2", phone_hash=P1),
+    ]
+    assert resolved(*phones)[0][key(("anonymous_id", "wx1", "a2"))] == key(("user_id", "", "u1"))
+
+    persons, conflicts = resolved(*phones, seen(3, user_id="u2", anonymous_id="a2"))
+
+    assert persons[key(("anonymous_id", "wx1", "a2"))] == key(("user_id", "", "u2"))
+    assert persons[key(("phone_hash", "", P1))] == key(("user_id", "", "u1"))
+    assert conflicts == ["user_id"]
+
+
+def test_person_may_change_phones() -> None:
+    persons, conflicts = resolved(
+        seen(1, user_id="u1", phone_hash=P1), seen(2, user_id="u1", phone_hash=P2)
+    )
+
+    assert set(persons.values()) == {key(("user_id", "", "u1"))}
+    assert conflicts == []
+
+
+def test_phone_of_many_users_and_user_of_many_phones_are_crowds() -> None:
+    hotline = [seen(n, user_id=f"u{n}", phone_hash=P1) for n in range(21)]
+    cashier = [seen(n, user_id="till", phone_hash=f"ph_{n:032x}") for n in range(21)]
+    family = [seen(n, user_id=f"f{n}", phone_hash=P2) for n in range(20)]
+
+    found = crowds(b for e in (*hotline, *cashier, *family) for b in bindings_of(e))
+
+    assert {(one.kind, one.id, one.crowded_kind) for one in found} == {
+        ("phone_hash", P1, "user_id"),
+        ("user_id", "till", "phone_hash"),
+    }
+
+
+def test_phone_only_binds() -> None:
+    ids = Ids.of(PROJECT, "wx1", seen(1, anonymous_id="null", phone_hash=P1))
+
+    assert ids.actor == key(("anonymous_id", "wx1", "null"))
+    assert ids.bindings == ()
+    assert id_key("p1", "phone_hash", "wx1", P1) == id_key("p1", "phone_hash", "wx2", P1)
+    assert id_key("p1", "phone_hash", "", P1) != id_key("p2", "phone_hash", "", P1)
