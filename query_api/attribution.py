@@ -26,6 +26,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user, source
 from query_api.breakdowns import OTHER, Key
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
@@ -148,6 +149,16 @@ async def answer(ask: Ask, query: AttributionQuery) -> Answer:
     if len(set(query.models)) != len(query.models):
         raise InvalidRequest("$.models", "a model stands twice")
     top = await _top(ask, query)
+
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, query, top)
+
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
+    )
+
+
+async def _result(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> Row:
     bindings = ask.bindings()
     credits_sql = _credits(ask, query, bindings, top)
     found = await ask.fetch("attribution.counts", bindings, credits=credits_sql)
@@ -173,13 +184,10 @@ async def answer(ask: Ask, query: AttributionQuery) -> Answer:
             row[1],
         )
     )
-    return Answer(
-        result={
-            "rows": [{**_described(query, touch, key), **numbers} for touch, key, numbers in rows],
-            "total": total,
-        },
-        semantics=_semantics(query),
-    )
+    return {
+        "rows": [{**_described(query, touch, key), **numbers} for touch, key, numbers in rows],
+        "total": total,
+    }
 
 
 def _models(query: AttributionQuery, row: Row) -> Row:
@@ -235,7 +243,7 @@ async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> Use
     names_key = cell.breakdown is not None or cell.other
     if cell.direct and (cell.touch is not None or names_key):
         raise InvalidRequest("$.cell.direct", "the direct row has no touch")
-    top = await _top(ask, query) if cell.other else None
+    top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
     bindings = ask.bindings()
     credits_sql = _credits(ask, query, bindings, top)

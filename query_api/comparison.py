@@ -1,21 +1,21 @@
 """
 Comparison: the range before, or a year before, the one asked for. Pure, but for ``with_comparison``.
 
-Called by the reports with ``compare``. ``previous_period``: as many days (or milliseconds, where instants were given)
-directly before; ``previous_year``: the same days or local times a year earlier, 29 February becoming the 28th.
+The one way through for every report: ``with_comparison`` for the answer, ``of_cell`` for the users of a compared number.
+``previous_period``: as many days (or milliseconds, where instants were given) directly before; ``previous_year``: the same
+days or local times a year earlier, 29 February becoming the 28th.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
-from typing import Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
+from query_api.errors import InvalidRequest
+from query_api.params import Compare
 from query_api.periods import Range, a_year_before, a_year_before_ms, rfc3339, start_of_day_ms
 from query_api.report import Ask, Row
-
-Compare: TypeAlias = Literal["previous_period", "previous_year"]
 
 
 def range_before(range_: Range, compare: Compare, zone: ZoneInfo) -> Range:
@@ -42,17 +42,31 @@ def _days(from_day: date, to_day: date, zone: ZoneInfo) -> Range:
 
 
 async def with_comparison(
-    ask: Ask, compare: Compare | None, result_of: Callable[[Range], Awaitable[Row]]
+    ask: Ask, compare: Compare | None, result_of: Callable[[Ask], Awaitable[Row]]
 ) -> Row:
     """Return the result for the request's range, with ``compare``: that for the range before, and its ``time_range``."""
-    result = await result_of(ask.range)
+    result = await result_of(ask)
     if compare is not None:
-        before = range_before(ask.range, compare, ask.zone)
+        before = ask.during(range_before(ask.range, compare, ask.zone))
         result["compare"] = {
             "time_range": {
-                "from": rfc3339(before.from_ms, ask.zone),
-                "to": rfc3339(before.to_ms, ask.zone),
+                "from": rfc3339(before.range.from_ms, ask.zone),
+                "to": rfc3339(before.range.to_ms, ask.zone),
             },
             **await result_of(before),
         }
+        ask.rows_read += before.rows_read
     return result
+
+
+def of_cell(ask: Ask, compared: bool) -> Ask:
+    """
+    Return the question that a cell stands in: the request's own, or with ``compared`` that about the range before.
+
+    Errors: ``invalid_request`` for a compared cell of a request that does not compare.
+    """
+    if not compared:
+        return ask
+    if ask.query.compare is None:
+        raise InvalidRequest("$.compared", "only with `compare` in the request")
+    return ask.during(range_before(ask.range, ask.query.compare, ask.zone))

@@ -25,7 +25,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.breakdowns import Key
-from query_api.comparison import Compare, with_comparison
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
@@ -66,7 +66,6 @@ class DistributionQuery(Query, kw_only=True):
     ) = None
     interval: Literal["day", "week", "month", "quarter"] | None = None
     measure: ExtraMeasure | None = None
-    compare: Compare | None = None
 
 
 class DistributionCell(BreakdownCell, kw_only=True):
@@ -173,8 +172,8 @@ async def answer(ask: Ask, query: DistributionQuery) -> Answer:
     """Answer the distribution report."""
     top = await per_user.top_of(ask, query, _values)
 
-    async def result_of(range_: Range) -> Row:
-        return {"series": await _series(ask, query, range_, top)}
+    async def result_of(one: Ask) -> Row:
+        return {"series": await _series(one, query, one.range, top)}
 
     result = await with_comparison(ask, query.compare, result_of)
     return Answer(result=result, semantics=_semantics(query))
@@ -301,7 +300,6 @@ def _semantics(query: DistributionQuery) -> Row:
         "user of the bucket",
         "breakdown_value": "of the user's first measured event in the period that has any of the fields",
         "breakdown_order": "by users in the range, most first; the rest is `other`",
-        "compare": query.compare,
     }
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from query_api import breakdowns, formula, source
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import range_before
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.events_plan import (
     OF_A_FIELD,
@@ -35,7 +35,7 @@ from query_api.events_plan import (
     rows_sql,
 )
 from query_api.events_windows import Windowed, earliest_ms, window_of, windowed_values
-from query_api.periods import Periods, Range, periods_of, rfc3339
+from query_api.periods import Periods, Range, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
 
@@ -63,25 +63,18 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
     """Answer the events report."""
     periods = _periods(query, ask, ask.range)
     top = await _top(ask, query)
-    series = await _series(ask, query, ask.range, periods, top)
-    result: Row = {"series": series}
-    if query.compare is not None:
-        before = range_before(ask.range, query.compare, ask.zone)
-        shown = top if top is not None else [s["key"] for s in series if query.breakdown]
-        compared = await _series(
-            ask, query, before, _periods(query, ask, before), shown if query.breakdown else None
-        )
-        result["compare"] = {
-            "time_range": {
-                "from": rfc3339(before.from_ms, ask.zone),
-                "to": rfc3339(before.to_ms, ask.zone),
-            },
-            "series": compared,
-        }
-        for line in compared:
+    shown = top
+
+    async def result_of(one: Ask) -> Row:
+        nonlocal shown
+        series = await _series(one, query, one.range, _periods(query, one, one.range), shown)
+        if query.breakdown and shown is None:
+            shown = [line["key"] for line in series]
+        for line in series:
             del line["key"]
-    for line in series:
-        del line["key"]
+        return {"series": series}
+
+    result = await with_comparison(ask, query.compare, result_of)
     if periods is not None and (periods.starts_ms[0], periods.starts_ms[-1]) != (
         ask.range.from_ms,
         ask.range.to_ms,
@@ -102,7 +95,6 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
             "interval": query.interval,
             "weeks_start": "monday",
             "formula": query.formula,
-            "compare": query.compare,
             "session": source.SESSION_DEFINITION,
             "percentiles": "exact, interpolated linearly",
             "cumulative": "a point counts from the beginning of the range to its end; users are distinct over all of that",
@@ -113,6 +105,16 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
         },
         truncated=False,
     )
+
+
+async def _shown(ask: Ask, query: EventsQuery) -> list[Key] | None:
+    """Return the keys that are not "other"; a comparison has one also where the range asked for shows all its values."""
+    top = await _top(ask.asked, query)
+    if top is not None or ask is ask.asked:
+        return top
+    asked = ask.asked
+    series = await _series(asked, query, asked.range, _periods(query, asked, asked.range), None)
+    return [line["key"] for line in series]
 
 
 async def _series(
@@ -209,7 +211,7 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
         bucket_ms = periods.starts_ms[periods.labels.index(cell.time)]
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, query.breakdown)
     # Only "other" depends on which values are the most frequent.
-    top = await _top(ask, query) or [] if key == OTHER and cell.other else None
+    top = await _shown(ask, query) if key == OTHER and cell.other else None
     if cell.other and not top:
         raise InvalidRequest("$.cell.other", "this answer has no `other`: all values are shown")
     bindings.named(

@@ -12,7 +12,6 @@ from msgspec import Meta, Struct
 
 from query_api import breakdowns, formula, source
 from query_api.breakdowns import Key
-from query_api.comparison import Compare
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Interval, Params, Query
@@ -58,7 +57,6 @@ class EventsQuery(Query, kw_only=True):
     measures: Annotated[list[Measure], Meta(min_length=1, max_length=MAX_MEASURES)]
     interval: Interval | None = "day"
     formula: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
-    compare: Compare | None = None
 
 
 class EventsCell(Params, kw_only=True):

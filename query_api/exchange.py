@@ -12,21 +12,24 @@ name others. ``exits``: those events; ``users_out``: who sent them. What becomes
 in and out are not the same measure, and ``balance`` (users_in minus users_out) compares people, not their worth.
 
 ``users_both``: users who came from the partner and were sent there, in either order. In ``total`` each user counts once,
-whatever the partner. ``is_own``: the partner is one of the asked apps. ``filter`` and ``breakdown`` look at entries and exits.
+whatever the partner. More rows than ``limit``: those with the fewest users are one row with ``other`` true, in which each
+user counts once. ``is_own``: the partner is one of the asked apps. ``filter`` and ``breakdown`` look at entries and exits.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from query_api import breakdowns, scenes
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.report import Answer, Ask, Report, Row, UserSelect
-from query_api.scene_rows import key_sql
+from query_api.scene_rows import OTHER, Key, Shown, folded_sql, key_sql, packed, unpacked
 from query_api.scenes import ScenesQuery
 from query_api.sql import load_sql
 
@@ -40,7 +43,8 @@ class ExchangeQuery(Query, kw_only=True):
     """
     Users in and out by partner. ``out``, ``out_field``: which events send a user to the app that the field names.
 
-    ``conversion`` (default ``order_pay``), ``value``: as in the scenes report.
+    ``conversion`` (default ``order_pay``), ``value``: as in the scenes report. The ``limit`` rows with the most users, the rest
+    as "other".
     """
 
     out: EventSelector = msgspec.field(default_factory=lambda: EventSelector(event=OUT_EVENT))
@@ -49,14 +53,21 @@ class ExchangeQuery(Query, kw_only=True):
         default_factory=lambda: EventSelector(event="order_pay")
     )
     value: FieldName | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = MAX_ROWS
 
 
 class ExchangeCell(Params, kw_only=True):
-    """One number that counts users: ``metric`` of a partner's row (and ``breakdown`` as in it), or of the total."""
+    """
+    One number that counts users: ``metric`` of a partner's row (and ``breakdown`` as in it), of the total.
+
+    Or of ``other`` of an answer with this ``limit``; the request's own is that of the list of users.
+    """
 
     metric: Literal["users_in", "new_users", "converters", "users_out", "users_both"] = "users_in"
     partner_app_id: str | None = None
     breakdown: dict[str, Any] | None = None
+    other: bool = False
+    limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = MAX_ROWS
 
 
 def _entries(query: ExchangeQuery) -> ScenesQuery:
@@ -67,7 +78,7 @@ def _entries(query: ExchangeQuery) -> ScenesQuery:
     )
 
 
-def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
+def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
     """Return the SELECT of (user, key, exits) that both the numbers and their users come from."""
     read = field_sql(query.out_field, "$.out_field", bindings)
     if read.text is None:
@@ -81,21 +92,23 @@ def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
     elements = breakdowns.elements_sql(query.breakdown, bindings)
     return load_sql(
         "exchange.out",
-        key=breakdowns.pack_elements_sql([f"toString({read.text})", *elements]),
+        key=folded_sql(
+            breakdowns.pack_elements_sql([f"toString({read.text})", *elements]), shown, bindings
+        ),
         source=ask.source(bindings, " AND ".join(f"({part})" for part in where if part != "1")),
     )
 
 
-async def _in(ask: Ask, query: ExchangeQuery) -> dict[tuple[str, ...], Row]:
+async def _in(ask: Ask, query: ExchangeQuery, shown: Shown | None) -> dict[Key, Row]:
     """Return launches, entries, users, new users and conversions by key; ``()``: the total."""
     entries, found = _entries(query), _Numbers()
     bindings = ask.bindings()
-    metrics = scenes.user_metrics(ask, entries, bindings)
+    metrics = scenes.user_metrics(ask, entries, bindings, shown)
     for row in await ask.fetch("exchange.in_counts", bindings, user_metrics=metrics):
         name = "users_in" if row["metric"] == "users" else row["metric"]
         found.of(row)[name] = row["n"] if name in SUMMED else row["users"]
     bindings = ask.bindings()
-    converted = scenes.conversions(ask, entries, query.conversion, bindings)
+    converted = scenes.conversions(ask, entries, query.conversion, bindings, shown)
     for row in await ask.fetch("exchange.conversion_counts", bindings, conversions=converted):
         found.of(row).update(row)
     return found.rows
@@ -105,45 +118,85 @@ class _Numbers:
     """Numbers of rows by key."""
 
     def __init__(self) -> None:
-        self.rows: dict[tuple[str, ...], Row] = {}
+        self.rows: dict[Key, Row] = {}
 
     def of(self, row: Row) -> Row:
         """Return the numbers of the row that a row of SQL belongs to."""
-        return self.rows.setdefault(breakdowns.unpack(row["key"]), {})
+        return self.rows.setdefault(unpacked(row["key"]), {})
 
 
-async def answer(ask: Ask, query: ExchangeQuery) -> Answer:
-    """Answer the exchange report."""
+async def _counted(
+    ask: Ask, query: ExchangeQuery, shown: Shown | None
+) -> tuple[dict[Key, Row], list[Key]]:
+    """
+    Return the numbers of every row by its key, ``()`` the total, and the keys in the order of the rows.
+
+    ``shown``: these alone, and the rest as "other".
+    """
     numbers = _Numbers()
-    numbers.rows = await _in(ask, query)
+    numbers.rows = await _in(ask, query, shown)
     bindings = ask.bindings()
-    out = _out(ask, query, bindings)
+    out = _out(ask, query, bindings, shown)
     for row in await ask.fetch("exchange.out_counts", bindings, out=out):
         numbers.of(row).update(exits=row["exits"], users_out=row["users_out"])
     bindings = ask.bindings()
-    for row in await ask.fetch("exchange.both_counts", bindings, both=_both(ask, query, bindings)):
+    both = _both(ask, query, bindings, shown)
+    for row in await ask.fetch("exchange.both_counts", bindings, both=both):
         numbers.of(row).update(users_both=row["users_both"])
-    total = _metrics(numbers.rows.pop((), {}), query)
-    rows = []
-    for key, found in sorted(
-        numbers.rows.items(),
-        key=lambda item: (
-            -item[1].get("users_in", 0) - item[1].get("users_out", 0),
-            item[0],
-        ),
-    ):
-        named: Row = {"partner_app_id": key[0], "is_own": key[0] in ask.app_ids}
-        if query.breakdown:
-            named["breakdown"] = {
-                field: breakdowns.decode_element(element)
-                for field, element in zip(query.breakdown, key[1:], strict=True)
-            }
-        rows.append({**named, **_metrics(found, query)})
-    return Answer(
-        result={"rows": rows[:MAX_ROWS], "total": total},
-        semantics=_semantics(query),
-        truncated=len(rows) > MAX_ROWS,
-    )
+
+    def place(key: Key) -> tuple[bool, int, Key]:
+        found = numbers.rows[key]
+        return key == OTHER, -found.get("users_in", 0) - found.get("users_out", 0), key
+
+    return numbers.rows, sorted((key for key in numbers.rows if key), key=place)
+
+
+async def answer(ask: Ask, query: ExchangeQuery) -> Answer:
+    """Answer the exchange report. A comparison shows the same rows, where they are cut."""
+    shown: Shown | None = None
+    truncated = False
+
+    async def result_of(one: Ask) -> Row:
+        nonlocal shown, truncated
+        numbers, order = await _counted(one, query, shown)
+        if shown is None and len(order) > query.limit:
+            cut = Shown(order[: query.limit], keeps_unnamed=True)
+            numbers, order = await _counted(one, query, cut)
+            shown = cut if one is ask else None
+        truncated |= OTHER in numbers
+        return {
+            "rows": [{**_named(one, query, key), **_metrics(numbers[key], query)} for key in order],
+            "total": _metrics(numbers.get((), {}), query),
+        }
+
+    result = await with_comparison(ask, query.compare, result_of)
+    return Answer(result=result, semantics=_semantics(query), truncated=truncated)
+
+
+async def _shown(ask: Ask, query: ExchangeQuery, limit: int) -> Shown:
+    """Return the rows that are not "other". Errors: ``invalid_request`` where the answer has none."""
+    for one in dict.fromkeys((ask.asked, ask)):
+        _, order = await _counted(one, query, None)
+        if len(order) > limit:
+            return Shown(order[:limit], keeps_unnamed=True)
+    raise InvalidRequest("$.cell.other", "this answer has no `other`: all rows are shown")
+
+
+def _named(ask: Ask, query: ExchangeQuery, key: Key) -> Row:
+    """Return what names a row."""
+    is_other = key == OTHER
+    named: Row = {
+        "partner_app_id": None if is_other else key[0],
+        "is_own": not is_other and key[0] in ask.app_ids,
+        "other": is_other,
+    }
+    if query.breakdown:
+        elements = ("",) * len(query.breakdown) if is_other else key[1:]
+        named["breakdown"] = {
+            field: breakdowns.decode_element(element)
+            for field, element in zip(query.breakdown, elements, strict=True)
+        }
+    return named
 
 
 def _metrics(found: Row, query: ExchangeQuery) -> Row:
@@ -170,16 +223,16 @@ def _metrics(found: Row, query: ExchangeQuery) -> Row:
     }
 
 
-def _both(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
+def _both(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
     """Return the SELECT of (user, key) of those who came and were sent; who came are the ``users`` of the scenes report."""
     matches = filter_sql(query.filter, "$.filter", bindings)
     return load_sql(
         "exchange.both",
-        key=key_sql("referrer_app_id", query.breakdown, bindings),
+        key=key_sql("referrer_app_id", query.breakdown, bindings, shown),
         entries=ask.source(
             bindings, f"{scenes.ENTRY_EVENTS} AND referrer_app_id != '' AND ({matches})"
         ),
-        out=_out(ask, query, bindings),
+        out=_out(ask, query, bindings, shown),
     )
 
 
@@ -197,6 +250,8 @@ def _semantics(query: ExchangeQuery) -> Row:
         "exits": "events of `out` with the partner in `out_field`, as the client records them beside navigateToMiniProgram",
         "users_both": "users_in who are users_out of the same partner",
         "balance": "users_in minus users_out; what becomes of users_out only the partner knows",
+        "limit": query.limit,
+        "other": "rows beyond the limit as one, users counted once; a comparison shows the rows of the range asked for",
         "total": "each user once, whatever the partner",
         "order": "by users_in plus users_out, most first",
     }
@@ -204,24 +259,29 @@ def _semantics(query: ExchangeQuery) -> Row:
 
 async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelect:
     """Select the users of a metric."""
-    key: tuple[str, ...] = ()
-    if cell.partner_app_id is not None:
+    key: Key = ()
+    shown = None
+    if cell.other:
+        if cell.partner_app_id is not None or cell.breakdown is not None:
+            raise InvalidRequest("$.cell.other", "either a row or `other`")
+        key, shown = OTHER, await _shown(ask, query, cell.limit)
+    elif cell.partner_app_id is not None:
         elements = breakdowns.key_of_cell(cell.breakdown or {}, False, query.breakdown)
         key = (cell.partner_app_id, *(elements or ()))
     elif cell.breakdown is not None:
         raise InvalidRequest("$.cell.breakdown", "name the partner too")
     bindings = ask.bindings()
     if cell.metric == "converters":
-        rows = scenes.conversions(ask, _entries(query), query.conversion, bindings)
+        rows = scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
     elif cell.metric == "users_out":
-        rows = _out(ask, query, bindings)
+        rows = _out(ask, query, bindings, shown)
     elif cell.metric == "users_both":
-        rows = _both(ask, query, bindings)
+        rows = _both(ask, query, bindings, shown)
     else:
-        metrics = scenes.user_metrics(ask, _entries(query), bindings)
+        metrics = scenes.user_metrics(ask, _entries(query), bindings, shown)
         bindings.named("cell_metric", cell.metric.removesuffix("_in"), "String")
         rows = load_sql("exchange.metric_users", user_metrics=metrics)
-    bindings.named("cell_key", breakdowns.pack(key), "String")
+    bindings.named("cell_key", packed(key), "String")
     return UserSelect("exchange.users", load_sql("exchange.users", rows=rows), bindings)
 
 

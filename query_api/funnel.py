@@ -58,8 +58,8 @@ async def answer(ask: Ask, query: FunnelQuery) -> Answer:
     if left_out:
         ask.warn("preset_axes_left_out", _left_out(query.preset, left_out))
 
-    async def result_of(range_: Range) -> Row:
-        return await _result(ask, params, range_)
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, params, one.range)
 
     result = await with_comparison(ask, query.compare, result_of)
     meaning = semantics(params)
@@ -437,7 +437,6 @@ def semantics(params: FunnelParams) -> Row:
         "exclusions": params.exclusions,
         "hold_constant": params.hold_constant,
         "interval": params.interval,
-        "compare": params.compare,
         "dropped_next": params.dropped_next,
         "counting_unit": "user, once, at the deepest level",
         "entry_rule": _ENTRY[params.entry] if params.order != "any" else _ENTRY["best"],

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api.comparison import Compare
 from query_api.errors import InvalidRequest
 from query_api.params import (
     EventName,
@@ -107,7 +106,6 @@ class _Funnel(Query, kw_only=True):
     )
     interval: Interval | None = None
     dropped_next: Annotated[int, Meta(ge=0, le=MAX_NEXT)] = 0
-    compare: Compare | None = None
 
 
 class FunnelQuery(_Funnel, kw_only=True):

@@ -26,7 +26,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
-from query_api.comparison import Compare, with_comparison
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_HELD, MAX_WINDOW_DAYS, Window
@@ -67,7 +67,6 @@ class IntervalQuery(Query, kw_only=True):
         ]
         | None
     ) = None
-    compare: Compare | None = None
 
 
 class IntervalCell(BreakdownCell, kw_only=True):
@@ -138,8 +137,8 @@ async def answer(ask: Ask, query: IntervalQuery) -> Answer:
     """Answer the interval report."""
     top = await per_user.top_of(ask, query, _pairs)
 
-    async def result_of(range_: Range) -> Row:
-        return {"series": await _series(ask, query, range_, top)}
+    async def result_of(one: Ask) -> Row:
+        return {"series": await _series(one, query, one.range, top)}
 
     result = await with_comparison(ask, query.compare, result_of)
     return Answer(result=result, semantics=_semantics(query))
@@ -239,7 +238,6 @@ def _semantics(query: IntervalQuery) -> Row:
         "mature": "max_gap after the end of the period, or of the range, has passed by now",
         "breakdown_value": "of the start event itself",
         "breakdown_order": "by pairs in the range, most first; the rest is `other`",
-        "compare": query.compare,
     }
 
 

@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.breakdowns import Key
-from query_api.comparison import Compare, with_comparison
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, filter_sql, selector_sql
 from query_api.params import EventSelector, Query
@@ -50,7 +50,6 @@ class LifecycleQuery(Query, kw_only=True):
 
     interval: Literal["day", "week", "month", "quarter"] = "day"
     active: EventSelector = msgspec.field(default_factory=EventSelector)
-    compare: Compare | None = None
 
 
 class LifecycleCell(BreakdownCell, kw_only=True):
@@ -110,8 +109,8 @@ async def answer(ask: Ask, query: LifecycleQuery) -> Answer:
     """Answer the lifecycle report."""
     top = await _top(ask, query)
 
-    async def result_of(range_: Range) -> Row:
-        return await _result(ask, query, range_, top)
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, query, one.range, top)
 
     return Answer(
         result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
@@ -174,7 +173,6 @@ def _semantics(query: LifecycleQuery) -> Row:
         "mature": "the period has ended by now",
         "breakdown_value": "of the user's first such event ever that has any of the fields",
         "breakdown_order": "by states of users in the range, most first; the rest is `other`",
-        "compare": query.compare,
     }
 
 
@@ -183,7 +181,7 @@ async def users(ask: Ask, query: LifecycleQuery, cell: LifecycleCell) -> UserSel
     periods = _periods(ask, query, ask.range)
     if cell.time not in periods.labels[1:]:
         raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
-    top = await _top(ask, query) if cell.other else None
+    top = await _top(ask.asked, query) if cell.other else None
     bindings = ask.bindings()
     per_user.check_other(cell, top)
     states = _states(ask, query, bindings, periods, top)

@@ -23,6 +23,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
@@ -135,6 +136,21 @@ async def answer(ask: Ask, query: LtvQuery) -> Answer:
     periods, cohorts = _periods(ask, query)
     top = await _top(ask, query)
     bindings = ask.bindings()
+
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, query, top)
+
+    result = await with_comparison(ask, query.compare, result_of)
+    if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
+        ask.warn(
+            "partial_period",
+            "the first or last cohort's period reaches beyond the time range; only start events in the range count",
+        )
+    return Answer(result=result, semantics=_semantics(query))
+
+
+async def _result(ask: Ask, query: LtvQuery, top: list[Key] | None) -> Row:
+    periods, cohorts = _periods(ask, query)
     cells = _cells(ask, query, bindings, top)
     found: dict[Key, dict[tuple[int, int], tuple[int, float]]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("ltv.counts", bindings, cells=cells):
@@ -161,12 +177,7 @@ async def answer(ask: Ask, query: LtvQuery) -> Answer:
     result: Row = {"cohorts": lines, "total": _total(lines, query.periods)}
     if query.breakdown:
         result["totals"] = totals
-    if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
-        ask.warn(
-            "partial_period",
-            "the first or last cohort's period reaches beyond the time range; only start events in the range count",
-        )
-    return Answer(result=result, semantics=_semantics(query))
+    return result
 
 
 def _row(
@@ -247,7 +258,7 @@ async def users(ask: Ask, query: LtvQuery, cell: LtvCell) -> UserSelect:
         raise InvalidRequest("$.cell.cohort", "not the first day of a cohort of this request")
     if cell.period is not None and cell.period > query.periods:
         raise InvalidRequest("$.cell.period", f"the last column of this request is {query.periods}")
-    top = await _top(ask, query) if cell.other else None
+    top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
     bindings = ask.bindings()
     cells = _cells(ask, query, bindings, top)

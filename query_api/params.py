@@ -56,6 +56,7 @@ Operator: TypeAlias = Literal[
 ]
 Interval: TypeAlias = Literal["hour", "day", "week", "month", "quarter"]
 Identity: TypeAlias = Literal["latest", "strict"]
+Compare: TypeAlias = Literal["previous_period", "previous_year"]
 
 
 class Params(Struct, kw_only=True, forbid_unknown_fields=True):
@@ -102,7 +103,8 @@ class Query(Params, kw_only=True):
     ``app_ids`` absent: all apps of the read token. ``breakdown``: up to three fields; the most frequent
     ``breakdown_limit`` combinations are shown, the rest as "other". ``identity``: which person an event counts for.
     ``as_of``: an instant, or a day for its end: answer with what was known then. ``scheme``: the grouping behind
-    ``scene_group``. ``partial``: where shards of a cluster do not answer, answer from the others
+    ``scene_group``. ``compare``: adds ``result.compare``, the same of the range before or a year before, and its
+    ``time_range``. ``partial``: where shards of a cluster do not answer, answer from the others
     and say so. ``explain``: show the SQL and its parameters.
     """
 
@@ -116,6 +118,7 @@ class Query(Params, kw_only=True):
     identity: Identity = "latest"
     as_of: Annotated[str, Meta(max_length=40)] | None = None
     scheme: Annotated[str, Meta(max_length=64)] = "standard"
+    compare: Compare | None = None
     partial: bool = False
     explain: bool = False
 

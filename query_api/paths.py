@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from query_api import breakdowns, source
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
@@ -148,6 +149,16 @@ async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
 
 async def answer(ask: Ask, query: PathsQuery) -> Answer:
     """Answer the paths report."""
+
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, query)
+
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
+    )
+
+
+async def _result(ask: Ask, query: PathsQuery) -> Row:
     bindings = ask.bindings()
     steps = _steps(ask, query, bindings)
     bindings.named("top", query.top, "UInt32")
@@ -180,22 +191,19 @@ async def answer(ask: Ask, query: PathsQuery) -> Answer:
         line["exits"] = sum(node["exits"] for node in there)
         line["goes_on"] = sum(node["goes_on"] for node in there)
     whole = levels.get(1, {"sessions": 0, "users": 0})
-    return Answer(
-        result={
-            "direction": "forward" if query.start else "backward",
-            "sessions": whole["sessions"],
-            "users": whole["users"],
-            "levels": [levels[level] for level in sorted(levels)],
-            "nodes": sorted(
-                nodes.values(),
-                key=lambda n: (n["level"], n["other"], -n["sessions"], n["id"]),
-            ),
-            "links": sorted(
-                links, key=lambda n: (n["level"], -n["sessions"], n["source"], n["target"])
-            ),
-        },
-        semantics=_semantics(query),
-    )
+    return {
+        "direction": "forward" if query.start else "backward",
+        "sessions": whole["sessions"],
+        "users": whole["users"],
+        "levels": [levels[level] for level in sorted(levels)],
+        "nodes": sorted(
+            nodes.values(),
+            key=lambda n: (n["level"], n["other"], -n["sessions"], n["id"]),
+        ),
+        "links": sorted(
+            links, key=lambda n: (n["level"], -n["sessions"], n["source"], n["target"])
+        ),
+    }
 
 
 def _new_node(place: _Node, query: PathsQuery) -> Row:
@@ -260,7 +268,8 @@ def _semantics(query: PathsQuery) -> Row:
         "order": "occurred_at, seq, event_id",
         "depth": query.depth,
         "top": query.top,
-        "top_is": "nodes with the most sessions of each level; the others of the level are one node, `other`",
+        "top_is": "nodes with the most sessions of each level, in a comparison of its own range; the others of the level are "
+        "one node, `other`",
         "split": [msgspec.to_builtins(split) for split in query.split],
         "collapse_repeats": query.collapse_repeats,
         "users": "distinct users; one may be in several nodes of a level by several sessions",

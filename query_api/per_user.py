@@ -77,9 +77,10 @@ async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -
 
 
 async def top_of(ask: Ask, query: QueryType, rows_of: RowsOf[QueryType]) -> list[Key] | None:
-    """Return the keys that a report shows by themselves over the whole range; None without a breakdown or an "other"."""
+    """Return the keys that a report shows by themselves over the range asked for; None without a breakdown or an "other"."""
     if not query.breakdown:
         return None
+    ask = ask.asked
     bindings = ask.bindings()
     return await most_frequent(ask, query, rows_of(ask, query, bindings, ask.range, None), bindings)
 

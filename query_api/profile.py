@@ -127,4 +127,5 @@ REPORT: Any = Report(
     params=ProfileQuery,
     answer=answer,
     table=table,
+    no_comparison="a person has no other period: ask again with another `time_range`",
 )

@@ -23,6 +23,7 @@ import msgspec
 from msgspec import Meta
 
 from query_api import source
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
@@ -147,6 +148,23 @@ async def answer(ask: Ask, query: PromotersQuery) -> Answer:
     """Answer the promoters report."""
     if query.breakdown:
         raise InvalidRequest("$.breakdown", "this report has none: its rows are promoters")
+    truncated = False
+
+    async def result_of(one: Ask) -> Row:
+        nonlocal truncated
+        result, cut = await _result(one, query)
+        truncated |= cut
+        return result
+
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of),
+        semantics=_semantics(query),
+        truncated=truncated,
+    )
+
+
+async def _result(ask: Ask, query: PromotersQuery) -> tuple[Row, bool]:
+    """Return the numbers of a range, and whether a list was cut."""
     bindings = ask.bindings()
     facts = _facts(ask, query, bindings)
     rows = await ask.fetch("promoters.counts", bindings, facts=facts)
@@ -166,7 +184,7 @@ async def answer(ask: Ask, query: PromotersQuery) -> Answer:
         found = await ask.fetch("promoters.trail", bindings, facts=facts)
         truncated |= len(found) > query.trail_limit
         result["trail"] = [_order(ask, row) for row in found[: query.trail_limit]]
-    return Answer(result=result, semantics=_semantics(query), truncated=truncated)
+    return result, truncated
 
 
 def _shown(row: Row, names: list[str]) -> Row:

@@ -7,6 +7,7 @@ constant ``REPORT``; ``reports.py`` lists them. The rest (HTTP, meta, CSV, expla
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -55,7 +56,8 @@ class Report(Struct, frozen=True, kw_only=True):
     One report.
 
     ``answer(ask, params)`` gives the result. ``users(ask, params, cell)`` gives the users of a cell of it. ``table``
-    turns a result into flat rows for CSV and Arrow. ``summary`` stands in the OpenAPI document.
+    turns a result into flat rows for CSV and Arrow. ``summary`` stands in the OpenAPI document. ``no_comparison``: why the
+    report refuses ``compare``; None: it compares.
     """
 
     name: str
@@ -65,13 +67,15 @@ class Report(Struct, frozen=True, kw_only=True):
     table: Callable[[Row], list[Row]]
     cell: type[Params] | None = None
     users: Callable[..., Awaitable[UserSelect]] | None = None
+    no_comparison: str | None = None
 
     def users_params(self) -> type[Query]:
-        """Params of ``/users``: those of the report, and ``cell``, ``limit``, ``after``."""
+        """Params of ``/users``: those of the report, and ``cell``, ``compared``, ``limit``, ``after``."""
         return msgspec.defstruct(  # type: ignore[return-value]
             f"{self.params.__name__}Users",
             [
                 ("cell", self.cell),
+                ("compared", bool, False),
                 ("limit", Annotated[int, Meta(ge=1, le=MAX_USERS_PER_PAGE)], 10_000),
                 ("after", Annotated[str, Meta(pattern="^[0-9]{1,20}$")], "0"),
             ],
@@ -107,6 +111,20 @@ class Ask:
         self.database = database
         self._queries = 0
         self._parts = 0
+        self._asked: Ask | None = None
+
+    @property
+    def asked(self) -> Ask:
+        """The question about the request's own range: which values a comparison shows by themselves is decided there."""
+        return self._asked or self
+
+    def during(self, range_: Range) -> Ask:
+        """Ask the same about another range: same apps, segment, knowledge and rights; explained with it."""
+        other = copy.copy(self)
+        other.range, other._asked = range_, self
+        other.query_id = f"{self.query_id}-compared"
+        other.rows_read = other._queries = 0
+        return other
 
     def part(self, query: Query) -> Ask:
         """Start a question that is part of this one: same apps, segment, knowledge and rights; explained with it."""
@@ -191,7 +209,9 @@ class Ask:
 
     def warn(self, code: str, message: str) -> None:
         """Tell something about the numbers in ``meta.warnings``."""
-        self.warnings.append({"code": code, "message": message})
+        warning = {"code": code, "message": message}
+        if warning not in self.warnings:
+            self.warnings.append(warning)
 
     async def data_complete_until(self) -> str | None:
         """Arrival time of the newest event of the apps, RFC 3339; None without events."""
@@ -222,6 +242,7 @@ class Ask:
             "known": _KNOWN if self.as_of is None else _KNOWN_THEN,
             "scheme": query.scheme,
             "segment": query.segment,
+            "compare": query.compare,
             "user": _USER[query.identity],
             "duplicates": "events with one (app_id, event_id) count once; the first received wins",
             "absent_fields": "ne, not_in, not_contains and not_exists pass where the field is absent; no other does",

@@ -40,7 +40,8 @@ from query_api import (
     users,
 )
 from query_api.clickhouse import Database
-from query_api.errors import QueryError
+from query_api.comparison import of_cell
+from query_api.errors import InvalidRequest, QueryError
 from query_api.params import Query, decode
 from query_api.report import Answer, Ask, Report, Row, users_page
 from query_api.rules import FIRST_DAY_MS
@@ -169,6 +170,8 @@ async def _answer(
     report_name, _, part = name.partition("/")
     ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
     report = REPORTS[report_name]
+    if query.compare is not None and report.no_comparison is not None:
+        raise InvalidRequest("$.compare", report.no_comparison)
     ask.answer_within = partial(_answer_within, ask)
     if project is not None:
         ask.project = project
@@ -220,14 +223,33 @@ async def _users(report: Report, ask: Ask) -> Answer:
     if report.users is None:
         raise QueryError("not_found", "this report has no lists of users")
     query: Any = ask.query
-    select = await report.users(ask, query, query.cell)
-    return await users_page(ask, select, query.limit, query.after)
+    inner = of_cell(ask, query.compared)
+    select = await report.users(inner, query, query.cell)
+    page = await users_page(inner, select, query.limit, query.after)
+    if inner is not ask:
+        ask.rows_read += inner.rows_read
+    return page
+
+
+def _flat(report: Report, result: Row) -> list[Row]:
+    rows = report.table(result)
+    if "compare" not in result:
+        return rows
+    before = report.table(result["compare"])
+    return [
+        *({"compared": False, **row} for row in rows),
+        *({"compared": True, **row} for row in before),
+    ]
 
 
 def table_of(name: str, result: Row) -> list[Row]:
-    """Flatten a result into rows for CSV and Arrow: nested lists become JSON texts."""
+    """
+    Flatten a result into rows for CSV and Arrow: nested lists become JSON texts.
+
+    With a comparison: its rows after the others, told apart by a first column ``compared``.
+    """
     report_name, _, part = name.partition("/")
-    rows = result["users"] if part else REPORTS[report_name].table(result)
+    rows = result["users"] if part else _flat(REPORTS[report_name], result)
     return [
         {
             key: msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value

@@ -103,8 +103,8 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
             f"{', '.join(left_out)} of {query.preset} cannot go with the rest of this request; the default is used instead",
         )
 
-    async def result_of(range_: Range) -> Row:
-        return await _result(ask, params, range_)
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, params, one.range)
 
     result = await with_comparison(ask, query.compare, result_of)
     meaning = _semantics(params)
@@ -329,7 +329,6 @@ def _semantics(params: RetentionParams) -> Row:
         "unit": params.unit,
         "periods": params.periods if params.mode != "bracket" else None,
         "brackets": params.brackets,
-        "compare": params.compare,
         **axes_of(params),
         "calendar": "cohorts are calendar days, weeks from Monday or months of the timezone",
         "period_counts_is": {

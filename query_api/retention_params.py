@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api.comparison import Compare
 from query_api.errors import InvalidRequest
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.presets import Preset, RetentionAxes
@@ -45,7 +44,6 @@ class _Retention(Query, kw_only=True):
     periods: Annotated[int, Meta(ge=0, le=MAX_RETENTION_PERIODS)] = 7
     brackets: Annotated[list[Bracket], Meta(min_length=1, max_length=MAX_BRACKETS)] | None = None
     measure: RetentionMeasure | None = None
-    compare: Compare | None = None
 
 
 class RetentionQuery(_Retention, kw_only=True):

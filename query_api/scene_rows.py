@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
+from msgspec import Struct
+
 from query_api import breakdowns
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
@@ -47,6 +49,17 @@ OF_CODE = (*BY_CODE, "qr_status")
 
 Key: TypeAlias = tuple[str, ...]
 Known: TypeAlias = dict[tuple[str, str], Row]
+OTHER: Key = ("",) * 99
+"""Of the row that has what rows cut by a limit have together; no other key has so many parts."""
+OTHER_TEXT = "*"
+"""The same in SQL: no packed key, which begins with a length."""
+
+
+class Shown(Struct, frozen=True):
+    """The keys that have rows of their own; ``keeps_unnamed``: keys with an empty first text stay, as they are in no row."""
+
+    keys: list[Key]
+    keeps_unnamed: bool = False
 
 
 def names_of(by: str) -> tuple[str, ...]:
@@ -59,8 +72,12 @@ def needs_codes(by: str, breakdown: list[str]) -> bool:
     return by in BY_CODE or any(name in OF_CODE for name in breakdown)
 
 
-def key_sql(by: str, breakdown: list[str], bindings: Bindings) -> str:
-    """Return the expression of a row's packed key over the columns of a source, with those of qr_codes.joined for codes."""
+def key_sql(by: str, breakdown: list[str], bindings: Bindings, shown: Shown | None = None) -> str:
+    """
+    Return the expression of a row's packed key over the columns of a source, with those of qr_codes.joined for codes.
+
+    ``shown``: keys with rows of their own; all others are "other". None: every key.
+    """
     texts = []
     for name in names_of(by):
         if name == "scene_group":
@@ -73,14 +90,39 @@ def key_sql(by: str, breakdown: list[str], bindings: Bindings) -> str:
         else:
             read = field_sql(name, f"$.breakdown[{i}]", bindings)
             texts.append(breakdowns.element_sql(read))
-    return breakdowns.pack_elements_sql(texts)
+    return folded_sql(breakdowns.pack_elements_sql(texts), shown, bindings)
+
+
+def folded_sql(key: str, shown: Shown | None, bindings: Bindings) -> str:
+    """Return the expression of a packed key, or of "other" for keys that are not among ``shown``."""
+    if shown is None:
+        return key
+    bound = bindings.add([breakdowns.pack(one) for one in shown.keys], "Array(String)")
+    stays = f"{key} IN (SELECT arrayJoin({bound}))"
+    if shown.keeps_unnamed:
+        stays = f"startsWith({key}, '0:') OR {stays}"
+    return f"if({stays}, {key}, '{OTHER_TEXT}')"
+
+
+def unpacked(text: str) -> Key:
+    """Return the key of a row of SQL; empty for the total."""
+    return OTHER if text == OTHER_TEXT else breakdowns.unpack(text)
+
+
+def packed(key: Key) -> str:
+    """Do the inverse."""
+    return OTHER_TEXT if key == OTHER else breakdowns.pack(key)
 
 
 def described(key: Key, by: str, breakdown: list[str], scenes: Known, codes: Known) -> Row:
     """Return the fields that name a row: the fixed four, those of ``by``, for a code what the registry says, the breakdown."""
     names = names_of(by)
     row: Row = dict.fromkeys(("platform", "scene", "scene_name", "scene_group"))
-    if by == "scene":
+    row["other"] = key == OTHER
+    if key == OTHER:
+        row |= dict.fromkeys(names)
+        key = ("",) * (len(names) + len(breakdown))
+    elif by == "scene":
         platform, scene = key[:2]
         found = scenes.get((platform, scene))
         row |= {"platform": platform, "scene": scene}
@@ -91,7 +133,7 @@ def described(key: Key, by: str, breakdown: list[str], scenes: Known, codes: Kno
     else:
         row |= {name: text or None for name, text in zip(names, key, strict=False)}
     if by == "qr_code":
-        code = codes.get((key[0], key[1]), {})
+        code = {} if row["other"] else codes.get((key[0], key[1]), {})
         for name in ("label", *PLACES, "valid_from", "valid_to"):
             row[name] = code.get(name) or None
     if breakdown:

@@ -23,6 +23,9 @@ row, so launches and entries add up. The request's filter and breakdown look at 
   users. ``conversion_value``: sum of ``value`` over the conversions. All null without ``conversion`` in the request.
 - ``cost`` and what follows from it: imported costs (costs.py).
 
+With more rows than ``limit``, those with the fewest entry events are together one row with ``other`` true, in which a user
+counts once, as in a row of one channel.
+
 Unknown scenes are rows like others: named by their code, group "unknown". An entry without a scene has the scene "" and the
 group "", one without a page, campaign, … null. Channels that cost something and brought nobody are rows with zeros.
 ``total``: all rows together, users once.
@@ -30,11 +33,12 @@ group "", one without a page, campaign, … null. Channels that cost something a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from query_api import breakdowns, costs, qr_codes, source
+from query_api import costs, qr_codes, source
+from query_api.comparison import with_comparison
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
 from query_api.filters import (
@@ -50,14 +54,18 @@ from query_api.periods import DAY_MS, Periods, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.scene_rows import (
     BY_CODE,
+    OTHER,
     By,
     Key,
+    Shown,
     cost_fields,
     described,
     key_of_cell,
     key_sql,
     names_of,
     needs_codes,
+    packed,
+    unpacked,
     with_costs,
 )
 from query_api.sql import load_sql
@@ -66,17 +74,20 @@ ENTRY_EVENTS = "event IN ('app_launch', 'app_show')"
 LOOK_AROUND_MS = DAY_MS
 """How far sessions are followed beyond the range."""
 NO_DAY = 65_535
+DEFAULT_LIMIT = 1_000
+RowLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class ScenesQuery(Query, kw_only=True):
     """
     Entries ``by`` scene, group of the ``scheme``, utm field, referring app, page, QR code or its place.
 
-    The ``limit`` rows with the most entry events. ``conversion``: which events convert; ``value``: their number, added up.
+    The ``limit`` rows with the most entry events, the rest as "other". ``conversion``: which events convert; ``value``: their
+    number, added up.
     """
 
     by: By = "scene"
-    limit: Annotated[int, Meta(ge=1, le=10_000)] = 1_000
+    limit: RowLimit = DEFAULT_LIMIT
     conversion: EventSelector | None = None
     value: FieldName | None = None
 
@@ -86,7 +97,8 @@ class ScenesCell(Params, kw_only=True):
     One number that counts users: ``metric`` of a row, or of the total when no row is named.
 
     The row: ``platform`` and ``scene``, or ``scene_group`` with ``by`` group, or ``row`` with the fields that name it, as the
-    answer shows them; and ``breakdown`` as in it.
+    answer shows them; and ``breakdown`` as in it. Or ``other`` of an answer with this ``limit``; that of the request is of the
+    list of users.
     """
 
     metric: Literal[
@@ -97,6 +109,8 @@ class ScenesCell(Params, kw_only=True):
     scene_group: str | None = None
     row: dict[str, Any] | None = None
     breakdown: dict[str, Any] | None = None
+    other: bool = False
+    limit: RowLimit = DEFAULT_LIMIT
 
 
 def _source(
@@ -116,7 +130,9 @@ def _days(ask: Ask) -> tuple[Periods, int]:
     return days, mature
 
 
-def user_metrics(ask: Ask, query: ScenesQuery, bindings: Bindings) -> str:
+def user_metrics(
+    ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None = None
+) -> str:
     """Return the SELECT of (user, key, metric, n) that both the numbers and their users come from."""
     days, mature = _days(ask)
     bindings.named("starts", list(days.starts_ms[:-1]), "Array(Int64)")
@@ -127,14 +143,14 @@ def user_metrics(ask: Ask, query: ScenesQuery, bindings: Bindings) -> str:
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
     return load_sql(
         "scenes.user_metrics",
-        key=key_sql(query.by, query.breakdown, bindings),
+        key=key_sql(query.by, query.breakdown, bindings, shown),
         matches=filter_sql(query.filter, "$.filter", bindings),
         order=source.order(),
         source=_source(ask, query, bindings, ENTRY_EVENTS, 0, days.starts_ms[-1]),
     )
 
 
-async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
+async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
     bindings = ask.bindings()
     bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
@@ -142,7 +158,7 @@ async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
     return await ask.fetch(
         "scenes.sessions",
         bindings,
-        key=key_sql(query.by, query.breakdown, bindings),
+        key=key_sql(query.by, query.breakdown, bindings, shown),
         matches=filter_sql(query.filter, "$.filter", bindings),
         order=source.order(),
         source=_source(
@@ -156,7 +172,13 @@ async def _sessions(ask: Ask, query: ScenesQuery) -> list[Row]:
     )
 
 
-def conversions(ask: Ask, query: ScenesQuery, conversion: EventSelector, bindings: Bindings) -> str:
+def conversions(
+    ask: Ask,
+    query: ScenesQuery,
+    conversion: EventSelector,
+    bindings: Bindings,
+    shown: Shown | None = None,
+) -> str:
     """Return the SELECT of (user, key, conversions, amount) that both the numbers and their users come from."""
     condition = selector_sql(conversion, "$.conversion", bindings)
     amount = "0"
@@ -169,7 +191,7 @@ def conversions(ask: Ask, query: ScenesQuery, conversion: EventSelector, binding
     where = "1" if names == "1" else f"({ENTRY_EVENTS} OR {names})"
     return load_sql(
         "scenes.conversions",
-        key=key_sql(query.by, query.breakdown, bindings),
+        key=key_sql(query.by, query.breakdown, bindings, shown),
         matches=filter_sql(query.filter, "$.filter", bindings),
         conversion=condition,
         amount=amount,
@@ -178,48 +200,114 @@ def conversions(ask: Ask, query: ScenesQuery, conversion: EventSelector, binding
     )
 
 
-async def answer(ask: Ask, query: ScenesQuery) -> Answer:
-    """Answer the scenes report."""
-    _check(query)
+class _Counted(Struct, kw_only=True):
+    """The numbers of every row by its key, ``()`` the total, and what is needed to show them."""
+
+    numbers: dict[Key, Row]
+    spent: dict[Key, Spent]
+    all_spent: Spent | None
+    dictionary: list[Row]
+    scenes: dict[Any, Row]
+    codes: dict[Any, Row]
+
+    def order(self) -> list[Key]:
+        """Return the keys of the rows, the most entry events first, "other" last."""
+
+        def place(key: Key) -> tuple[bool, int, Key]:
+            found = self.numbers[key]
+            return key == OTHER, -found.get("launches", 0) - found.get("entries", 0), key
+
+        # A user's entries outside the range make keys without numbers.
+        return sorted((key for key, found in self.numbers.items() if key and found), key=place)
+
+
+async def _counted(ask: Ask, query: ScenesQuery, shown: Shown | None) -> _Counted:
+    """Count every row; with ``shown`` these alone, and the rest as "other"."""
     numbers: dict[Key, Row] = {}
     bindings = ask.bindings()
-    metrics = user_metrics(ask, query, bindings)
+    metrics = user_metrics(ask, query, bindings, shown)
     for row in await ask.fetch("scenes.counts", bindings, user_metrics=metrics):
-        numbers.setdefault(_key(row), {})[row["metric"]] = row["n"]
-    for row in await _sessions(ask, query):
-        numbers.setdefault(_key(row), {}).update(row)
+        numbers.setdefault(unpacked(row["key"]), {})[row["metric"]] = row["n"]
+    for row in await _sessions(ask, query, shown):
+        numbers.setdefault(unpacked(row["key"]), {}).update(row)
     if query.conversion is not None:
         bindings = ask.bindings()
-        converted = conversions(ask, query, query.conversion, bindings)
+        converted = conversions(ask, query, query.conversion, bindings, shown)
         for row in await ask.fetch("scenes.conversion_counts", bindings, conversions=converted):
-            numbers.setdefault(_key(row), {}).update(row)
+            numbers.setdefault(unpacked(row["key"]), {}).update(row)
     dictionary_bindings = ask.bindings()
     dictionary_bindings.scheme()
     dictionary = await ask.fetch("scenes.dictionary", dictionary_bindings)
     scenes = {(row["platform"], row["scene"]): row for row in dictionary}
     codes = await qr_codes.registry(ask) if query.by in BY_CODE else {}
     spent, all_spent = await _spent(ask, query, scenes, codes)
+    if shown is not None:
+        folded: dict[Key, Spent] = {}
+        known = set(shown.keys)
+        for key, one in spent.items():
+            folded.setdefault(key if key in known else OTHER, Spent()).add(one)
+        spent = folded
     for key in spent:
         # What cost something and brought nobody.
         numbers.setdefault(key, {"launches": 0})
-    total = _metrics(numbers.pop((), {}), query, all_spent)
-    rows = [
-        {
-            **described(key, query.by, query.breakdown, scenes, codes),
-            **_metrics(found, query, spent.get(key)),
-        }
-        for key, found in sorted(
-            numbers.items(),
-            key=lambda item: (-item[1].get("launches", 0) - item[1].get("entries", 0), item[0]),
-        )
-        # A user's entries outside the range make keys without numbers.
-        if len(found) > 0
-    ]
-    return Answer(
-        result={"rows": rows[: query.limit], "total": total},
-        semantics=_semantics(query, dictionary),
-        truncated=len(rows) > query.limit,
+    return _Counted(
+        numbers=numbers,
+        spent=spent,
+        all_spent=all_spent,
+        dictionary=dictionary,
+        scenes=scenes,
+        codes=codes,
     )
+
+
+def _cut(counted: _Counted, limit: int) -> Shown | None:
+    """Return the keys that get rows of their own; None: all."""
+    order = counted.order()
+    return Shown(order[:limit]) if len(order) > limit else None
+
+
+async def answer(ask: Ask, query: ScenesQuery) -> Answer:
+    """Answer the scenes report. A comparison shows the same rows, where they are cut."""
+    _check(query)
+    shown: Shown | None = None
+    dictionary: list[Row] = []
+    truncated = False
+
+    async def result_of(one: Ask) -> Row:
+        nonlocal shown, dictionary, truncated
+        counted = await _counted(one, query, shown)
+        cut = _cut(counted, query.limit) if shown is None else None
+        if cut is not None:
+            counted = await _counted(one, query, cut)
+            shown = cut if one is ask else None
+        dictionary = counted.dictionary
+        truncated |= OTHER in counted.numbers
+        return _result(query, counted)
+
+    result = await with_comparison(ask, query.compare, result_of)
+    return Answer(result=result, semantics=_semantics(query, dictionary), truncated=truncated)
+
+
+def _result(query: ScenesQuery, counted: _Counted) -> Row:
+    return {
+        "rows": [
+            {
+                **described(key, query.by, query.breakdown, counted.scenes, counted.codes),
+                **_metrics(counted.numbers[key], query, counted.spent.get(key)),
+            }
+            for key in counted.order()
+        ],
+        "total": _metrics(counted.numbers.get((), {}), query, counted.all_spent),
+    }
+
+
+async def _shown(ask: Ask, query: ScenesQuery, limit: int) -> Shown:
+    """Return the rows that are not "other". Errors: ``invalid_request`` where the answer has none."""
+    for one in dict.fromkeys((ask.asked, ask)):
+        cut = _cut(await _counted(one, query, None), limit)
+        if cut is not None:
+            return cut
+    raise InvalidRequest("$.cell.other", "this answer has no `other`: all rows are shown")
 
 
 def _check(query: ScenesQuery) -> None:
@@ -242,11 +330,6 @@ async def _spent(
     costs.warn(ask, total)
     rows = with_costs(found, query.by, scenes, codes)
     return rows, total if found else None
-
-
-def _key(row: Row) -> Key:
-    """Return the key of a row of SQL: texts of the naming fields and elements of the breakdown; empty for the total."""
-    return breakdowns.unpack(row["key"])
 
 
 def _metrics(found: Row, query: ScenesQuery, spent: Spent | None) -> Row:
@@ -284,6 +367,7 @@ def _semantics(query: ScenesQuery, dictionary: list[Row]) -> Row:
         "by": query.by,
         "row": f"named by {', '.join(names_of(query.by))}; each entry event is in exactly one",
         "limit": query.limit,
+        "other": "rows beyond the limit as one, users counted once; a comparison shows the rows of the range asked for",
         "scheme": query.scheme,
         "scheme_version": versions[-1] if versions else None,
         "entry_event": "app_launch or app_show; filter and breakdown look at entry events",
@@ -317,15 +401,20 @@ async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
     """Select the users of a metric that counts users."""
     _check(query)
     key = key_of_cell(query.by, _row_of(query, cell), query.breakdown, cell.breakdown)
+    shown = None
+    if cell.other:
+        if key or cell.breakdown is not None:
+            raise InvalidRequest("$.cell.other", "either a row or `other`")
+        key, shown = OTHER, await _shown(ask, query, cell.limit)
     bindings = ask.bindings()
-    bindings.named("cell_key", breakdowns.pack(key), "String")
+    bindings.named("cell_key", packed(key), "String")
     if cell.metric == "converters":
         if query.conversion is None:
             raise InvalidRequest("$.conversion", "is required: which events convert")
-        converted = conversions(ask, query, query.conversion, bindings)
+        converted = conversions(ask, query, query.conversion, bindings, shown)
         sql = load_sql("scenes.converters", conversions=converted)
         return UserSelect("scenes.converters", sql, bindings)
-    metrics = user_metrics(ask, query, bindings)
+    metrics = user_metrics(ask, query, bindings, shown)
     bindings.named("cell_metric", cell.metric, "String")
     return UserSelect("scenes.users", load_sql("scenes.users", user_metrics=metrics), bindings)
 

@@ -16,6 +16,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.breakdowns import Key
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, filter_sql
 from query_api.params import Query
@@ -77,6 +78,17 @@ async def _top(ask: Ask, query: SegmentsQuery) -> list[Key] | None:
 async def answer(ask: Ask, query: SegmentsQuery) -> Answer:
     """Answer the comparison."""
     top = await _top(ask, query)
+
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, query, top)
+
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of),
+        semantics=_SEMANTICS | {"segments": query.segments},
+    )
+
+
+async def _result(ask: Ask, query: SegmentsQuery, top: list[Key] | None) -> Row:
     bindings = ask.bindings()
     persons = await _persons(ask, query, bindings, top)
     rows = await ask.fetch("segments.compare", bindings, persons=persons)
@@ -128,7 +140,7 @@ async def answer(ask: Ask, query: SegmentsQuery) -> Answer:
             }
             for key in per_user.ordered(everyone)
         ]
-    return Answer(result=result, semantics=_SEMANTICS | {"segments": query.segments})
+    return result
 
 
 def _compared(name: str, inside: Counter[Key], everyone: Counter[Key], key: Key) -> Row:
@@ -144,7 +156,8 @@ def _compared(name: str, inside: Counter[Key], everyone: Counter[Key], key: Key)
 
 _SEMANTICS: Row = {
     "everyone": "persons with an event in the time range that passes `filter`",
-    "users": "of a segment: those of everyone that are in it at the end of the time range, or in its snapshot",
+    "users": "of a segment: those of everyone that are in it at the end of the time range (in a comparison: of its range), or "
+    "in its snapshot",
     "similarity": "users in both over users in either (Jaccard)",
     "breakdown_value": "of the person's first such event that has any of the fields",
     "index": "share in the segment over share of everyone, times 100 (TGI)",
@@ -153,7 +166,7 @@ _SEMANTICS: Row = {
 
 async def users(ask: Ask, query: SegmentsQuery, cell: SegmentsCell) -> UserSelect:
     """Select the persons of a number of the comparison."""
-    top = await _top(ask, query)
+    top = await _top(ask.asked, query)
     per_user.check_other(cell, top)
     bindings = ask.bindings()
     persons = await _persons(ask, query, bindings, top)

@@ -25,7 +25,7 @@ from msgspec import Meta, Struct
 
 from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
-from query_api.comparison import Compare, with_comparison
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, filter_sql, selector_sql
 from query_api.funnel_params import Window
@@ -69,7 +69,6 @@ class SessionsQuery(Query, kw_only=True):
         list[Annotated[int, Meta(ge=0, le=1_000_000)]], Meta(min_length=1, max_length=MAX_EDGES)
     ] = msgspec.field(default_factory=lambda: [0, 1, 2, 3, 4, 5, 6, 11, 21])
     page_limit: Annotated[int, Meta(ge=0, le=10_000)] = 50
-    compare: Compare | None = None
 
 
 class SessionsCell(BreakdownCell, kw_only=True):
@@ -220,11 +219,11 @@ async def answer(ask: Ask, query: SessionsQuery) -> Answer:
     kinds = await _kinds(ask, query, ask.range)
     top = await per_user.top_of(ask, query, partial(_visits, kinds=kinds))
 
-    async def result_of(range_: Range) -> Row:
-        known = kinds if range_ == ask.range else await _kinds(ask, query, range_)
+    async def result_of(one: Ask) -> Row:
+        known = kinds if one is ask else await _kinds(one, query, one.range)
         return {
-            "series": await _series(ask, query, range_, top, known),
-            **(await _pages(ask, query, range_, known) if query.page_limit else {}),
+            "series": await _series(one, query, one.range, top, known),
+            **(await _pages(one, query, one.range, known) if query.page_limit else {}),
         }
 
     result = await with_comparison(ask, query.compare, result_of)
@@ -408,7 +407,6 @@ def _semantics(query: SessionsQuery) -> Row:
         "calendar": "hours, days, weeks from Monday, months and quarters of the timezone",
         "breakdown_value": "of the session's first event that has any of the fields",
         "breakdown_order": "by sessions in the range, most first; the rest is `other`",
-        "compare": query.compare,
     }
 
 
@@ -428,7 +426,10 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
         if number is not None and number > last:
             raise InvalidRequest(f"$.cell.{name}", f"the last bucket of this request: {last}")
     kinds = await _kinds(ask, query, ask.range)
-    top = await per_user.top_of(ask, query, partial(_visits, kinds=kinds)) if cell.other else None
+    top = None
+    if cell.other:
+        asked_kinds = await _kinds(ask.asked, query, ask.asked.range)
+        top = await per_user.top_of(ask, query, partial(_visits, kinds=asked_kinds))
     bindings = ask.bindings()
     named = (cell.entry_page, cell.exit_page, cell.viewed_page)
     with_pages = any(page is not None for page in named)

@@ -42,6 +42,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user, share_forest, share_sql, source
 from query_api.breakdowns import Key
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
@@ -129,6 +130,25 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
     asked = _asked(query)
     forest = await _forest(ask, asked)
     top = await _top(ask, query)
+    truncated = False
+
+    async def result_of(one: Ask) -> Row:
+        nonlocal truncated
+        result, cut = await _result(one, query, asked, forest, top)
+        truncated |= cut
+        return result
+
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of),
+        semantics=_semantics(query),
+        truncated=truncated,
+    )
+
+
+async def _result(
+    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, top: list[Key] | None
+) -> tuple[Row, bool]:
+    """Return the numbers of a range, and whether a list was cut."""
     bindings = ask.bindings()
     select = load_sql("share.counts", dimensions=share_sql.dimensions(ask, asked, top, bindings))
     sql = share_sql.statement(ask, asked, bindings, forest, select, described=True)
@@ -189,11 +209,7 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
     if query.root is not None:
         result["cascade"] = await _cascade(ask, query, asked, forest)
         truncated |= len(result["cascade"]["cards"]) < result["cascade"]["total_cards"]
-    return Answer(
-        result=result,
-        semantics=_semantics(query),
-        truncated=truncated or len(result["sharers"]) < sharers,
-    )
+    return result, truncated or len(result["sharers"]) < sharers
 
 
 def _any(row: Row) -> bool:
@@ -394,7 +410,7 @@ async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
         more = {"paths": load_sql("share.paths")}
         sql = share_sql.statement(ask, asked, bindings, forest, select, more)
         return UserSelect("share.descendants", sql, bindings)
-    top = await _top(ask, query) if cell.other else None
+    top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
     bindings.named("cell_dimension", dimension, "String")
     bindings.named("cell_value", value, "Array(String)")

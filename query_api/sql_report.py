@@ -222,4 +222,5 @@ REPORT = Report(
     params=SqlQuery,
     answer=answer,
     table=table,
+    no_comparison="the statement says what is counted when: compare in it",
 )

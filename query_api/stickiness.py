@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.breakdowns import Key
-from query_api.comparison import Compare, with_comparison
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, filter_sql, selector_sql
 from query_api.params import EventSelector, Query
@@ -45,7 +45,6 @@ class StickinessQuery(Query, kw_only=True):
     min_count: Annotated[int, Meta(ge=1, le=1_000_000)] = 1
     unit: Literal["hour", "day", "week"] = "day"
     interval: Literal["day", "week", "month", "quarter"] | None = None
-    compare: Compare | None = None
 
 
 class StickinessCell(BreakdownCell, kw_only=True):
@@ -130,10 +129,10 @@ async def answer(ask: Ask, query: StickinessQuery) -> Answer:
     """Answer the stickiness report."""
     top = await per_user.top_of(ask, query, _active)
 
-    async def result_of(range_: Range) -> Row:
+    async def result_of(one: Ask) -> Row:
         return {
-            "series": await _series(ask, query, range_, top),
-            "rolling": await _rolling_points(ask, query, range_),
+            "series": await _series(one, query, one.range, top),
+            "rolling": await _rolling_points(one, query, one.range),
         }
 
     result = await with_comparison(ask, query.compare, result_of)
@@ -233,7 +232,6 @@ def _semantics(query: StickinessQuery) -> Row:
         "breakdown_value": "of the user's first event in the period that has any of the fields, among the events of active "
         "units",
         "breakdown_order": "by users in the range, most first; the rest is `other`",
-        "compare": query.compare,
     }
 
 

@@ -329,3 +329,4 @@ REPORT = Report(
     cell=SummaryCell,
     users=users,
 )
+    no_comparison="every point has `previous_period` and `previous_year` already",

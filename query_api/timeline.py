@@ -110,4 +110,5 @@ REPORT: Any = Report(
     params=TimelineQuery,
     answer=answer,
     table=table,
+    no_comparison="one person's events are a list, not numbers: ask again with another `time_range`",
 )

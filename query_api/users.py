@@ -156,4 +156,5 @@ REPORT: Any = Report(
     table=table,
     cell=UsersCell,
     users=users,
+    no_comparison="a list of persons is no number: ask again with another `time_range`",
 )

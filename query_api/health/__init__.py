@@ -21,6 +21,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest, QueryError
 from query_api.health.model import Leaf, Measure, Model, leaves_of, model_of, scored
 from query_api.params import Interval, Query
@@ -38,6 +39,7 @@ COMMON = (
     "as_of",
     "segment",
     "scheme",
+    "compare",
     "breakdown",
     "explain",
 )
@@ -79,6 +81,17 @@ async def answer(ask: Ask, query: HealthQuery) -> Answer:
     model = model_of(query.model)
     leaves = leaves_of(model)
     _check_values(query, leaves)
+
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, query, model, leaves)
+
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of),
+        semantics=_semantics(query, model),
+    )
+
+
+async def _result(ask: Ask, query: HealthQuery, model: Model, leaves: list[Leaf]) -> Row:
     points = []
     missing: set[str] = set()
     for label, from_ms, to_ms in _spans(ask, query):
@@ -98,7 +111,7 @@ async def answer(ask: Ask, query: HealthQuery) -> Answer:
             "missing_values",
             f"no value for {', '.join(sorted(missing))}: they get nothing, or are left out where the model says so",
         )
-    return Answer(result={"points": points}, semantics=_semantics(query, model))
+    return {"points": points}
 
 
 def _check_values(query: HealthQuery, leaves: list[Leaf]) -> None:
@@ -125,7 +138,7 @@ async def _values(
     results = dict(
         zip(
             questions,
-            await asyncio.gather(*(_result(ask, key, leaf) for key, leaf in questions.items())),
+            await asyncio.gather(*(_answered(ask, key, leaf) for key, leaf in questions.items())),
             strict=True,
         )
     )
@@ -151,7 +164,7 @@ def _body(query: HealthQuery, leaf: Leaf, measure: Measure, ask: Ask, span: tupl
     body: Row = {
         **measure.ask,
         "app_ids": ask.app_ids,
-        "time_range": query.time_range
+        "time_range": _days_of(ask)
         if whole_range
         else {"from": rfc3339(span[0]), "to": rfc3339(span[1])},
         "timezone": query.timezone,
@@ -165,7 +178,14 @@ def _body(query: HealthQuery, leaf: Leaf, measure: Measure, ask: Ask, span: tupl
     return body
 
 
-async def _result(ask: Ask, key: bytes, leaf: Leaf) -> Row:
+def _days_of(ask: Ask) -> Row:
+    """Return the range as it can be asked: in days where it is one of days."""
+    if ask.range.from_day is not None and ask.range.to_day is not None:
+        return {"from": ask.range.from_day.isoformat(), "to": ask.range.to_day.isoformat()}
+    return {"from": rfc3339(ask.range.from_ms), "to": rfc3339(ask.range.to_ms)}
+
+
+async def _answered(ask: Ask, key: bytes, leaf: Leaf) -> Row:
     name, _, body = key.partition(b" ")
     report = name.decode()
     where = f"{leaf.place}.measure"

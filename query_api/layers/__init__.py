@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from query_api import rules, source
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings
 from query_api.params import Params, Query
@@ -191,6 +192,24 @@ async def _flow(ask: Ask, query: LayersQuery, bindings: Bindings) -> str:
 
 async def answer(ask: Ask, query: LayersQuery) -> Answer:
     """Answer the layers report."""
+
+    async def result_of(one: Ask) -> Row:
+        return await _result(one, query)
+
+    return Answer(
+        result=await with_comparison(ask, query.compare, result_of),
+        semantics={
+            "tree": msgspec.to_builtins(tree_of(query)),
+            "dates": "the first and the last day of the time range, each at its end in the timezone",
+            "leaf": "a person goes to the first child whose rule is satisfied; the last child takes the rest",
+            "everyone": "every person with an event in the asked apps by then is in exactly one leaf",
+            "flow": "persons by their leaves at the two dates; from null: not seen by the first date",
+            "rules": rules.SEMANTICS,
+        },
+    )
+
+
+async def _result(ask: Ask, query: LayersQuery) -> Row:
     tree = tree_of(query)
     leaves = list(leaves_of(tree.children))
     bindings = ask.bindings()
@@ -221,23 +240,13 @@ async def answer(ask: Ask, query: LayersQuery) -> Answer:
             }
         )
     paths = [None, *(leaf.path for leaf in leaves)]
-    return Answer(
-        result={
-            "dates": dates,
-            "flow": [
-                {"from": paths[before], "to": paths[after], "users": number}
-                for (before, after), number in sorted(counts.items())
-            ],
-        },
-        semantics={
-            "tree": msgspec.to_builtins(tree),
-            "dates": "the first and the last day of the time range, each at its end in the timezone",
-            "leaf": "a person goes to the first child whose rule is satisfied; the last child takes the rest",
-            "everyone": "every person with an event in the asked apps by then is in exactly one leaf",
-            "flow": "persons by their leaves at the two dates; from null: not seen by the first date",
-            "rules": rules.SEMANTICS,
-        },
-    )
+    return {
+        "dates": dates,
+        "flow": [
+            {"from": paths[before], "to": paths[after], "users": number}
+            for (before, after), number in sorted(counts.items())
+        ],
+    }
 
 
 def _numbers(leaves: list[Leaf], layer: str | None, path: str) -> list[int]:

@@ -146,25 +146,29 @@ def check(asker, log, case):
     from_ms, to_ms = ZONES[zone], ZONES[zone] + hours * HOUR_MS
     now_ms = to_ms + 20 * HOUR_MS
     around = {"from_ms": from_ms, "to_ms": to_ms, "identity_mode": identity_mode}
-    entries = scenes(
-        log.rows,
-        log.identity,
-        **around,
-        zone=ZoneInfo(zone),
-        now_ms=now_ms,
-        key_of=lambda row: (row["referrer_app_id"] or None,),
-        matches=lambda _: True,
-        converts=lambda row: row["event"] == "order_pay",
-        value=lambda row: row["properties_number"].get("sku", 0),
-    )
-    out = exits(
-        log.rows,
-        log.identity,
-        **around,
-        goes_out=lambda row: row["event"] == "go",
-        partner_of=lambda row: row["properties_text"].get("sku", ""),
-    )
-    expected = exchange(entries, out)
+
+    def reference(name_of):
+        entries = scenes(
+            log.rows,
+            log.identity,
+            **around,
+            zone=ZoneInfo(zone),
+            now_ms=now_ms,
+            key_of=lambda row: (name_of(row["referrer_app_id"]) or None,),
+            matches=lambda _: True,
+            converts=lambda row: row["event"] == "order_pay",
+            value=lambda row: row["properties_number"].get("sku", 0),
+        )
+        out = exits(
+            log.rows,
+            log.identity,
+            **around,
+            goes_out=lambda row: row["event"] == "go",
+            partner_of=lambda row: name_of(row["properties_text"].get("sku", "")),
+        )
+        return exchange(entries, out)
+
+    expected = reference(lambda partner: partner)
     body = {
         "app_ids": [log.app_id],
         "time_range": {"from": rfc3339(from_ms), "to": rfc3339(to_ms)},
@@ -189,3 +193,14 @@ def check(asker, log, case):
     cell = {"metric": metric} | ({} if listed is None else {"partner_app_id": listed})
     page = asker("exchange/users", {**body, "cell": cell}, now_ms)
     assert {int(row["user"]) for row in page["users"]} == expected[listed].get(metric, set())
+    if len(result["rows"]) > 1:
+        # With a limit, the partners that are not shown are as one partner.
+        first = result["rows"][0]["partner_app_id"]
+        folded = reference(lambda partner: "others" if partner and partner != first else partner)
+        _, row = asker("exchange", {**body, "limit": 1}, now_ms)["rows"]
+        numbers = {k: len(v) if isinstance(v, set) else v for k, v in folded["others"].items()}
+        assert row["other"]
+        assert {name: row[name] for name in numbers} == pytest.approx(numbers)
+        cell = {"metric": metric, "other": True, "limit": 1}
+        page = asker("exchange/users", {**body, "cell": cell}, now_ms)
+        assert {int(user["user"]) for user in page["users"]} == folded["others"][metric]

@@ -1,6 +1,7 @@
 """Random logs: scenes by every `by`, with codes, conversions and costs, equal their definition in reference/scenes.py."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -229,7 +230,8 @@ def check(asker, log, case):
     from_ms, to_ms = (
         round(datetime.fromisoformat(resolved[end]).timestamp() * 1000) for end in ("from", "to")
     )
-    expected = scenes(
+    reference = partial(
+        scenes,
         log.rows,
         log.identity,
         from_ms=from_ms,
@@ -237,11 +239,12 @@ def check(asker, log, case):
         zone=zone,
         now_ms=now_ms,
         identity_mode=identity_mode,
-        key_of=key_of(by, breakdown, log),
         matches=lambda row: not is_filtered or row["platform"] == "wechat",
         converts=lambda row: row["event"] == converts,
         value=lambda row: row["properties_number"].get("sku", 0),
     )
+    key = key_of(by, breakdown, log)
+    expected = reference(key_of=key)
     names = names_of(by)
     rows = {
         (*(row[name] for name in names), *row.get("breakdown", {}).values()): row
@@ -258,6 +261,8 @@ def check(asker, log, case):
     for name in ("launches", "entries", "new_users", "sessions", "conversions"):
         assert sum(row[name] for row in rows.values()) == result["total"][name]
     random = Random(log.app_id)  # noqa: S311 (a test)
+    if len(rows) > 1 and random.random() < 0.5:
+        check_other(asker, body, now_ms, (random, list(rows), key, reference))
     listed = random.choice([TOTAL, *expected])
     numbers = total if listed == TOTAL else expected[listed]
     for metric in random.sample(METRICS, 2):
@@ -269,3 +274,19 @@ def check(asker, log, case):
         users = {int(row["user"]) for row in result_of_cell["users"]}
         assert users == getattr(numbers, metric)
         assert result_of_cell["total"] == len(users)
+
+
+def check_other(asker, body, now_ms, drawn):
+    """With a limit, what is not shown is one channel: its numbers are those of a log with one channel for all of it."""
+    random, keys, key, reference = drawn
+    limit = random.randrange(1, len(keys))
+    shown, other = set(keys[:limit]), ("the others",)
+    expected = reference(key_of=lambda row: key(row) if key(row) in shown else other)
+    result = asker("scenes", {**body, "limit": limit}, now_ms)
+    assert [row["other"] for row in result["rows"]] == [False] * limit + [True]
+    numbers = expected[other].shown()
+    assert {name: result["rows"][-1][name] for name in numbers} == pytest.approx(numbers)
+    metric = random.choice(METRICS)
+    cell = {"metric": metric, "other": True, "limit": limit}
+    page = asker("scenes/users", {**body, "cell": cell}, now_ms)
+    assert {int(row["user"]) for row in page["users"]} == getattr(expected[other], metric)

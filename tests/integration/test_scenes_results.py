@@ -3,6 +3,8 @@
 import pytest
 from query_support import ask, bind, event, id_key, insert
 
+from query_api.errors import QueryError
+
 
 def at(day: str, time: str) -> str:
     return f"2026-10-{day}T{time}+08:00"
@@ -166,8 +168,14 @@ async def test_a_user_bound_later_is_not_new_again(logged, database):
     assert answer["result"]["total"]["new_users"] == 2
 
 
-async def test_rows_beyond_the_limit_are_told(logged):
+async def test_rows_beyond_the_limit_are_one_row(logged):
     answer = await ask(logged, "scenes", {**RANGE, "limit": 1})
-    assert [row["scene"] for row in answer["result"]["rows"]] == ["1011"]
+    rows = answer["result"]["rows"]
+    assert [(row["scene"], row["other"]) for row in rows] == [("1011", False), (None, True)]
     assert answer["meta"]["truncated"] is True
     assert answer["result"]["total"]["users"] == 4
+    page = await ask(logged, "scenes/users", {**RANGE, "cell": {"other": True, "limit": 1}})
+    assert page["result"]["total"] == rows[1]["users"]
+    with pytest.raises(QueryError) as caught:
+        await ask(logged, "scenes/users", {**RANGE, "cell": {"other": True}})
+    assert caught.value.path == "$.cell.other"
