@@ -213,7 +213,7 @@ function makeShell() {
       page && !["settings", "boards", "people"].includes(page.id)
         ? [
             appPicker(server.session.apps, state.apps, (apps) => set({ apps })),
-            page.id === "live" || page.id === "quality" ? null : rangePicker(state.range, (range) => set({ range })),
+            page.id === "live" || page.id === "quality" ? null : rangePicker(state.range, (range) => set({ range }), { asOf: state.as_of, onAsOf: (day) => set({ as_of: day }) }),
           ]
         : null,
       languageButton(),
@@ -256,11 +256,27 @@ async function draw(main, page, state, set, isNew) {
       has: (report) => server.reports.has(report),
       users: (report, body, cell, title) => showUsers(report, body, cell, title, { profiles: server.reports.has("profile") }),
     };
-    put(main, page.module.default(context));
+    put(main, NOW_ONLY.has(page.id) ? null : knownNotice(state, set), page.module.default(context));
   } catch (error) {
     if (mine !== turn) return;
     put(main, errorNotice(error, () => show()));
   }
+}
+
+/** These pages ask nothing that could be asked as of a day. */
+const NOW_ONLY = new Set(["live", "quality", "settings", "boards"]);
+
+/** That the page shows what was known on an earlier day, or asks no more than a part of a cluster. */
+function knownNotice(state, set) {
+  const lines = [
+    state.as_of
+      ? [t("以下是截至 {day} 结束时所知的数据：之后到达的事件、之后才知道的身份关系不计入。|This is what was known at the end of {day}: events that arrived later and ids bound later do not count.", { day: state.as_of }), button(t("用现在的数据|What is known now"), () => set({ as_of: undefined }), { class: "button small" })]
+      : null,
+    state.partial
+      ? [t("集群有分片没有响应时，照样显示能读到的部分。|Where shards of the cluster do not answer, what can be read is shown."), button(t("只要完整结果|Whole answers only"), () => set({ partial: undefined }), { class: "button small" })]
+      : null,
+  ].filter(Boolean);
+  return lines.length ? h("div", { class: "known" }, lines.map(([text, act]) => h("div", {}, h("span", {}, text), act))) : null;
 }
 
 /** A page is made anew when its state changes: the focus goes back to the same place. */

@@ -1,6 +1,7 @@
 // Numbers, rates, durations and days as people read them. Null is "–": not known, or nothing to divide by.
 
 import { locale, t, valueTitle } from "./i18n.js";
+import { groupTitle } from "./scene_names.js";
 
 export const NONE = "–";
 
@@ -84,7 +85,7 @@ export function instant(value, zone, seconds = true) {
 }
 
 /** The value of a field in a breakdown. */
-export const value = (field, given) => valueTitle(field, given, plain);
+export const value = (field, given) => (/(^|\.)scene_group$/.test(field) && given ? groupTitle(given) : valueTitle(field, given, plain));
 
 /** A value of a breakdown or property as text. */
 export function plain(value) {

@@ -2,7 +2,8 @@
 
 import { schema, valuesOf } from "./api.js";
 import { h, icon, put, uid } from "./dom.js";
-import { number, plain } from "./format.js";
+import { errorLine } from "./errors.js";
+import { number, value as faceOf } from "./format.js";
 import { eventTitle, pinyin, platformTitle, t } from "./i18n.js";
 import { DEFAULT_RANGE, RANGES, addDays, days, today } from "./state.js";
 import { button, check, field, popover } from "./widgets.js";
@@ -101,7 +102,7 @@ export function combobox(label, face, items, onChoose, { free = false, class: na
           show();
           if (isChosenEarly && shown.length && input.checkVisibility()) choose(shown[0]);
         },
-        (error) => put(list, h("li", { class: "options-note", role: "alert" }, error.message || t("读取失败|Could not be read"))),
+        (error) => put(list, h("li", { class: "options-note", role: "alert" }, errorLine(error))),
       );
       show();
       return h("div", { class: "combo-panel" }, input, list);
@@ -248,7 +249,7 @@ export function valuePicker(label, face, fieldName, event, common, onChoose) {
       const values = await valuesOf(fieldName, event, common);
       return values.map(({ value, count }) => ({
         value,
-        title: fieldName === "platform" ? platformTitle(value) : plain(value),
+        title: faceOf(fieldName, value),
         hint: number(count),
       }));
     },
@@ -257,11 +258,14 @@ export function valuePicker(label, face, fieldName, event, common, onChoose) {
   );
 }
 
-export function rangePicker(value, onChange) {
+/** asOf: an instant or day whose knowledge is asked for; onAsOf: absent where the page has no such thing. */
+export function rangePicker(value, onChange, { asOf, onAsOf } = {}) {
   const range = value ?? DEFAULT_RANGE;
   const { from, to } = days(range);
   const named = RANGES.find(([name]) => name === range);
-  const face = [icon("calendar"), h("span", {}, named ? t(named[1]) : `${from} – ${to}`)];
+  const known = asOf ? t(" · 截至 {day} 所知| · as known on {day}", { day: asOf.slice(0, 10) }) : "";
+  const shown = `${named ? t(named[1]) : `${from} – ${to}`}${known}`;
+  const face = [icon("calendar"), h("span", {}, shown)];
   return popover(
     face,
     t("时间范围|Time range"),
@@ -305,9 +309,36 @@ export function rangePicker(value, onChange) {
             { class: "button primary" },
           ),
         ),
+        onAsOf ? asOfFields(asOf, close, onAsOf) : null,
       );
     },
-    { ariaLabel: `${t("时间范围|Time range")}: ${named ? t(named[1]) : `${from} – ${to}`}` },
+    { ariaLabel: `${t("时间范围|Time range")}: ${shown}` },
+  );
+}
+
+/** To have an old answer again: only what had arrived by the end of a day counts. */
+function asOfFields(asOf, close, onAsOf) {
+  const input = h("input", { class: "input", type: "date", value: asOf?.slice(0, 10) ?? "", max: addDays(today(), -1) });
+  return h(
+    "div",
+    { class: "range-known" },
+    field(t("数据口径：截至这天结束时所知|As it was known at the end of"), input),
+    h(
+      "div",
+      { class: "row" },
+      button(t("按这天的口径|Use this day"), () => {
+        if (!input.value) return;
+        close();
+        onAsOf(input.value);
+      }),
+      asOf
+        ? button(t("用现在的数据|What is known now"), () => {
+            close();
+            onAsOf(undefined);
+          })
+        : null,
+    ),
+    h("p", { class: "muted small" }, t("之后才到达的事件、才知道的身份关系不计入，用来核对以前的报表。|Events that arrived later and ids bound later do not count: to check an old report.")),
   );
 }
 

@@ -3,11 +3,12 @@
 import { ApiError, ask, csv, lastAnswer } from "./api.js";
 import { savePng } from "./charts.js";
 import { h, icon, put } from "./dom.js";
+import { errorLine, errorTexts } from "./errors.js";
 import { complete, countConditions, filterBuilder, forApi } from "./filters.js";
 import { duration, instant, number } from "./format.js";
 import { language, t } from "./i18n.js";
 import { segmentPicker } from "./segments.js";
-import { days, startOfDay, zone } from "./state.js";
+import { addressOf, days, readAddress, startOfDay, zone } from "./state.js";
 import { button, copy, dialog, download, menu, notice, toast } from "./widgets.js";
 
 /** What every report takes, from the shared part of a page's state. */
@@ -20,8 +21,12 @@ export function common(state) {
     timezone: zone(),
     ...(filter ? { filter } : {}),
     ...(state.segment ? { segment: state.segment } : {}),
+    ...known(state),
   };
 }
+
+/** Of which day's knowledge, and whether a part of a cluster is enough. */
+export const known = (state) => ({ ...(state.as_of ? { as_of: state.as_of } : {}), ...(state.partial ? { partial: true } : {}) });
 
 /** The same without filter and segment: to look for values. */
 export function wholeRange(state) {
@@ -66,8 +71,10 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   function show(answer, isOld) {
     card.dataset.state = isOld ? "old" : "done";
     if (isEmpty?.(answer)) {
-      put(content, notice("empty", t("这段时间没有符合条件的数据|Nothing in this range"), t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive."), h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live"))));
+      put(content, notice("empty", t("这段时间没有符合条件的数据|Nothing in this range"), body.as_of ? t("到那一天结束时，这段时间的事件还没有到达。|By the end of that day no events of this range had arrived.") : t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive."), h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live"))));
     } else put(content, render(answer));
+    const missing = missingNotice(answer.meta, () => go({ partial: undefined }));
+    if (missing) content.prepend(missing);
     put(foot, footOf(answer, isOld, isList));
   }
 
@@ -111,7 +118,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
         if (mine.signal.reason === "cancel") put(content, notice("empty", t("已取消|Cancelled"), "", button(t("重新查询|Ask again"), () => run({ fresh: true }))));
       } else {
         card.dataset.state = "error";
-        put(content, errorNotice(error, () => run({ fresh: true })));
+        put(content, errorNotice(error, () => run({ fresh: true }), { partly: body.partial ? null : () => go({ partial: true }) }));
       }
     } finally {
       clearTimeout(waiting);
@@ -125,18 +132,34 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   return card;
 }
 
-/** What went wrong, and what one can do. */
-export function errorNotice(error, again) {
-  const retry = again ? button(t("重试|Try again"), again) : null;
+/** What went wrong, and what one can do; the server's own words below. partly: asks what the other shards know. */
+export function errorNotice(error, again, { partly = null } = {}) {
+  const retry = again && error.code !== "invalid_request" ? button(t("重试|Try again"), again) : null;
   if (!(error instanceof ApiError)) return notice("error", t("页面出错|A fault of the page"), String(error.message ?? error), retry);
-  const where = error.path ? ` (${error.path})` : "";
-  const id = error.requestId ? ` · ${t("请求编号|request id")} ${error.requestId}` : "";
-  if (error.status === 0) return notice("error", t("连不上服务器|The server cannot be reached"), t("请检查 scenetrail 是否在运行。|Check that scenetrail is running."), retry);
-  if (error.code === "forbidden") return notice("error", t("没有权限|No permission"), t("当前令牌不能读取这些应用。|This token cannot read these apps.") + id, retry);
-  if (error.code === "query_limit") return notice("error", t("查询超出限制|The query passed its limit"), `${t("缩短时间范围，或减少步骤与分组。|Shorten the range, or use fewer steps or values.")} ${error.message}${id}`, retry);
-  if (error.code === "storage_unavailable") return notice("error", t("数据库暂时没有响应|The database does not answer"), error.message + id, retry);
-  if (error.code === "invalid_request") return notice("error", t("条件有误|Something in the question is wrong"), `${error.message}${where}${id}`);
-  return notice("error", t("查询失败|The query failed"), `${error.message || error.code}${where}${id}`, retry);
+  const { title, hint } = errorTexts(error.code);
+  const words = [error.path ? h("code", {}, error.path) : null, error.message, error.requestId ? `${t("请求编号|request id")} ${error.requestId}` : null].filter(Boolean);
+  const detail = words.length ? h("span", { class: "small error-detail" }, words.flatMap((one, i) => (i ? [" · ", one] : [one]))) : null;
+  const less = partly && error.code === "storage_unavailable" ? button(t("只看能读到的部分|Show what can be read"), partly) : null;
+  return notice("error", title, [hint, hint && detail ? h("br") : null, detail], retry, less);
+}
+
+/** That shards of the cluster did not answer: their events are missing from every number of this answer. */
+export function missingNotice({ missing_shards: missing }, whole = null) {
+  if (!missing?.length) return null;
+  return h(
+    "div",
+    { class: "missing", role: "status" },
+    h("b", {}, t("结果不完整|Not complete")),
+    " ",
+    t("集群的分片 {list} 没有响应，其中的事件没有计入下面的数字。|Shards {list} of the cluster do not answer: their events are not in these numbers.", { list: missing.join(t("、|, ")) }),
+    whole ? [" ", button(t("要完整结果|Ask for all of it"), whole, { class: "button ghost small" })] : null,
+  );
+}
+
+/** Change the shared part of the address: to what was known then, to a part of a cluster. */
+function go(part) {
+  const { page, state } = readAddress();
+  location.hash = addressOf(page, { ...state, ...part });
 }
 
 /** Ask before something is deleted; `warning` says what goes with it. */
@@ -178,7 +201,7 @@ function toolsOf({ report, body, name, card, again }) {
         try {
           download(`${file}.csv`, await csv(report, body));
         } catch (error) {
-          toast(error.message, "error");
+          toast(errorLine(error), "error");
         }
       },
     ],
@@ -203,6 +226,7 @@ const WARNINGS = {
   both_arms: "有人同时在发送组和对照组，按最早一条计入",
   deep_forest: "分享层级过深，更深的部分没有展开",
   holidays_unknown: "有的年份节假日安排尚未公布",
+  partial: "结果不完整：有的分片没有响应",
   missing_values: "有的指标没有数值，按模型规定不计分或不参与",
   partial_period: "首期或末期超出了时间范围，只计入范围内的部分",
   preset_axes_left_out: "预设的部分口径与当前条件冲突，用默认值代替",

@@ -35,7 +35,7 @@ export function addressOf(page, state = {}) {
 }
 
 /** What all pages share, carried from one to the next. */
-export const SHARED = ["apps", "range", "filter", "segment"];
+export const SHARED = ["apps", "range", "filter", "segment", "as_of", "partial"];
 
 export function shared(state) {
   return Object.fromEntries(SHARED.filter((key) => key in state).map((key) => [key, state[key]]));

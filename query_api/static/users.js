@@ -2,10 +2,11 @@
 
 import { csv, post } from "./api.js";
 import { h, put } from "./dom.js";
+import { errorLine } from "./errors.js";
 import { number } from "./format.js";
 import { t } from "./i18n.js";
 import { addressOf } from "./state.js";
-import { apiRequest, errorNotice } from "./report.js";
+import { apiRequest, errorNotice, missingNotice } from "./report.js";
 import { button, copy, dialog, download, toast } from "./widgets.js";
 
 const PAGE = 100;
@@ -27,7 +28,7 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
         try {
           download(`scenetrail-${report}-users.csv`, await csv(`${report}/users`, { ...body, cell, limit: 100_000 }));
         } catch (error) {
-          toast(error.message, "error");
+          toast(errorLine(error), "error");
         }
       }),
       button(t("复制为 API 请求|Copy as API request"), () => copy(apiRequest(`${report}/users`, { ...body, cell })), { class: "button ghost" }),
@@ -45,6 +46,8 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
       const { users, next_after: next } = answer.result;
       if (!after) {
         put(total, h("b", {}, number(answer.result.total)), " ", t("位用户|users"));
+        const missing = missingNotice(answer.meta);
+        if (missing) total.after(missing);
         box.dataset.total = String(answer.result.total);
       }
       for (const { user } of users) {

@@ -2,6 +2,7 @@
 
 import { get } from "../api.js";
 import { h, put } from "../dom.js";
+import { eventFault } from "../errors.js";
 import { duration, instant, plain } from "../format.js";
 import { eventTitle, platformTitle, t } from "../i18n.js";
 import { definitionList, errorNotice } from "../report.js";
@@ -143,7 +144,7 @@ function line(row, isOpen, nameOf) {
           .map(([name, value]) => h("div", {}, h("b", {}, name), ": ", String(value))),
       );
   const summary = refused
-    ? `${row.path ? `${row.path}: ` : ""}${row.message}`
+    ? [eventFault(row.code), `${row.path ? `${row.path}: ` : ""}${row.message}`].filter(Boolean).join(" · ")
     : [row.page, ...properties(row).map(([name, value]) => `${name}=${plain(value)}`)].filter(Boolean).join("  ");
   return h(
     "tr",

@@ -4,7 +4,7 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { fixed, number, short } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, eventField, figures, labelled, rowName, selector } from "../parts.js";
+import { breakdownField, brokenDown, eventField, figures, labelled, rowCell, rowName, selector } from "../parts.js";
 import { eventPicker, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel } from "../report.js";
 import { button, iconButton, segmented, select, table, usersLink } from "../widgets.js";
@@ -105,13 +105,13 @@ function view(result, body, by, users) {
   const last = total.sizes.reduce((found, size, n) => (size > 0 ? n : found), -1);
   return [
     figures([
-      ["size", t("用户|Users"), number(total.size)],
+      ["size", t("用户|Users"), usersLink(number(total.size), () => users("ltv", body, {}, t("用户|Users")))],
       ["ltv0", `${t("人均价值|Value per user")} ${period(0, body.unit)}`, fixed(total.ltv[0])],
       last > 0 ? ["ltv", `${t("人均价值|Value per user")} ${period(last, body.unit)}`, fixed(total.ltv[last])] : null,
-      last >= 0 ? ["payers", t("已付费用户|Have paid"), h("span", { title: `${number(total.payers[last])} / ${number(total.sizes[last])}` }, number(total.payers[last]))] : null,
+      last >= 0 ? ["payers", `${t("已付费用户|Have paid")} ${period(last, body.unit)}`, payersLink(number(total.payers[last]), total, last, {}, t("合计（成熟）|Total (mature)"), body, users)] : null,
     ]),
     curve(result, body, by),
-    by.length ? groups(result, body, by) : null,
+    by.length ? groups(result, body, by, users) : null,
     h("h3", { class: "sub" }, t("各批用户的累计人均价值|Cumulative value per user of each cohort")),
     cohorts(result, body, by, users),
     h("p", { class: "legend" }, t("空白的格子还没结束。合计只算已结束的批次；金额悬停可见总额与付费人数，点击查看已付费用户。|Empty cells have not ended. The total adds up ended ones only; point at a cell for revenue and payers, click for its payers.")),
@@ -141,13 +141,20 @@ function curve(result, body, by) {
   );
 }
 
-function groups(result, body, by) {
+/** A number of the total that opens those of its users who had paid by then. */
+function payersLink(text, line, n, cell, name, body, users) {
+  const title = `${name} ${period(n, body.unit)} · ${t("已付费|have paid")}`;
+  const counted = `${fixed(line.revenue[n])} / ${number(line.sizes[n])} · ${t("{n} 人已付费|{n} have paid", { n: number(line.payers[n]) })}`;
+  return h("button", { type: "button", class: "users-link", title: counted, "aria-label": `${title}: ${text}`, onClick: () => users("ltv", body, { ...cell, period: n }, title) }, text);
+}
+
+function groups(result, body, by, users) {
   return table(
     t("各组人均价值|Value per user by group"),
     [
       { name: "group", title: t("分组|Group"), cell: (g) => rowName(g, by), value: (g) => rowName(g, by) },
-      { name: "size", title: t("用户|Users"), number: true, cell: (g) => number(g.size), value: (g) => g.size },
-      ...result.total.ltv.map((_, n) => ({ name: `p${n}`, title: period(n, body.unit), number: true, value: (g) => g.ltv[n], cell: (g) => h("span", { title: `${fixed(g.revenue[n])} / ${number(g.sizes[n])}` }, fixed(g.ltv[n])) })),
+      { name: "size", title: t("用户|Users"), number: true, cell: (g) => usersLink(number(g.size), () => users("ltv", body, rowCell(g, by), rowName(g, by))), value: (g) => g.size },
+      ...result.total.ltv.map((_, n) => ({ name: `p${n}`, title: period(n, body.unit), number: true, value: (g) => g.ltv[n], cell: (g) => (g.ltv[n] === null ? fixed(null) : payersLink(fixed(g.ltv[n]), g, n, rowCell(g, by), rowName(g, by), body, users)) })),
     ],
     result.totals,
   );
@@ -156,7 +163,7 @@ function groups(result, body, by) {
 function cohorts(result, body, by, users) {
   const { total } = result;
   const most = Math.max(1e-9, ...result.cohorts.flatMap((line) => line.ltv.filter((v) => v !== null)));
-  const cellOf = (line) => ({ cohort: line.cohort, ...(by.length ? (line.other ? { other: true } : { breakdown: line.breakdown }) : {}) });
+  const cellOf = (line) => ({ cohort: line.cohort, ...rowCell(line, by) });
   const name = (line) => [line.cohort, by.length ? rowName(line, by) : ""].filter(Boolean).join(" · ");
   return h(
     "div",
@@ -169,7 +176,7 @@ function cohorts(result, body, by, users) {
       h(
         "tbody",
         {},
-        h("tr", { class: "total" }, h("th", { scope: "row" }, t("合计（成熟）|Total (mature)")), h("td", { class: "number" }, number(total.size)), total.ltv.map((v, n) => h("td", { class: "cell", dataset: { total: n }, title: `${fixed(total.revenue[n])} / ${number(total.sizes[n])}` }, fixed(v)))),
+        h("tr", { class: "total" }, h("th", { scope: "row" }, t("合计（成熟）|Total (mature)")), h("td", { class: "number" }, usersLink(number(total.size), () => users("ltv", body, {}, t("用户|Users")))), total.ltv.map((v, n) => h("td", { class: "cell", dataset: { total: n } }, v === null ? fixed(v) : payersLink(fixed(v), total, n, {}, t("合计（成熟）|Total (mature)"), body, users)))),
         result.cohorts
           .filter((line) => !by.length || line.size > 0)
           .map((line) =>

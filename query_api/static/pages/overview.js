@@ -6,6 +6,7 @@ import { amount, duration, number, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
 import { delta, figures } from "../parts.js";
 import { common, filterSection, panel, partialFrom } from "../report.js";
+import { groupTitle } from "../scene_names.js";
 import { addressOf, shared } from "../state.js";
 import { table, usersLink } from "../widgets.js";
 
@@ -190,11 +191,6 @@ function scenes(state, users) {
       ];
     },
   });
-}
-
-export function groupTitle(group) {
-  if (group === "unknown") return t("未知场景值|Unknown scene");
-  return group === "" ? t("没有场景值|No scene") : group;
 }
 
 export function withBar(text, share) {

@@ -5,10 +5,10 @@ import { h, put } from "../dom.js";
 import { instant, number, plain } from "../format.js";
 import { eventTitle, platformTitle, t } from "../i18n.js";
 import { eventPicker, rangePicker } from "../pickers.js";
-import { common, definitionList, errorNotice, filterSection, panel } from "../report.js";
+import { common, definitionList, errorNotice, filterSection, known, panel } from "../report.js";
+import { groupTitle } from "../scene_names.js";
 import { addressOf, shared, zone } from "../state.js";
 import { button, dialog, notice, table, textInput, toast } from "../widgets.js";
-import { groupTitle } from "./overview.js";
 
 export default function people(context) {
   const { state } = context;
@@ -105,7 +105,7 @@ function strongest(row) {
 function person({ state, set, has, session }) {
   const who = state.user ? { user: state.user } : { id: state.id };
   const apps = state.apps?.length ? { app_ids: state.apps } : {};
-  const body = { ...apps, ...who, timezone: zone() };
+  const body = { ...apps, ...who, timezone: zone(), ...known(state) };
   return [
     panel({ title: t("用户画像|Profile"), report: "profile", body, wide: true, render: (answer) => [profile(answer.result), why(answer.result, session.whole_project)] }),
     has("timeline")

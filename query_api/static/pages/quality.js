@@ -2,6 +2,7 @@
 
 import { get, postText } from "../api.js";
 import { h, put } from "../dom.js";
+import { eventFault } from "../errors.js";
 import { duration, instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
 import { definitionList, errorNotice, section as asked } from "../report.js";
@@ -114,7 +115,7 @@ function deadLetters({ state, set, nameOf, days }) {
           t("待修复的事件|Refused events to repair"),
           [
             { name: "at", title: t("到达|Arrived"), cell: (r) => instant(r.received_at, zone()), value: (r) => r.received_at },
-            { name: "code", title: t("原因|Reason"), cell: (r) => h("button", { type: "button", class: "users-link", onClick: () => set({ code: r.code }) }, r.code), value: (r) => r.code },
+            { name: "code", title: t("原因|Reason"), cell: (r) => [h("button", { type: "button", class: "users-link", onClick: () => set({ code: r.code }) }, r.code), fault(r.code)], value: (r) => r.code },
             { name: "path", title: t("字段|Field"), cell: (r) => h("code", { class: "clip" }, r.path), value: (r) => r.path },
             { name: "app", title: t("应用|App"), cell: (r) => nameOf.get(r.app_id) ?? r.app_id, value: (r) => r.app_id },
             { name: "message", title: t("说明|Message"), cell: (r) => h("span", { class: "clip", title: r.message }, r.message) },
@@ -187,7 +188,7 @@ function repairForm(letter, address, nameOf, card, box) {
         }
       },
     },
-    h("p", {}, h("span", { class: "badge bad" }, letter.code), " ", h("code", {}, letter.path), " ", letter.message),
+    h("p", {}, h("span", { class: "badge bad" }, letter.code), fault(letter.code), " ", h("code", {}, letter.path), " ", letter.message),
     field(letter.envelope ? t("事件（改好后重投；不改则原样发送）|The event: mend it, or send it as it was") : t("整个请求（改好后重投；不改则原样发送）|The whole request: mend it, or send it as it was"), text),
     field(t("{app} 的写入密钥（只用于这次发送，不会保存）|Write key of {app}: used to send, kept nowhere", { app: nameOf.get(letter.app_id) ?? letter.app_id }), key),
     fault,
@@ -211,7 +212,7 @@ function view(answer, nameOf) {
         ? table(
             t("被拒绝的事件|Refused events"),
             [
-              { name: "code", title: t("原因|Reason"), cell: (r) => h("span", { class: "badge bad" }, r.code), value: (r) => r.code },
+              { name: "code", title: t("原因|Reason"), cell: (r) => [h("span", { class: "badge bad" }, r.code), fault(r.code)], value: (r) => r.code },
               { name: "field", title: t("字段|Field"), cell: (r) => h("code", {}, r.field), value: (r) => r.field },
               { name: "app", title: t("应用|App"), cell: app, value: app },
               { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
@@ -275,6 +276,9 @@ function view(answer, nameOf) {
   ];
 }
 
+/** What a code means, beside it. */
+const fault = (code) => (eventFault(code) ? h("span", { class: "muted small" }, ` ${eventFault(code)}`) : null);
+
 function example(row) {
-  dialog(`${row.code} ${row.field}`, h("p", {}, row.message), h("p", { class: "muted" }, t("最近一条的原文（前 2000 字）|The latest as received (first 2000 characters)")), h("pre", { class: "raw" }, row.raw));
+  dialog(`${row.code} ${row.field}`, eventFault(row.code) ? h("p", {}, eventFault(row.code)) : null, h("p", { class: "muted" }, row.message), h("p", { class: "muted" }, t("最近一条的原文（前 2000 字）|The latest as received (first 2000 characters)")), h("pre", { class: "raw" }, row.raw));
 }

@@ -26,7 +26,7 @@ export default function retention({ state, set, users }) {
       incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => [headline(answer.result), curve(answer, body), body.breakdown ? byGroup(answer, body) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
+      render: (answer) => [headline(answer.result, body, users), curve(answer, body), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
     }),
   );
 }
@@ -198,14 +198,21 @@ function column(n, body) {
 }
 
 /** How many come back at all, how many are lost; against the range before. */
-function headline({ total, compare }) {
+function headline({ total, compare }, body, users) {
   const before = compare?.total;
   const next = total.rates.length > 1 && total.sizes[1] ? 1 : 0;
   return figures([
-    ["size", t("用户|Users"), [number(total.size), before ? delta(total.size, before.size, number) : null]],
-    ["lost", t("至今没有回访|Have not come back"), [h("span", { title: `${number(total.lost)} / ${number(total.lost_size)}` }, rate(total.lost_rate)), before ? delta(total.lost_rate, before.lost_rate, rate, { good: false }) : null]],
+    ["size", t("用户|Users"), [totalLink(number(total.size), {}, t("用户|Users"), body, users), before ? delta(total.size, before.size, number) : null]],
+    ["lost", t("至今没有回访|Have not come back"), [total.lost_size ? totalLink(rate(total.lost_rate), { lost: true }, t("至今没有回访|Have not come back"), body, users, `${number(total.lost)} / ${number(total.lost_size)}`) : rate(null), before ? delta(total.lost_rate, before.lost_rate, rate, { good: false }) : null]],
     before ? ["next", t("首个回访期|First column"), [rate(total.rates[next]), delta(total.rates[next], before.rates[next], rate)]] : null,
   ]);
+}
+
+/** A number of the total that opens its users: with `every` each once, though the number counts one in several cohorts. */
+function totalLink(text, cell, title, body, users, counted = "") {
+  const many = (body.cohort ?? "every") === "every" ? ` · ${t("每人只列一次|each listed once")}` : "";
+  const full = [title, counted].filter(Boolean).join(" ");
+  return h("button", { type: "button", class: "users-link", title: counted || t("查看用户|Show users"), "aria-label": `${full} ${text}, ${t("查看用户|show users")}`, onClick: () => users("retention", body, cell, `${title}${many}`) }, text);
 }
 
 /** The same retention as other products mean it. */
@@ -304,9 +311,13 @@ function cohorts(answer, body, state, set, users) {
             "tr",
             { class: "total" },
             h("th", { scope: "row" }, t("合计（成熟）|Total (mature)")),
-            h("td", { class: "number" }, number(total.size)),
-            total.rates.map((_, n) => h("td", { class: "cell", dataset: { total: n }, title: kind === "rate" ? `${number(total.returned[n])} / ${number(total.sizes[n])}` : null }, show(totalOf(n)))),
-            h("td", { class: "number", title: `${number(total.lost)} / ${number(total.lost_size)}` }, rate(total.lost_rate)),
+            h("td", { class: "number" }, totalLink(number(total.size), {}, t("用户|Users"), body, users)),
+            total.rates.map((_, n) => {
+              const counted = kind === "first" ? `${number(total.first_returned[n])} / ${number(total.first_return_sizes[n])}` : `${number(total.returned[n])} / ${number(total.sizes[n])}`;
+              const opens = totalOf(n) !== null && (kind !== "first" || n > 0);
+              return h("td", { class: "cell", dataset: { total: n } }, opens ? totalLink(show(totalOf(n)), kind === "first" ? { first_return: n } : { period: n }, `${t("合计（成熟）|Total (mature)")} ${column(n, body)}`, body, users, counted) : show(totalOf(n)));
+            }),
+            h("td", { class: "number" }, total.lost_size ? totalLink(rate(total.lost_rate), { lost: true }, t("至今没有回访|Have not come back"), body, users, `${number(total.lost)} / ${number(total.lost_size)}`) : rate(null)),
           ),
           rows.map((row) =>
             h(
@@ -362,19 +373,19 @@ function cell(row, n, body, users, { kind, valueOf, titleOf, show, most, name })
   );
 }
 
-function byGroup(answer, body) {
+function byGroup(answer, body, users) {
   const name = (g) => rowName(g, body.breakdown);
   return table(
     t("各组留存|Retention by group"),
     [
       { name: "group", title: body.breakdown.map(fieldFace).join(" / "), cell: name, value: name },
-      { name: "size", title: t("用户|Users"), number: true, cell: (g) => number(g.size), value: (g) => g.size },
+      { name: "size", title: t("用户|Users"), number: true, cell: (g) => totalLink(number(g.size), rowCell(g, body.breakdown), name(g), body, users), value: (g) => g.size },
       ...answer.result.total.rates.map((_, n) => ({
         name: `p${n}`,
         title: column(n, body),
         number: true,
         value: (g) => g.rates[n],
-        cell: (g) => h("span", { title: `${number(g.returned[n])} / ${number(g.sizes[n])}` }, rate(g.rates[n])),
+        cell: (g) => (g.rates[n] === null ? rate(null) : totalLink(rate(g.rates[n]), { period: n, ...rowCell(g, body.breakdown) }, `${name(g)} ${column(n, body)}`, body, users, `${number(g.returned[n])} / ${number(g.sizes[n])}`)),
       })),
     ],
     answer.result.totals,

@@ -7,8 +7,9 @@ import { platformTitle, t } from "../i18n.js";
 import { brokenDown, labelled, rowName } from "../parts.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel } from "../report.js";
+import { groupTitle, sceneTitle } from "../scene_names.js";
 import { button, segmented, select, table, usersLink } from "../widgets.js";
-import { groupTitle, withBar } from "./overview.js";
+import { withBar } from "./overview.js";
 
 const SCHEMES = [
   ["standard", "按入口类型|By kind of entry"],
@@ -112,7 +113,7 @@ function summary(answer, body, users) {
 }
 
 function nameOf(row, by) {
-  if (by === "scene") return row.scene_name || t("没有场景值|No scene");
+  if (by === "scene") return sceneTitle(row.scene_name || (row.scene ? row.scene : ""), row.scene_group);
   if (by === "group") return groupTitle(row.scene_group);
   const text = row[by];
   if (row.qr_status && row.qr_status !== "registered") return [text, `(${t(QR_STATUS[row.qr_status] ?? row.qr_status)})`].filter(Boolean).join(" ");

@@ -3,6 +3,7 @@
 import { get, post, remove } from "../api.js";
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h, put } from "../dom.js";
+import { errorLine } from "../errors.js";
 import { instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
 import { breakdownField, brokenDown, figures, labelled, rowCell, rowName } from "../parts.js";
@@ -218,7 +219,7 @@ function takeSnapshot(segment, address, card) {
           toast(t("已保存 {n} 位用户|{n} users kept", { n: number(answer.result.snapshot.users) }));
           await card.reload();
         } catch (error) {
-          toast(error.message, "error");
+          toast(errorLine(error), "error");
           submit.disabled = false;
         }
       },
