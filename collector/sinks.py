@@ -29,6 +29,9 @@ TRANSIENT = (ClickHouseError, OSError)
 _INSERT_SETTINGS = {
     # The writer batches by itself; the server's own batching would blur what an answer means.
     "async_insert": 0,
+    # The writer has dropped the duplicates within a block. To merge a block of rows with itself before it is written takes
+    # more than half of an insert's time (sql/DESIGN-schema.md, "Columns and parts").
+    "optimize_on_insert": 0,
     # A client with a mad clock may spread a block over hundreds of weeks.
     "max_partitions_per_insert_block": 0,
     # On a cluster an insert returns when every shard has its part, not when the first node has queued it.
