@@ -32,6 +32,9 @@ const INTERNAL_NAMES = [
   'account',
   'listen',
   'post',
+  'later',
+  'host',
+  'body',
   'retryAfterMs',
   // store, emitter
   'isSending',
@@ -79,6 +82,7 @@ const INTERNAL_NAMES = [
   'auto',
   'entry',
   'common',
+  'card',
   'fields',
   'start',
 ];
@@ -105,7 +109,7 @@ async function bundle(platform, name) {
     module: true,
     ecma: 2018,
     format: { ascii_only: true },
-    mangle: { properties: { regex: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`), keep_quoted: true } },
+    mangle: { properties: { regex: new RegExp(`^(${INTERNAL_NAMES.join('|')})$`), keep_quoted: true, builtins: true } },
     // The last four make the text longer and, gzipped, 30 bytes shorter.
     compress: {
       passes: 3,

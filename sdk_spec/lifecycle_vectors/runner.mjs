@@ -3,9 +3,9 @@
  *
  * A driver is an object with one method for each step name of vector.schema.json (`launch(step)`, `track(step)`, …; a
  * method may be async), and besides: `requests`, the bodies of all requests so far in order; `isTaken(index)`, whether
- * that request was answered with a 200 of the collector; `refusedIds`, the ids of the events that such an answer refused;
- * `stats()`, the SDK's own counts; `told`, the ids it told the app as refused (servers); `shared`, what the share hook returned. Time is the driver's: `wait` may move a fake
- * clock or really wait.
+ * the collector has that request (a 200, or `taken` without an answer); `refusedIds`, the ids of the events that such an
+ * answer refused; `stats()`, the SDK's own counts; `told`, the ids it told the app as refused (servers); `shared`, what the
+ * share hook returned. Time is the driver's: `wait` may move a fake clock or really wait.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 

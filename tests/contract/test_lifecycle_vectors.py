@@ -131,9 +131,11 @@ class ServerDriver:
         events, says = request["events"], self.says
         is_too_large = any(event["event"] in says.get("too_large", ()) for event in events)
         is_taken = says["status"] == 200 and "body" not in says and not is_too_large
-        self.taken.append(is_taken)
+        self.taken.append(is_taken or says.get("taken", False))
         self.clock.at_s += LATENCY_S
         if says["status"] == "none":
+            if says.get("taken"):
+                self._fates(events)
             return None
         if not is_taken:
             after = says.get("retry_after_s")

@@ -8,7 +8,7 @@
 import { consoleSink, readConfig, type Config } from './config';
 import { createEmitter, type Emitter } from './emitter';
 import { createEventStore, type Context, type EventStore } from './event_store';
-import { installHooks, type Guard } from './hooks';
+import { installHooks, type Guard, type Later } from './hooks';
 import { createLifecycle, type EventFields } from './lifecycle';
 import { asId, durationMs, encodeBatch, encodeContext, encodeEvent, toProperties, toSnakeCase } from './payload';
 import type { Device, Platform } from './platform';
@@ -64,7 +64,9 @@ export function createClient(platform: Platform): Client {
     }
   };
 
-  const lifecycle = createLifecycle(platform, guard);
+  const later: Later = (step, delayMs) => setTimeout(() => guard(step), delayMs);
+
+  const lifecycle = createLifecycle(platform, later);
   installHooks(platform, lifecycle, guard);
 
   const key = (name: string): string => `scenetrail_${config!.appId}_${name}`;
@@ -82,7 +84,7 @@ export function createClient(platform: Platform): Client {
 
   function persistSoon(): void {
     if (persistTimer === undefined && consent === 'granted')
-      persistTimer = setTimeout(() => guard(persist), PERSIST_DELAY_MS);
+      persistTimer = later(persist, PERSIST_DELAY_MS);
   }
 
   /** Off the way of the app's start: a full queue takes some milliseconds to read. Always before the first write. */
@@ -129,7 +131,7 @@ export function createClient(platform: Platform): Client {
 
   function record(
     event: string,
-    given: Properties,
+    given: Properties | undefined,
     fields?: EventFields,
     isClosing?: boolean,
     at = Date.now(),
@@ -140,10 +142,8 @@ export function createClient(platform: Platform): Client {
     const { id, seq } = sessions.next(at, isClosing);
     const { entry } = lifecycle;
     const { depth, ...origin } = sessions.session.origin;
-    const all = isOfUser
-      ? given
-      : { ...sessions.superProperties, ...given, ...(entry && entry.mark ? { ['is_' + entry.mark]: true } : {}) };
-    const properties = toProperties(all, noteLeftOut);
+    const mark = entry && entry.mark && { ['is_' + entry.mark]: true };
+    const properties = toProperties(isOfUser ? [given] : [sessions.superProperties, given, mark], noteLeftOut);
     const json = encodeEvent({
       eventId: randomId(EVENT_ID_CHARS),
       event,
@@ -195,6 +195,7 @@ export function createClient(platform: Platform): Client {
       batchSize,
       onDelivered: reportDrops,
       onChange: persistSoon,
+      later,
       note,
     });
   }
@@ -208,7 +209,7 @@ export function createClient(platform: Platform): Client {
     if (current) current.identity = sessions.identity;
     emitter = newEmitter();
     isQueueRestored = false;
-    setTimeout(() => guard(restoreQueue), 0);
+    later(restoreQueue, 0);
     if (store.size) emitter.onAdd();
     persistSoon();
   }
@@ -277,7 +278,7 @@ export function createClient(platform: Platform): Client {
       delete timers[name];
       record(
         name,
-        properties || {},
+        properties,
         // Not a number: an event may be called `constructor`.
         typeof startedAt === 'number' ? { durationMs: durationMs(startedAt, at) } : {},
         false,
@@ -288,9 +289,9 @@ export function createClient(platform: Platform): Client {
       if (sessions.setIds(ids || {})) record('identify', {}, {}, false, at, true);
       else note('no new id', ids);
     },
-    changeUser: (at, event: string, properties: Properties) => record(event, properties || {}, {}, false, at, true),
+    changeUser: (at, event: string, properties: Properties) => record(event, properties, {}, false, at, true),
     registerSuperProperties(_at, properties: Properties) {
-      sessions.setSuperProperties(toProperties({ ...sessions.superProperties, ...properties }, noteLeftOut));
+      sessions.setSuperProperties(toProperties([sessions.superProperties, properties], noteLeftOut));
       persistSoon();
     },
     timeEvent(at, event: string) {

@@ -12,6 +12,7 @@
  * | 413 | cut in two if it has more than one event, else dropped |
  * | other 4xx | dropped and counted |
  */
+import type { Later } from './hooks';
 import type { Answer } from './platform';
 import type { EventStore, StoredEvent } from './event_store';
 
@@ -37,6 +38,7 @@ export interface EmitterOptions {
   onDelivered(): void;
   /** The store changed and should soon be persisted. */
   onChange(): void;
+  later: Later;
   note(message: string, detail?: unknown): void;
 }
 
@@ -63,6 +65,7 @@ export function createEmitter({
   batchSize,
   onDelivered,
   onChange,
+  later,
   note,
 }: EmitterOptions): Emitter {
   const stats = { delivered: 0, rejected: 0 };
@@ -76,6 +79,8 @@ export function createEmitter({
   let backoffUntil = 0;
   let heldUntil = 0;
   let offlineUntil = 0;
+  /** The clock when it was last looked at. */
+  let seenAt = 0;
   let batchLimit = MAX_BATCH_EVENTS;
   let isStopped = false;
 
@@ -85,7 +90,7 @@ export function createEmitter({
     if (timer !== undefined && timerAt <= at) return;
     clearTimeout(timer);
     timerAt = at;
-    timer = setTimeout(() => {
+    timer = later(() => {
       timer = undefined;
       drain(1);
     }, delayMs);
@@ -93,10 +98,15 @@ export function createEmitter({
 
   /** Milliseconds until sending is allowed. */
   function waitMs(): number {
-    const wait = Math.max(backoffUntil, heldUntil, offlineUntil) - Date.now();
-    // Longer than any wait can be: the clock was set back.
-    if (wait > RETRY_AFTER_MAX_MS * 1.1) return (backoffUntil = heldUntil = offlineUntil = 0);
-    return wait > 0 ? wait : 0;
+    const now = Date.now();
+    if (now < seenAt) {
+      // The clock was set back: what is waited for moves with it.
+      backoffUntil += now - seenAt;
+      heldUntil += now - seenAt;
+      offlineUntil += now - seenAt;
+    }
+    seenAt = now;
+    return Math.max(backoffUntil - now, heldUntil - now, offlineUntil - now, 0);
   }
 
   function drain(slots: number): void {

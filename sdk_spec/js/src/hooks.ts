@@ -29,14 +29,17 @@ export interface HookSink {
 /** Runs a step of ours and swallows what it throws. */
 export type Guard = <T>(step: () => T) => T | undefined;
 
+/** `setTimeout` for a step of ours, guarded. */
+export type Later = (step: () => void, delayMs: number) => ReturnType<typeof setTimeout>;
+
 type Method = (this: object, ...args: unknown[]) => unknown;
 type Methods = Record<string, unknown>;
 
 /** Where hosts have none, there are no `behaviors` either. */
 declare const Behavior: (options: { methods: Methods }) => unknown;
 
-/** Marks what is wrapped, so that a second copy of the library, or a shared mixin, is not wrapped twice. */
-const MARK = '__scenetrail__';
+/** Marks what is wrapped, so that a second copy of the library, or a shared mixin, is not wrapped twice; and names the shared client. */
+export const MARK = '__scenetrail__';
 const SHARE_HOOKS: ShareHook[] = ['onShareAppMessage', 'onShareTimeline', 'onAddToFavorites'];
 const TAPS = /^(tap|longtap|longpress)$/i;
 

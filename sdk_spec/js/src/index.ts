@@ -5,7 +5,8 @@
  * independent subpackage and that of the main package record each event once.
  */
 import { createClient, type Client } from './client';
-import { findPlatform, type Platform } from './platform';
+import { MARK as SHARED } from './hooks';
+import { attempt, findPlatform, type Platform } from './platform';
 import type { Ids, Options, Properties, ShareCard, ShareChannel, ShareInfo, Stats } from './types';
 
 export type {
@@ -23,19 +24,13 @@ export type {
   Stats,
 } from './types';
 
-const SHARED = '__scenetrail__';
-
 /** The client of the first copy; a host object that takes no property leaves each copy its own. */
 function sharedClient(platform: Platform): Client {
-  const holder = platform.host as Record<string, unknown>;
-  const existing = holder[SHARED] as Client | undefined;
+  const holder = platform.host as Record<string, Client>;
+  const existing = attempt(() => holder[SHARED]);
   if (existing) return existing;
   const client = createClient(platform);
-  try {
-    holder[SHARED] = client;
-  } catch {
-    // Sealed host object.
-  }
+  attempt(() => (holder[SHARED] = client));
   return client;
 }
 

@@ -9,7 +9,7 @@
  * Durations are clamped differences of the wall clock.
  */
 import { readEntry, readQuery, joinQuery, type Entry } from './entry';
-import type { Guard, HookSink, ShareHook } from './hooks';
+import type { HookSink, Later, ShareHook } from './hooks';
 import { durationMs } from './payload';
 import { asObject, routeOf, type EnterOptions, type Platform } from './platform';
 import { addToPath, decorateShare, newCard, shareQuery, sharePathOf, stripPath } from './share';
@@ -59,9 +59,9 @@ const CHANNELS: Record<ShareHook, ShareChannel> = {
 };
 
 /**
- * @param guard runs a step of ours and swallows what it throws.
+ * @param later runs a step of ours after a time.
  */
-export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
+export function createLifecycle(platform: Platform, later: Later): Lifecycle {
   let recorder: Recorder | undefined;
   let entry: Entry | undefined;
   let launchOptions: EnterOptions | undefined;
@@ -164,7 +164,7 @@ export function createLifecycle(platform: Platform, guard: Guard): Lifecycle {
       };
       // Not at once: what follows `init` in the same step (super properties, ids) shall be in the first event.
       const hasSigns = !!launchOptions || !!showOptions || !!page;
-      setTimeout(() => guard(begin), hasSigns ? 0 : LAUNCH_WAIT_MS);
+      later(begin, hasSigns ? 0 : LAUNCH_WAIT_MS);
     },
     ensureLaunched,
 

@@ -4,8 +4,8 @@
  * An event becomes JSON text once, at its creation; later only texts are joined. Values outside the limits are
  * shortened or left out, so that no event and no envelope is refused for its form.
  */
-import { isObject, type Device } from './platform';
-import type { PlatformName, Properties, PropertyValue } from './types';
+import { asObject, attempt, isObject, type Device } from './platform';
+import type { PlatformName, PropertyValue } from './types';
 
 export const SDK_NAME = 'scenetrail-js';
 declare const __VERSION__: string;
@@ -46,7 +46,7 @@ export interface EventInput {
   groupId?: string;
   utm?: Utm;
   durationMs?: number;
-  properties?: Properties;
+  properties?: Record<string, PropertyValue>;
 }
 
 /** What a run of events shares: who, on what device, in which version. */
@@ -73,9 +73,12 @@ function clip(value: unknown, chars: number): string | undefined {
 /** What the collector refuses in an id: control, zero-width and direction characters, line separators, lone surrogates. */
 const INVISIBLE = /[\0-\x1f\x7f-\x9f\u200b\u2028-\u202e\u2060\u2066-\u2069\ud800-\udfff\ufeff]/u;
 
-/** An id as the wire takes it, or `undefined`: 1 to 128 printable characters. Never shortened, that would merge users. */
+/**
+ * An id as the wire takes it, or `undefined`: 1 to 128 printable characters. Never shortened, that would merge users; for the
+ * same reason NaN and numbers beyond 2^53, whose last digits are lost, are no ids.
+ */
 export function asId(value: unknown): string | undefined {
-  if (typeof value !== 'string' && typeof value !== 'number') return undefined;
+  if (typeof value !== 'string' && !Number.isSafeInteger(value)) return undefined;
   const id = String(value).trim();
   return id && id.length <= MAX_ID_CHARS && !INVISIBLE.test(id) ? id : undefined;
 }
@@ -95,34 +98,31 @@ function propertyValue(value: unknown): PropertyValue | undefined {
     return value
       .slice(0, MAX_LIST_ITEMS)
       .map((item) => clip(isObject(item) ? JSON.stringify(item) : item, MAX_STRING_CHARS) || '');
-  // A date becomes its ISO text, without the quotes that JSON puts around it.
-  return isObject(value) ? clip(JSON.stringify(value).replace(/^"|"$/g, ''), MAX_STRING_CHARS) : undefined;
+  // A date becomes its ISO text, without the quotes that JSON puts around it; an invalid one is `null` there.
+  return isObject(value) ? clip(JSON.stringify(value).replace(/^"|"$|^null$/g, ''), MAX_STRING_CHARS) : undefined;
 }
 
 /**
- * Properties as the wire takes them.
+ * Properties as the wire takes them; of equal names the last source's counts, and its `undefined` takes the name away.
  *
- * Names are the caller's own and stay as they are. What cannot be carried (functions, `undefined`, NaN, cycles) is
- * left out and named to `note`.
+ * Names are the caller's own and stay as they are. What cannot be carried (functions, `undefined`, NaN, cycles, getters that
+ * throw) is left out and named to `note`; the others stay. A source that is no object has no properties.
  */
-export function toProperties(
-  properties: Properties | undefined,
-  note: (name: string) => void,
-): Record<string, PropertyValue> {
+export function toProperties(sources: unknown[], note: (name: string) => void): Record<string, PropertyValue> {
   const out: Record<string, PropertyValue> = {};
   let count = 0;
-  for (const key of Object.keys(properties || {})) {
-    const name = clip(key, MAX_ID_CHARS);
-    let value: PropertyValue | undefined;
-    try {
-      value = propertyValue(properties![key]);
-    } catch {
-      value = undefined;
+  for (const source of sources.map(asObject)) {
+    for (const key of attempt(() => Object.keys(source)) || []) {
+      const name = clip(key, MAX_ID_CHARS) || '';
+      delete out[name];
+      // Stands for what a getter would not tell, and for what is not looked at any more.
+      let given: unknown = key;
+      const value = count < MAX_PROPERTIES ? attempt(() => propertyValue((given = source[key]))) : undefined;
+      if (name && value !== undefined) {
+        out[name] = value;
+        count++;
+      } else if (given !== undefined) note(key);
     }
-    if (name && value !== undefined && count < MAX_PROPERTIES) {
-      out[name] = value;
-      count++;
-    } else if (properties![key] !== undefined) note(key);
   }
   return out;
 }

@@ -177,7 +177,8 @@ function markOf(platform: PlatformName, scene: string, apiCategory: unknown): Sc
 /** Other hosts' words for WeChat's `release`, `trial` and `develop`. */
 const ENV_WORDS: Record<string, string> = { production: 'release', preview: 'trial', development: 'develop' };
 
-function attempt<T>(call: () => T): T | undefined {
+/** What `call` returns; `undefined` if it throws. */
+export function attempt<T>(call: () => T): T | undefined {
   try {
     return call();
   } catch {
@@ -194,7 +195,7 @@ export function asObject(value: unknown): Loose {
 }
 
 function text(value: unknown): string | undefined {
-  return value === undefined || value === null || value === '' ? undefined : String(value);
+  return value === undefined || value === null || value === '' ? undefined : attempt(() => String(value));
 }
 
 function pixels(value: unknown): number | undefined {

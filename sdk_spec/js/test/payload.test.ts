@@ -4,7 +4,7 @@ import { asId, durationMs, encodeBatch, encodeContext, encodeEvent, toProperties
 
 const properties = (given: Record<string, unknown>): { kept: object; leftOut: string[] } => {
   const leftOut: string[] = [];
-  return { kept: toProperties(given, (name) => leftOut.push(name)), leftOut };
+  return { kept: toProperties([given], (name) => leftOut.push(name)), leftOut };
 };
 
 test('camelCase becomes the snake_case of the wire, at every depth but inside properties', () => {
@@ -117,6 +117,10 @@ test('an id is 1 to 128 printable characters and never shortened', () => {
     ['oABC-_1', 'oABC-_1'],
     [' a ', 'a'],
     [42, '42'],
+    [NaN, undefined],
+    [1.5, undefined],
+    [2 ** 60, undefined],
+    [12n, undefined],
     ['x'.repeat(128), 'x'.repeat(128)],
     ['用户', '用户'],
     ['x'.repeat(129), undefined],
