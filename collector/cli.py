@@ -1,5 +1,5 @@
 """
-The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``, ``dead-letters``, ``privacy``, ``spool``, ``export``.
+The ``scenetrail`` command: ``up``, ``migrate``, ``keys``, ``doctor``, ``dead-letters``, ``privacy``, ``import`` and more.
 
 Only reads arguments, calls the module that does the work and shows the outcome. Each command
 imports what it needs when it runs, so that ``--help`` answers at once. Exit codes: 0 done,
@@ -816,6 +816,86 @@ def export(
     typer.echo(f"{number} events / 条事件: {to}")
 
 
+@app.command("import")
+def import_history(
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            help="NDJSON, CSV or Parquet: paths, patterns, s3://bucket/…, https://…. 文件、通配符或地址。"
+        ),
+    ],
+    app_id: Annotated[
+        str, typer.Option(help="App of rows that name none. 行内没有 app_id 时使用的应用。")
+    ] = "",
+    file_format: Annotated[
+        str,
+        typer.Option("--format", help="ndjson, csv or parquet; by default the name says. 格式。"),
+    ] = "",
+    encoding: Annotated[
+        str, typer.Option(help="Of CSV files, such as gb18030. CSV 的字符编码。")
+    ] = "utf-8",
+    refused: Annotated[
+        Path,
+        typer.Option(help="Refused rows with reasons; mend and import it. 被拒行的输出文件。"),
+    ] = Path("refused.ndjson"),
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the rows, store nothing. 只检查，不入库。")
+    ] = False,
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
+    clickhouse_url: WriterUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """
+    Import history from files: each event once, however often it is repeated (导入历史数据，可重复执行).
+
+    Rows have the names of the wire, flat in CSV and Parquet (collector/README.md, "Import"), and pass the rules of events that
+    are sent. Exit code 1 when a row was refused.
+    """
+    from rich.console import Console  # noqa: PLC0415
+
+    from collector import history, history_console, history_files, settings  # noqa: PLC0415
+    from collector.sinks import ClickHouseSink  # noqa: PLC0415
+    from sdk_spec import id_hashing  # noqa: PLC0415
+
+    if file_format not in ("", *history_files.FORMATS):
+        _refuse(f"--format is one of {', '.join(history_files.FORMATS)}")
+    url = _clickhouse_url(data_dir, clickhouse_url)
+    console = Console(stderr=True)
+    config = settings.from_env()
+    sink = ClickHouseSink(url, config.insert_timeout_s)
+    with ExitStack() as opened:
+        opened.callback(sink.close)
+        try:
+            sources = history_files.find(files, file_format, opened)
+            importer = history.Importer(
+                access.load(_access_path(data_dir, access_file)).apps,
+                sink,
+                hash_key=lambda: id_hashing.key_of(data_dir, make=True),
+                now_ms=_now_ms(),
+                max_clock_skew_ms=config.max_clock_skew_ms,
+                app_id=app_id,
+                refused_to=opened.enter_context(history.refused_file(refused)),
+                is_dry=dry_run,
+                rows_at_once=config.block_rows,
+            )
+            advance = opened.enter_context(history_console.bar(console, sources))
+            report = importer.run(sources, encoding, advance)
+        except history_files.SourceError as error:
+            _refuse(str(error))
+        except history.HistoryError as error:
+            _fail(
+                f"broke off, repeat it: nothing counts twice / 中断，请重试，不会重复计数: {error}"
+            )
+    if as_json:
+        typer.echo(msgspec.json.encode(report))
+    else:
+        history_console.show(console, report)
+        if report.refused_rows:
+            typer.echo(f"refused rows with reasons / 被拒行及原因: {refused}", err=True)
+    raise typer.Exit(int(bool(report.refused_rows)))
+
+
 @spool_app.command("adopt")
 def spool_adopt(
     dead_data_dir: Annotated[
@@ -878,14 +958,10 @@ def _with_clickhouse(
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
     from collector.dead_letters import DeadLetterError  # noqa: PLC0415
-    from collector.doctor import Setup, with_running_addresses, without_password  # noqa: PLC0415
+    from collector.doctor import without_password  # noqa: PLC0415
     from collector.migrate import addresses, connect  # noqa: PLC0415
 
-    url = with_running_addresses(
-        Setup(data_dir=data_dir, access_path=data_dir, clickhouse_url=_address(clickhouse_url))
-    ).clickhouse_url
-    if not url:
-        _refuse("give --clickhouse-url, or start `scenetrail up` / 请提供 --clickhouse-url")
+    url = _clickhouse_url(data_dir, clickhouse_url)
     try:
         urls = addresses(url) if on_all_nodes else [url]
         with ExitStack() as open_clients:
@@ -898,6 +974,18 @@ def _with_clickhouse(
         _refuse(str(error))
     except ClickHouseError as error:
         _fail(f"{without_password(url)}: {error}")
+
+
+def _clickhouse_url(data_dir: Path, clickhouse_url: str) -> str:
+    """The address that was given, or that of the running server."""
+    from collector.doctor import Setup, with_running_addresses  # noqa: PLC0415
+
+    url = with_running_addresses(
+        Setup(data_dir=data_dir, access_path=data_dir, clickhouse_url=_address(clickhouse_url))
+    ).clickhouse_url
+    if not url:
+        _refuse("give --clickhouse-url, or start `scenetrail up` / 请提供 --clickhouse-url")
+    return url
 
 
 def _moment(text: str, default: int) -> int:

@@ -17,13 +17,13 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import structlog
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from collector import metrics
-from collector.filter import KeyFilter
 from collector.rows import Block, DeadLetter, build_block
 from collector.sinks import TRANSIENT
-from collector.spool import Position, SpoolReader
+from collector.spool import Position, SpoolRecord
 from sdk_spec.ids import KINDS
 from sdk_spec.persons import (
     MAX_COMPANIONS,
@@ -66,6 +66,33 @@ class Sink(Protocol):
     def close(self) -> None: ...  # noqa: D102
 
 
+class Reader(Protocol):
+    """Where blocks come from; see ``spool.SpoolReader``."""
+
+    def read(self, max_bytes: int) -> tuple[list[SpoolRecord], list[Position]]: ...  # noqa: D102
+    def intend(self, positions: list[Position]) -> None: ...  # noqa: D102
+    def confirm(self, positions: list[Position]) -> None: ...  # noqa: D102
+    def tidy(self) -> None: ...  # noqa: D102
+    def unstored_bytes(self) -> int: ...  # noqa: D102
+
+
+class Filter(Protocol):
+    """Which keys are certainly new; see ``filter.KeyFilter``."""
+
+    def may_hold(self, keys: NDArray[np.uint64]) -> NDArray[np.bool_]: ...  # noqa: D102
+    def add(self, keys: NDArray[np.uint64]) -> None: ...  # noqa: D102
+    @property
+    def fill_ratio(self) -> float: ...  # noqa: D102
+
+
+class Stored(Struct, frozen=True):
+    """What became of a block's events: new in ClickHouse, known before, left out since their person was erased."""
+
+    new: int
+    known: int
+    erased: int
+
+
 class Writer:
     """
     Moves records from the spool to the sink, in blocks, until told to stop.
@@ -75,9 +102,9 @@ class Writer:
 
     def __init__(
         self,
-        reader: SpoolReader,
+        reader: Reader,
         sink: Sink,
-        key_filter: KeyFilter,
+        key_filter: Filter,
         *,
         block_rows: int,
         flush_interval_ms: int,
@@ -173,7 +200,7 @@ class Writer:
             else:
                 return True
 
-    def store(self, block: Block, positions: list[Position]) -> None:
+    def store(self, block: Block, positions: list[Position]) -> Stored:
         """
         Store one block, in this order; each step may be repeated after a crash.
 
@@ -207,6 +234,7 @@ class Writer:
             self._sink.insert_dead_letters(block.dead_letters, token)
         self._reader.confirm(positions)
         self._count(block, len(keys), duplicates, time.perf_counter() - started_s)
+        return Stored(len(keys), duplicates, len(block.keys) - duplicates - len(keys))
 
     def recognise_duplicates(self, block: Block) -> NDArray[np.bool_] | None:
         """Mark the events whose (app, event_id) is neither stored nor earlier in the block; None for all of them."""

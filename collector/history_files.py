@@ -1,0 +1,386 @@
+"""
+Files of history, local, on S3 or behind HTTP, as rows: NDJSON, CSV and Parquet. Called by ``history``.
+
+This process reads them, not ClickHouse: every row must pass the collector's own code anyhow, a server elsewhere sees no file
+of this machine, and its users may not read files, buckets or addresses (``deploy/clickhouse-users.xml``): they answer anybody
+who gets hold of a password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fnmatch
+import glob
+import io
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs
+import pyarrow.parquet as pq
+import urllib3
+from msgspec import Struct
+
+from collector.decode import mark_lone_surrogates
+from collector.history_rows import MOMENTS, NUMBERS, from_text, place
+
+FORMATS = ("ndjson", "csv", "parquet")
+_ENDINGS = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+_BUFFER_BYTES = 1024 * 1024
+MAX_ROW_BYTES = 32 * 1024 * 1024
+_WILDCARDS = "*?["
+_DOWNLOAD_TIMEOUT_S = 60.0
+
+
+class SourceError(Exception):
+    """A file that cannot be found or read; the message says why and what to do."""
+
+
+class Source(Struct, frozen=True):
+    """
+    One file: ``name`` stands in reports and, by its last part, in the ids made for its rows.
+
+    ``local``: a file of this machine (for HTTP a copy that is removed at the end); else ``path`` on ``remote``.
+    """
+
+    name: str
+    format: str
+    size_bytes: int
+    path: str
+    compression: str | None
+    filesystem: pyarrow.fs.FileSystem
+
+    @property
+    def base_name(self) -> str:
+        """Without folders, so that the same file elsewhere is the same."""
+        return re.split(r"[/\\]", self.name)[-1]
+
+
+class Unread(Struct, frozen=True):
+    """A row that is none: why, and its text."""
+
+    code: str
+    message: str
+    text: str
+
+
+class Rows(Struct):
+    """
+    Some rows of a file, in its order: values by column, or why there are none.
+
+    ``first``: number of the first (from 1, a header not counted). ``done``: share of the file that was read.
+    """
+
+    first: int
+    rows: list[dict[str, Any] | Unread]
+    done: float
+
+
+def find(names: list[str], wanted_format: str, downloads: contextlib.ExitStack) -> list[Source]:
+    """
+    Return the files that are meant, each once: paths, patterns (``2026-*/*.parquet``), ``s3://`` or ``http(s)://`` addresses.
+
+    What HTTP answers is kept on this machine until ``downloads`` is closed. Errors: SourceError.
+    """
+    found: dict[str, Source] = {}
+    for name in names:
+        if name.startswith("s3://"):
+            each = _on_s3(name, wanted_format)
+        elif name.startswith(("http://", "https://")):
+            each = [_downloaded(name, wanted_format, downloads)]
+        else:
+            each = _local(name, wanted_format)
+        for source in each:
+            found.setdefault(source.path, source)
+    return list(found.values())
+
+
+def _local(name: str, wanted_format: str) -> list[Source]:
+    paths = [name] if Path(name).is_file() else sorted(glob.glob(name, recursive=True))
+    files = [path for path in paths if Path(path).is_file()]
+    if not files:
+        raise SourceError(f"no such file / 没有这个文件: {name}")
+    here = pyarrow.fs.LocalFileSystem()
+    return [
+        _source(path, wanted_format, Path(path).stat().st_size, str(Path(path).resolve()), here)
+        for path in files
+    ]
+
+
+def _on_s3(name: str, wanted_format: str) -> list[Source]:
+    """Credentials as every AWS client finds them; ``?region=…&endpoint_override=…`` for other stores."""
+    address, question, options = name.partition("?")
+    # TRICKY: ``?`` begins the options of an address, so it is no wildcard here.
+    first = min((address.find(char) for char in "*[" if char in address), default=-1)
+    folder = address if first < 0 else address[:first].rpartition("/")[0]
+    try:
+        filesystem, path = pyarrow.fs.FileSystem.from_uri(folder + question + options)
+        if first < 0:
+            infos = [filesystem.get_file_info(path)]
+        else:
+            pattern = path + address[len(folder) :]
+            infos = [
+                info
+                for info in filesystem.get_file_info(pyarrow.fs.FileSelector(path, recursive=True))
+                if fnmatch.fnmatchcase(info.path, pattern)
+            ]
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise SourceError(f"{address}: {error}") from error
+    files = [info for info in infos if info.type == pyarrow.fs.FileType.File]
+    if not files:
+        raise SourceError(f"no such object / 没有这个对象: {address}")
+    return [
+        _source(f"s3://{info.path}", wanted_format, info.size or 0, info.path, filesystem)
+        for info in sorted(files, key=lambda info: info.path)
+    ]
+
+
+def _downloaded(address: str, wanted_format: str, downloads: contextlib.ExitStack) -> Source:
+    """A copy on this machine: the end of a Parquet file is read first, and a stream may break off."""
+    name = unquote(urlsplit(address)._replace(query="", fragment="").geturl())
+    copy = downloads.enter_context(
+        tempfile.NamedTemporaryFile(prefix="scenetrail-import-")  # noqa: SIM115 (the caller closes it)
+    )
+    try:
+        with urllib3.PoolManager() as pool:
+            answer = pool.request(
+                "GET", address, preload_content=False, timeout=_DOWNLOAD_TIMEOUT_S
+            )
+            if answer.status != 200:
+                raise SourceError(f"{name}: HTTP {answer.status}")
+            shutil.copyfileobj(answer, copy, _BUFFER_BYTES)
+            answer.release_conn()
+    except (OSError, urllib3.exceptions.HTTPError) as error:
+        raise SourceError(f"{name}: {error}") from error
+    copy.flush()
+    size = Path(copy.name).stat().st_size
+    return _source(name, wanted_format, size, copy.name, pyarrow.fs.LocalFileSystem())
+
+
+def _source(
+    name: str, wanted_format: str, size: int, path: str, filesystem: pyarrow.fs.FileSystem
+) -> Source:
+    stem, compression = name, None
+    for ending, kind in _COMPRESSIONS.items():
+        if name.endswith(ending):
+            stem, compression = name.removesuffix(ending), kind
+    known = wanted_format or _ENDINGS.get(Path(stem).suffix.lower(), "")
+    if not known:
+        raise SourceError(
+            f"{name}: of what format? --format {'|'.join(FORMATS)} / 请用 --format 指定格式"
+        )
+    return Source(name, known, size, path, compression, filesystem)
+
+
+def read(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
+    """Yield the rows of a file. Errors: SourceError, where the rest of it cannot be read."""
+    how: dict[str, Callable[[Source, str, int], Iterator[Rows]]] = {
+        "ndjson": _ndjson,
+        "csv": _csv,
+        "parquet": _parquet,
+    }
+    try:
+        yield from how[source.format](source, encoding, rows_at_once)
+    except (OSError, EOFError, pa.ArrowException, csv.Error, UnicodeError, LookupError) as error:
+        raise SourceError(f"{source.name}: {error}") from error
+
+
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_UNMARK = re.compile(rb"\xff(u[dD][89a-fA-F][0-9a-fA-F]{2})")
+
+
+class _Stream(io.RawIOBase):
+    """Arrow's stream for Python's readers, which ask streams that cannot seek where they stand."""
+
+    def __init__(self, stream: pa.NativeFile) -> None:
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 (a writable buffer)
+        data = self._stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
+def _counted(source: Source) -> tuple[io.BufferedReader, Callable[[], float]]:
+    """The decompressed bytes, and how much of the file that is."""
+    raw = source.filesystem.open_input_file(source.path)
+    stream = pa.CompressedInputStream(raw, source.compression) if source.compression else raw
+    size = max(1, source.size_bytes)
+    return io.BufferedReader(_Stream(stream), _BUFFER_BYTES), lambda: min(1.0, raw.tell() / size)
+
+
+def _ndjson(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
+    """Values stay the bytes that they are in the file; the wire's decoder reads them."""
+    del encoding  # JSON is UTF-8
+    stream, done = _counted(source)
+    with stream:
+        first, number = 1, 0
+        rows: list[dict[str, Any] | Unread] = []
+        while line := stream.readline(MAX_ROW_BYTES + 1):
+            number += 1
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.isspace():
+                if not rows:
+                    first += 1
+                    continue
+                rows.append({})  # keeps the numbers those of the lines
+            else:
+                rows.append(_members(line))
+            if len(rows) >= rows_at_once:
+                yield Rows(first, rows, done())
+                first, rows = number + 1, []
+        yield Rows(first, rows, 1.0)
+
+
+def _members(line: bytes) -> dict[str, Any] | Unread:
+    try:
+        members = _MEMBERS.decode(line)
+    except (ValueError, RecursionError) as error:
+        # Half of a surrogate pair costs its own field only, as on the wire.
+        marked = mark_lone_surrogates(line)
+        if marked is not None:
+            with contextlib.suppress(ValueError, RecursionError):
+                return {
+                    name: msgspec.Raw(_UNMARK.sub(rb"\\\1", bytes(value)))
+                    for name, value in _MEMBERS.decode(marked).items()
+                }
+        text = line.rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+        return Unread("not_json", f"not a JSON object on one line: {error}", text)
+    return {name: value for name, value in members.items() if bytes(value) != b"null"}
+
+
+def _csv(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
+    """The first line names the columns; an empty field is an absent value."""
+    stream, done = _counted(source)
+    csv.field_size_limit(MAX_ROW_BYTES)
+    with io.TextIOWrapper(
+        stream,
+        encoding="utf-8-sig" if encoding == "utf-8" else encoding,
+        errors="surrogateescape",
+        newline="",
+    ) as text:
+        lines = csv.reader(text, strict=True)
+        header = next(lines, [])
+        places = [(name, place(name)) for name in header]
+        if len({where for _, where in places}) < len(places):
+            twice = sorted({name for name in header if header.count(name) > 1}) or header
+            raise SourceError(
+                f"{source.name}: the same column twice / 列名重复: {', '.join(twice)}"
+            )
+        first = 1
+        rows: list[dict[str, Any] | Unread] = []
+        for fields in lines:
+            if len(fields) != len(places):
+                rows.append(
+                    Unread(
+                        "invalid_value",
+                        f"{len(fields)} fields where the header has {len(places)}",
+                        ",".join(fields),
+                    )
+                    if fields
+                    else {}
+                )
+            else:
+                rows.append(
+                    {
+                        name: from_text(field, where)
+                        for (name, where), field in zip(places, fields, strict=True)
+                        if field
+                    }
+                )
+            if len(rows) >= rows_at_once:
+                yield Rows(first, rows, done())
+                first, rows = first + len(rows), []
+        yield Rows(first, rows, 1.0)
+
+
+def _parquet(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
+    del encoding
+    with source.filesystem.open_input_file(source.path) as file:
+        parquet = pq.ParquetFile(file)
+        total = max(1, parquet.metadata.num_rows)
+        first = 1
+        for batch in parquet.iter_batches(rows_at_once):
+            columns = [
+                (name, _values(name, column))
+                for name, column in zip(batch.schema.names, batch.columns, strict=True)
+            ]
+            rows: list[dict[str, Any] | Unread] = [{} for _ in range(batch.num_rows)]
+            for name, values in columns:
+                # As in an export, where what is absent is empty; an empty property is one.
+                absent: tuple[Any, ...] = (
+                    (None,) if place(name).part == "property" else (None, "", [])
+                )
+                for row, value in zip(rows, values, strict=True):
+                    if value not in absent:
+                        row[name] = value  # type: ignore[index]
+            yield Rows(first, rows, (first + len(rows) - 1) / total)
+            first += len(rows)
+
+
+def _values(name: str, column: pa.Array) -> list[Any]:
+    """Values of a column as the wire has them: times in epoch ms, whole numbers where they are meant, JSON as objects."""
+    where = place(name)
+    if where.part == "nowhere":
+        return [None] * len(column)
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        column = column.dictionary_decode()
+        kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        if where.kind != "moment":
+            return [None if one is None else one.isoformat() for one in column.to_pylist()]
+        column = column.cast(pa.timestamp("ms"), safe=False) if pa.types.is_date(kind) else column
+        column = column.cast(pa.timestamp("ms", tz=getattr(column.type, "tz", None)), safe=False)
+        return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
+    if pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
+        if where.name in MOMENTS | NUMBERS:  # columns with gaps that other programs keep as floats
+            with contextlib.suppress(pa.ArrowInvalid):
+                column = column.cast(pa.int64())
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return [
+            None if one is None else one.decode("utf-8", "surrogateescape")
+            for one in column.to_pylist()
+        ]
+    values = column.to_pylist()
+    if where.kind == "json" and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return [from_text(one, where) if one else None for one in values]
+    if where.group or where.kind == "json":
+        return [_without_nulls(one) for one in values]
+    return values  # type: ignore[no-any-return]
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401 (a struct or map of Arrow)
+    """A struct has every name in every row; what a row lacks is null."""
+    if isinstance(value, list):
+        value = dict(value)
+    if isinstance(value, dict):
+        return {name: one for name, one in value.items() if one is not None}
+    return value
