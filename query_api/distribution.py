@@ -33,6 +33,7 @@ from query_api.per_user import BreakdownCell
 from query_api.periods import Periods, Range, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
+from query_api.sums import sum_sql
 
 MAX_EDGES = 100
 DEFAULT_EDGES: dict[str, list[float]] = {
@@ -151,7 +152,7 @@ def _values(
             "times": "countIf(is_measured)",
             "days": "uniqExactIf(unit_ms, is_measured)",
             "hours": "uniqExactIf(unit_ms, is_measured)",
-            "sum": "sumIf(amount, is_measured)",
+            "sum": sum_sql("amount", "is_measured"),
         }[query.of],
         amount=amount,
         has_amount=has_amount,

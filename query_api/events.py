@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import msgspec
 
-from query_api import breakdowns, formula, source
+from query_api import breakdowns, formula, source, sums
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
@@ -97,6 +97,7 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
             "formula": query.formula,
             "session": source.SESSION_DEFINITION,
             "percentiles": "exact, interpolated linearly",
+            "sums": sums.MEANING,
             "cumulative": "a point counts from the beginning of the range to its end; users are distinct over all of that",
             "trailing_days": "a point counts the calendar days that end with its last one, also before the range; users are "
             "distinct over them, not added up; the total counts the range, as without it",

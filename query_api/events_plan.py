@@ -18,6 +18,7 @@ from query_api.params import EventSelector, FieldName, Interval, Params, Query
 from query_api.periods import Range
 from query_api.report import Ask
 from query_api.sql import load_sql
+from query_api.sums import sum_sql
 
 MAX_MEASURES = 20
 MAX_TRAILING_DAYS = 366
@@ -165,11 +166,11 @@ def aggregates_sql(measure: Measure, i: int) -> list[str]:
         ]
     if aggregate == "avg":
         return [
-            f"sumIf({value}, {valued}) AS m{i}_numerator",
+            f"{sum_sql(value, valued)} AS m{i}_numerator",
             f"countIf({valued}) AS m{i}_denominator",
         ]
     if aggregate == "sum":
-        return [f"sumIf({value}, {valued}) AS m{i}"]
+        return [f"{sum_sql(value, valued)} AS m{i}"]
     if aggregate in ("min", "max"):
         return [f"{aggregate}OrNullIf({value}, {valued}) AS m{i}"]
     return [f"quantileExactInclusiveOrNullIf(0.{aggregate[1:]})({value}, {valued}) AS m{i}"]
@@ -179,7 +180,7 @@ def amount_sql(measure: Measure, i: int) -> str:
     """Return what ``per_user`` divides: the events, or the sum of the field over them."""
     if measure.field is None:
         return f"countIf(is_{i})"
-    return f"sumIf(value_{i}, is_{i} AND has_value_{i})"
+    return sum_sql(f"value_{i}", f"is_{i} AND has_value_{i}")
 
 
 def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range) -> str:

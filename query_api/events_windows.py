@@ -26,6 +26,7 @@ from query_api.events_plan import (
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
 from query_api.report import Ask, Row
 from query_api.sql import load_sql
+from query_api.sums import added
 
 Windowed: TypeAlias = dict[Key, dict[int, Row]]
 """Breakdown value and number of the point to ``m<i>`` columns, as a row of ``events.points`` has them."""
@@ -126,19 +127,19 @@ def _value(measure: Measure, i: int, j: int, inside: list[Row], active: int) -> 
         return {f"m{i}": active}
     if aggregate == "per_user":
         return {
-            f"m{i}_numerator": sum(row[f"m{j}"] for row in inside),
+            f"m{i}_numerator": added(row[f"m{j}"] for row in inside),
             f"m{i}_denominator": active,
         }
     if aggregate == "avg":
         return {
-            f"m{i}_{part}": sum(row[f"m{j}_{part}"] for row in inside)
+            f"m{i}_{part}": added(row[f"m{j}_{part}"] for row in inside)
             for part in ("numerator", "denominator")
         }
     if aggregate in ("min", "max"):
         extreme: Callable[..., Any] = min if aggregate == "min" else max
         found = [row[f"m{j}"] for row in inside if row[f"m{j}"] is not None]
         return {f"m{i}": extreme(found, default=None)}
-    return {f"m{i}": sum(row[f"m{j}"] for row in inside)}
+    return {f"m{i}": added(row[f"m{j}"] for row in inside)}
 
 
 async def _by_day(

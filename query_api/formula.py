@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 from query_api.errors import InvalidRequest
+from query_api.sums import added
 
 MAX_DEPTH = 50
 _WORD = re.compile(
@@ -110,9 +111,9 @@ def evaluate(node: Node, values: Mapping[str, float | None]) -> float | None:
         return None
     result: float
     if sign == "+":
-        result = left + right
+        result = added((left, right))
     elif sign == "-":
-        result = left - right
+        result = added((left, -right))
     elif sign == "*":
         result = left * right
     else:

@@ -31,6 +31,7 @@ from query_api.per_user import BreakdownCell
 from query_api.periods import Periods, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
+from query_api.sums import added
 
 MAX_PERIODS_AFTER = 366
 MAX_MEASURES = 10
@@ -194,8 +195,8 @@ def _row(
     mature = []
     amount, paid = 0.0, 0
     for n in range(last + 1):
-        users, added = numbers.get((cohort, n), (0, 0.0))
-        amount, paid = amount + added, paid + users
+        users, more = numbers.get((cohort, n), (0, 0.0))
+        amount, paid = added((amount, more)), paid + users
         has_ended = periods.starts_ms[cohort + n + 1] <= now_ms
         mature.append(has_ended)
         revenue.append(amount if has_ended else None)
@@ -213,11 +214,14 @@ def _row(
 
 def _total(lines: list[Row], last: int) -> Row:
     """Add up the mature cells of each column: revenue over the sizes of those cohorts."""
-    revenue, sizes, payers = [0.0] * (last + 1), [0] * (last + 1), [0] * (last + 1)
+    sizes, payers = [0] * (last + 1), [0] * (last + 1)
+    revenue = [
+        added([0.0, *(line["revenue"][n] for line in lines if line["mature"][n])])
+        for n in range(last + 1)
+    ]
     for line in lines:
         for n in range(last + 1):
             if line["mature"][n]:
-                revenue[n] += line["revenue"][n]
                 payers[n] += line["payers"][n]
                 sizes[n] += line["size"]
     return {

@@ -44,12 +44,12 @@ from query_api.retention_params import (
 from query_api.retention_sql import (
     FIRST_RETURN,
     UNIT_MS,
-    bind_columns,
     cells_of_sql,
     initial_and_returning,
     patterns_sql,
 )
 from query_api.sql import load_sql
+from query_api.sums import added, added_in
 
 MAX_CELLS = 500_000
 """Cohorts times columns times breakdown values of one answer."""
@@ -217,10 +217,12 @@ async def _measured(
     if params.measure is None:
         return {}
     bindings = ask.bindings()
-    bind_columns(params, bindings)
     patterns = patterns_sql(ask, params, bindings, periods, range_, top, measured=True)
-    rows = await ask.fetch("retention.measured", bindings, patterns=patterns)
-    return {(row["cohort"], breakdowns.unpack(row["key"])): list(row["sums"]) for row in rows}
+    by_period: dict[tuple[int, Key], dict[int, float]] = {}
+    for row in await ask.fetch("retention.measured", bindings, patterns=patterns):
+        cell = by_period.setdefault((row["cohort"], breakdowns.unpack(row["key"])), {})
+        cell[row["period"]] = row["amount"]
+    return {cell: added_in(amounts, params.columns()) for cell, amounts in by_period.items()}
 
 
 def _line(
@@ -284,7 +286,6 @@ def _total(params: RetentionParams, rows: list[Row], matured: list[int]) -> Row:
     """Add up the mature cells of each column, and of each period of the first return."""
     columns = len(params.columns())
     returned, sizes = [0] * columns, [0] * columns
-    measured: list[float] = [0] * columns
     last = params.last_period()
     first, by_then, first_sizes = [0] * (last + 1), [0] * (last + 1), [0] * (last + 1)
     lost = lost_size = 0
@@ -293,8 +294,6 @@ def _total(params: RetentionParams, rows: list[Row], matured: list[int]) -> Row:
             if row["mature"][n]:
                 returned[n] += row["returned"][n]
                 sizes[n] += row["size"]
-                if params.measure is not None:
-                    measured[n] += row["measured"][n]
         for n in range(matured[i % len(matured)]):
             first[n] += row["first_returned"][n]
             by_then[n] += sum(row["first_returned"][: n + 1])
@@ -317,6 +316,9 @@ def _total(params: RetentionParams, rows: list[Row], matured: list[int]) -> Row:
         "lost_rate": _rate(lost, lost_size),
     }
     if params.measure is not None:
+        measured = [
+            added(row["measured"][n] for row in rows if row["mature"][n]) for n in range(columns)
+        ]
         total["measured"] = measured
         total["measured_per_user"] = [_rate(*pair) for pair in zip(measured, sizes, strict=True)]
     return total

@@ -42,6 +42,7 @@ from query_api.periods import (
 )
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
+from query_api.sums import added, sum_sql
 
 MAX_SUMMARY_PERIODS = 400
 WEEKS_OF_A_YEAR = 52
@@ -128,7 +129,7 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
         "summary.counts",
         bindings,
         **conditions,
-        amount=_amount(query, bindings),
+        revenue=sum_sql(_amount(query, bindings), conditions["order"]),
         source=ask.source(bindings, where, **span),
     )
     bindings, where = begin()
@@ -250,7 +251,7 @@ def _day_types(points: list[Row]) -> list[Row]:
             "holiday": holiday or None,
             "days": len(days),
             "users_per_day": sum(day["users"] for day in days) / len(days),
-            **{name: sum(day[name] for day in days) for name in _ADDITIVE},
+            **{name: added(day[name] for day in days) for name in _ADDITIVE},
         }
         for (day_type, holiday), days in sorted(
             groups.items(), key=lambda group: (order[group[0][0]], group[0][1])

@@ -6,18 +6,23 @@ import re
 from functools import cache
 from importlib import resources
 
+from query_api.sums import sum_sql
+
+_SUM = re.compile(r"\{\{exact_sum\((?P<value>[\w.* ]+)(, (?P<condition>[^{}]+))?\)\}\}")
 _PLACEHOLDER = re.compile(r"^(?P<indent>[ ]*)\{\{(?P<line>\w+)\}\}$|\{\{(?P<inline>\w+)\}\}", re.M)
 
 
 @cache
 def _file(name: str) -> str:
-    return resources.files(__name__).joinpath(f"{name}.sql").read_text("utf-8").strip()
+    text = resources.files(__name__).joinpath(f"{name}.sql").read_text("utf-8").strip()
+    return _SUM.sub(lambda found: sum_sql(found["value"], found["condition"] or "1"), text)
 
 
 def load_sql(name: str, **fragments: str) -> str:
     """
     Read ``<name>.sql`` and put fragments of SQL in place of ``{{fragment}}``.
 
+    ``{{exact_sum(value)}}`` and ``{{exact_sum(value, condition)}}`` become sums as sums.py makes them.
     Fragments come from other .sql files or from filters.py, never from a request. Values stay ``{name:Type}``.
     Errors: KeyError for a fragment that is missing or that the file has no place for (a fault of ours).
     """

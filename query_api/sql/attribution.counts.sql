@@ -8,16 +8,16 @@ SELECT
     grouping(touch) AS total,
     uniqExact(user) AS users,
     uniqExact((user, target)) AS targets,
-    sum(first) AS first_conversions,
-    sum(first * amount) AS first_value,
-    sum(last) AS last_conversions,
-    sum(last * amount) AS last_value,
-    sum(linear) AS linear_conversions,
-    sum(linear * amount) AS linear_value,
-    sum(position) AS position_conversions,
-    sum(position * amount) AS position_value,
-    sum(time_decay) AS time_decay_conversions,
-    sum(time_decay * amount) AS time_decay_value
+    {{exact_sum(first)}} AS first_conversions,
+    {{exact_sum(first * amount)}} AS first_value,
+    {{exact_sum(last)}} AS last_conversions,
+    {{exact_sum(last * amount)}} AS last_value,
+    {{exact_sum(linear)}} AS linear_conversions,
+    {{exact_sum(linear * amount)}} AS linear_value,
+    {{exact_sum(position)}} AS position_conversions,
+    {{exact_sum(position * amount)}} AS position_value,
+    {{exact_sum(time_decay)}} AS time_decay_conversions,
+    {{exact_sum(time_decay * amount)}} AS time_decay_value
 FROM
 (
     {{credits}}

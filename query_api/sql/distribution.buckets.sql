@@ -9,9 +9,9 @@ SELECT
     bucket,
     count() AS users,
     sum(extra_events) AS extra_events,
-    sum(extra_sum) AS extra_sum,
+    {{exact_sum(extra_sum)}} AS extra_sum,
     countIf(extra_events_of_user > 0) AS extra_users,
-    sum(value) AS value_sum,
+    {{exact_sum(value)}} AS value_sum,
     min(value) AS least,
     max(value) AS most,
     quantilesExactInclusive(0.25, 0.5, 0.75, 0.9)(value) AS quantiles

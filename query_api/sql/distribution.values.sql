@@ -20,7 +20,7 @@ FROM
         bucket_ms,
         toFloat64({{value}}) AS value,
         countIf(is_extra AND has_extra_amount) AS extra_events,
-        sumIf(extra_amount, is_extra AND has_extra_amount) AS extra_sum,
+        {{exact_sum(extra_amount, is_extra AND has_extra_amount)}} AS extra_sum,
         {{first_key}} AS key
     FROM
     (

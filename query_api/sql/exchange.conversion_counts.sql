@@ -5,7 +5,7 @@ SELECT
     key,
     sum(c.conversions) AS conversions,
     uniqExact(user) AS converters,
-    sum(c.amount) AS conversion_value
+    {{exact_sum(c.amount)}} AS conversion_value
 FROM
 (
     {{conversions}}

@@ -7,7 +7,7 @@ SELECT
     key,
     cell,
     countIf(cell = -1 OR is_first) AS users,
-    sum(amount) AS amount
+    {{exact_sum(amount)}} AS amount
 FROM
 (
     {{cells}}

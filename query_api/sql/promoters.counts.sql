@@ -9,8 +9,8 @@ SELECT
     uniqExactIf(user, kind = 2) AS registered_users,
     countIf(kind = 3) AS orders,
     uniqExactIf(user, kind = 3) AS buyers,
-    sumIf(amount, kind = 3) AS amount,
-    sumIf(base, kind = 3) AS base
+    {{exact_sum(amount, kind = 3)}} AS amount,
+    {{exact_sum(base, kind = 3)}} AS base
 FROM
 (
     {{facts}}

@@ -13,7 +13,7 @@ SELECT
     countIf(o.active) AS active,
     countIf(o.converted) AS converted,
     sum(o.conversions) AS conversions,
-    sum(o.conversion_value) AS conversion_value,
+    {{exact_sum(o.conversion_value)}} AS conversion_value,
     countIf(o.both_arms) AS both_arms,
     countIf(o.window_ended) AS window_ended,
     max(max(o.sent_ms)) OVER (PARTITION BY campaign) AS latest_ms

@@ -31,7 +31,7 @@ ANY LEFT JOIN
         max(is_opening) AS has_opened,
         max(is_activity) AS was_active,
         countIf(is_conversion) AS conversions,
-        sumIf(amount, is_conversion) AS amount
+        {{exact_sum(amount, is_conversion)}} AS amount
     FROM
     (
         SELECT

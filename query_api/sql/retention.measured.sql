@@ -1,24 +1,25 @@
--- retention.measured: sums of a measure over the users of each cohort, by column.  Caller: query_api/retention.py _measured()
+-- retention.measured: sums of a measure over the users of each cohort, by period.  Caller: query_api/retention.py _measured()
 -- Params: those of retention.patterns, whose pattern is here the pairs (period after the cohort's, value) of the measured
---         events; column_from, column_to Array(UInt16): periods of each column, both included; fragment patterns
--- Rows:   cohort UInt16, key String (packed), sums Array(Float64): one for each column
--- Source: all users of the cohort, whether they returned or not.
+--         events; fragment patterns
+-- Rows:   cohort UInt16, key String (packed), period Int32 (after the cohort's), amount Float64
+-- Source: all users of the cohort, whether they returned or not. A column is the sum of its periods.
 SELECT
     cohort,
     key,
-    sumForEach(
-        arrayMap(
-            (first, last) -> arraySum(
-                pair -> if(pair.1 BETWEEN first AND last, pair.2, 0), pattern
-            ),
-            {column_from:Array(UInt16)},
-            {column_to:Array(UInt16)}
-        )
-    ) AS sums
+    one.1 AS period,
+    {{exact_sum(one.2)}} AS amount
 FROM
 (
-    {{patterns}}
+    SELECT
+        cohort,
+        key,
+        arrayJoin(pattern) AS one
+    FROM
+    (
+        {{patterns}}
+    )
 )
 GROUP BY
     cohort,
-    key
+    key,
+    period

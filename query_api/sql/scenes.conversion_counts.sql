@@ -5,7 +5,7 @@ SELECT
     key,
     sum(conversions) AS conversions,
     count() AS converters,
-    sum(amount) AS conversion_value
+    {{exact_sum(amount)}} AS conversion_value
 FROM
 (
     {{conversions}}

@@ -16,7 +16,7 @@ FROM
         arrayJoin(
             arrayPushBack(
                 groupArray((key, conversions, amount)),
-                ('', sum(conversions), sum(amount))
+                ('', sum(conversions), {{exact_sum(amount)}})
             )
         ) AS one
     FROM
@@ -25,7 +25,7 @@ FROM
             user,
             credited.1 AS key,
             count() AS conversions,
-            sum(credited.2) AS amount
+            {{exact_sum(credited.2)}} AS amount
         FROM
         (
             SELECT

@@ -27,7 +27,7 @@ LEFT JOIN
         uniqExactIf(user, kind = 2) AS openers,
         uniqExactIf(user, kind = 2 AND is_new) AS new_users,
         countIf(kind = 3) AS conversions,
-        sumIf(amount, kind = 3) AS revenue
+        {{exact_sum(amount, kind = 3)}} AS revenue
     FROM facts
     WHERE kind IN (2, 3)
     GROUP BY card

@@ -12,7 +12,7 @@ SELECT
     uniqExactIf(user, kind = 2 AND is_new) AS new_users,
     countIf(kind = 3) AS conversions,
     uniqExactIf(user, kind = 3) AS converters,
-    sumIf(amount, kind = 3) AS revenue,
+    {{exact_sum(amount, kind = 3)}} AS revenue,
     countIf(kind = 4) AS own_opens,
     countIf(kind = 5) AS unknown_opens,
     uniqExactIf(card, kind = 5) AS unknown_share_ids

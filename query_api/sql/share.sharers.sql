@@ -24,7 +24,7 @@ FROM
         uniqExactIf(user, kind = 2) AS direct_openers,
         uniqExactIf(user, kind = 2 AND is_new) AS new_users,
         countIf(kind = 3) AS conversions,
-        sumIf(amount, kind = 3) AS revenue,
+        {{exact_sum(amount, kind = 3)}} AS revenue,
         toUInt64(0) AS descendant_openers
     FROM facts
     WHERE kind <= 3

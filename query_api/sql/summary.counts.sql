@@ -1,6 +1,6 @@
 -- summary.counts: what happened in each period.  Caller: query_api/summary.py _numbers()
--- Params: starts Array(Int64) (epoch ms of the periods); fragments active, page_view, share, order (conditions), amount (a number),
---         source
+-- Params: starts Array(Int64) (epoch ms of the periods); fragments active, page_view, share, order (conditions), revenue (a
+--         sum), source
 -- Rows:   start_ms Int64, users, page_views, shares, sharers, orders, payers UInt64, revenue Float64
 SELECT
     roundDown(toUnixTimestamp64Milli(occurred_at), {starts:Array(Int64)}) AS start_ms,
@@ -10,7 +10,7 @@ SELECT
     uniqExactIf(user, {{share}}) AS sharers,
     countIf({{order}}) AS orders,
     uniqExactIf(user, {{order}}) AS payers,
-    sumIf({{amount}}, {{order}}) AS revenue
+    {{revenue}} AS revenue
 FROM
 (
     {{source}}
