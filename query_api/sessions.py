@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
@@ -39,7 +39,20 @@ from sdk_spec import limits
 MAX_EDGES = 100
 MAX_POINTS = 200_000
 MAX_FOLLOW_DAYS = 7
-_NO_PAGE = "''"
+_NO_PLACES = "CAST([], 'Array(UInt128)')"
+_TIED = (
+    "arrayExists((place, before) -> place != before AND bitShiftRight(bitXor(place, before), 52) = 0, "
+    "arrayPopFront(places), arrayPopBack(places))"
+)
+"""Two page views of one millisecond and ``seq``: event_id decides which came first."""
+_IN_RANGE = "passes AND start_ms >= {visit_from_ms:Int64} AND start_ms < {visit_to_ms:Int64}"
+_NUMBERS, _PAGE, _LEFT_OUT = 1, 2, 3
+"""Rows of sessions.measures."""
+_OF_PAGE = (
+    "views", "users", "sessions", "entries", "entry_users", "bounces", "exits", "exit_users"
+)  # fmt: skip
+_SILENT = 1
+"""Kind of irregular sessions (sessions.whole) without a ``session_id``."""
 _PageName = Annotated[str, Meta(max_length=limits.MAX_PAGE_CHARS)]
 
 
@@ -48,7 +61,7 @@ class SessionsQuery(Query, kw_only=True):
     Sessions by ``interval`` (null: only totals).
 
     ``page_view``: which events are page views. ``page_limit``: entry and exit pages shown, the rest is added up; 0 leaves both
-    tables out, which halves the work.
+    tables out.
     """
 
     interval: Interval | None = "day"
@@ -103,13 +116,6 @@ def _periods(ask: Ask, query: SessionsQuery, range_: Range) -> Periods | None:
     return periods_of(range_.from_ms, range_.to_ms, query.interval, ask.zone)
 
 
-class _Kinds(Struct, frozen=True):
-    """Which sessions of a range must be looked for event by event: without a ``session_id``, over ``max_duration``."""
-
-    silent: bool
-    long: bool
-
-
 def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -> str:
     """Return the SELECT of all events that may belong to a session of the range."""
     follow_ms = query.max_duration.ms()
@@ -128,17 +134,25 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         ),
         is_page_view=selector_sql(query.page_view, "$.page_view", bindings),
         passes=filter_sql(query.filter, "$.filter", bindings),
+        page_number=_page_number("page"),
         event_key=per_user.event_key(query, bindings),
         order=source.order(),
     )
 
 
-async def _kinds(ask: Ask, query: SessionsQuery, range_: Range) -> _Kinds:
-    """Ask what there is: most logs have nothing to cut, and then aggregates do instead of arrays."""
+def _page_number(page: str) -> str:
+    return load_sql("sessions.page_number", page=page)
+
+
+async def _kinds(ask: Ask, query: SessionsQuery, range_: Range) -> set[int]:
+    """Ask what there is to look at event by event: in most logs nothing, and then aggregates do instead of arrays."""
     bindings = ask.bindings()
     events = _events(ask, query, bindings, range_)
-    rows = await ask.fetch("sessions.kinds", bindings, events=events)
-    return _Kinds(bool(rows[0]["silent"]), bool(rows[0]["long"])) if rows else _Kinds(False, False)
+    bindings.named("visit_from_ms", range_.from_ms, "Int64")
+    bindings.named("visit_to_ms", range_.to_ms, "Int64")
+    whole = _whole(query, events, with_pages=True, wanted="irregular != 0")
+    rows = await ask.fetch("sessions.kinds", bindings, whole=whole)
+    return {row["irregular"] for row in rows}
 
 
 def _visits(
@@ -148,10 +162,14 @@ def _visits(
     range_: Range,
     top: list[Key] | None,
     *,
-    kinds: _Kinds,
+    kinds: set[int] | None,
     with_pages: bool = False,
 ) -> str:
-    """Return the SELECT of sessions that all numbers and their users come from; the pages' names only where needed."""
+    """
+    Return the SELECT of sessions that all numbers and their users come from; pages only where needed.
+
+    ``kinds``: of the irregular sessions that there are (sessions.whole); None: not asked yet, then they stand there as such.
+    """
     events = _events(ask, query, bindings, range_)
     periods = _periods(ask, query, range_)
     starts = [range_.from_ms] if periods is None else list(periods.starts_ms[:-1])
@@ -161,39 +179,40 @@ def _visits(
     duration_edges = _edges(query.duration_edges_ms, "$.duration_edges_ms")
     bindings.named("duration_edges", duration_edges, "Array(Int64)")
     bindings.named("depth_edges", _edges(query.depth_edges, "$.depth_edges"), "Array(UInt32)")
-    sessions = _whole(query, events, with_pages)
-    if kinds.silent or kinds.long:
+    wanted = f"irregular = 0 AND {_IN_RANGE}"
+    if kinds is None:
+        wanted = f"irregular != 0 OR ({_IN_RANGE})"
+    sessions = _whole(query, events, with_pages, wanted)
+    if kinds:
         sessions += "\nUNION ALL\n" + _cut(query, events, with_pages, kinds)
     return load_sql("sessions.visits", sessions=sessions, folded=per_user.folded(top, bindings))
 
 
-def _whole(query: SessionsQuery, events: str, with_pages: bool) -> str:
+def _whole(query: SessionsQuery, events: str, with_pages: bool, wanted: str) -> str:
     absent = per_user.absent(query)
     return load_sql(
         "sessions.whole",
         events=events,
-        pages=(
-            "groupArrayIf(page_name, bitTest(flags, 0))" if with_pages else "emptyArrayString()"
-        ),
-        entry_page=(
-            "argMinIf(page_name, event_order, bitTest(flags, 0))" if with_pages else _NO_PAGE
-        ),
-        exit_page=(
-            "argMaxIf(page_name, event_order, bitTest(flags, 0))" if with_pages else _NO_PAGE
-        ),
+        places="arraySort(groupArrayIf(page_place, bitTest(flags, 0)))"
+        if with_pages
+        else _NO_PLACES,
+        tied=_TIED if with_pages else "0",
         first_key=(
             f"if(countIf(event_key != {absent}) = 0, {absent}, "
             f"argMinIf(event_key, event_order, event_key != {absent}))"
             if query.breakdown
             else per_user.NO_KEY
         ),
+        wanted=wanted,
     )
 
 
-def _cut(query: SessionsQuery, events: str, with_pages: bool, kinds: _Kinds) -> str:
-    only = ["is_silent"] if kinds.silent else []
-    if kinds.long:
-        only.append(f"(user, session) IN (\n{load_sql('sessions.long', events=events)}\n)")
+def _cut(query: SessionsQuery, events: str, with_pages: bool, kinds: set[int]) -> str:
+    only = ["is_silent"] if _SILENT in kinds else []
+    if kinds - {_SILENT}:
+        irregular = _whole(query, events, with_pages, "irregular != 0")
+        among = load_sql("sessions.irregular", whole=irregular)
+        only.append(f"(user, session) IN (\n{among}\n)")
     has_key = f"one.4 != {per_user.absent(query)}"
     first_key = (
         f"if(arrayExists(one -> {has_key}, visit_events), "
@@ -207,23 +226,25 @@ def _cut(query: SessionsQuery, events: str, with_pages: bool, kinds: _Kinds) -> 
         only=" OR ".join(only),
         first_key=first_key if query.breakdown else per_user.NO_KEY,
         element=(
-            "(at_ms, flags, page_name, event_key, event_order)" if ordered else "(at_ms, flags)"
+            "(at_ms, flags, page_number, event_key, event_order)" if ordered else "(at_ms, flags)"
         ),
-        page_of="one.3" if with_pages else _NO_PAGE,
+        page_of="one.3" if with_pages else "toUInt64(0)",
         sort="one.5" if ordered else "one.1",
     )
 
 
 async def answer(ask: Ask, query: SessionsQuery) -> Answer:
     """Answer the sessions report."""
-    kinds = await _kinds(ask, query, ask.range)
-    top = await per_user.top_of(ask, query, partial(_visits, kinds=kinds))
+    top = None
+    if query.breakdown:
+        kinds = await _kinds(ask, query, ask.range)
+        top = await per_user.top_of(ask, query, partial(_visits, kinds=kinds))
 
     async def result_of(one: Ask) -> Row:
-        known = kinds if one is ask else await _kinds(one, query, one.range)
+        numbers, pages = await _counted(one, query, one.range, top)
         return {
-            "series": await _series(one, query, one.range, top, known),
-            **(await _pages(one, query, one.range, known) if query.page_limit else {}),
+            "series": _series(one, query, one.range, numbers),
+            **(_pages(query, pages) if query.page_limit else {}),
         }
 
     result = await with_comparison(ask, query.compare, result_of)
@@ -236,14 +257,32 @@ async def answer(ask: Ask, query: SessionsQuery) -> Answer:
     )
 
 
-async def _series(
-    ask: Ask, query: SessionsQuery, range_: Range, top: list[Key] | None, kinds: _Kinds
-) -> list[Row]:
+async def _counted(
+    ask: Ask, query: SessionsQuery, range_: Range, top: list[Key] | None
+) -> tuple[list[Row], list[Row]]:
+    """Return the numbers and those of the pages; asked again only where sessions have to be looked at event by event."""
+    kinds: set[int] | None = None
+    with_pages = query.page_limit > 0
+    while True:
+        bindings = ask.bindings()
+        visits = _visits(ask, query, bindings, range_, top, kinds=kinds, with_pages=with_pages)
+        names = load_sql("sessions.page_names", page_number=_page_number("page"))
+        pages = load_sql("sessions.pages", names=names) if with_pages else ""
+        rows = await ask.fetch("sessions.measures", bindings, visits=visits, pages=pages)
+        left_out = {kind for row in rows if row["kind"] == _LEFT_OUT for kind in row["left_out"]}
+        if kinds is not None or not left_out:
+            break
+        kinds = left_out
+    numbers, found = ([row for row in rows if row["kind"] == kind] for kind in (_NUMBERS, _PAGE))
+    return numbers, [
+        {"page": row["page"], **dict(zip(_OF_PAGE, row["of_page"], strict=True))} for row in found
+    ]
+
+
+def _series(ask: Ask, query: SessionsQuery, range_: Range, numbers: list[Row]) -> list[Row]:
     periods = _periods(ask, query, range_)
-    bindings = ask.bindings()
-    visits = _visits(ask, query, bindings, range_, top, kinds=kinds)
     found: dict[Key, dict[tuple[int, int, int], Row]] = {} if query.breakdown else {(): {}}
-    for row in await ask.fetch("sessions.measures", bindings, visits=visits):
+    for row in numbers:
         place = (row["bucket_ms"], row["duration_slot"], row["depth_slot"])
         found.setdefault(breakdowns.unpack(row["key"]), {})[place] = row
     labels = () if periods is None else periods.labels
@@ -326,11 +365,8 @@ def _rate(numerator: int, denominator: int) -> float | None:
     return numerator / denominator if denominator else None
 
 
-async def _pages(ask: Ask, query: SessionsQuery, range_: Range, kinds: _Kinds) -> Row:
+def _pages(query: SessionsQuery, rows: list[Row]) -> Row:
     """Return the tables of entry and exit pages, over all values of a breakdown."""
-    bindings = ask.bindings()
-    visits = _visits(ask, query, bindings, range_, None, kinds=kinds, with_pages=True)
-    rows = await ask.fetch("sessions.pages", bindings, visits=visits)
     begun = sum(row["entries"] for row in rows)
     ended = sum(row["exits"] for row in rows)
     entries = sorted(
@@ -451,13 +487,13 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
     if cell.depth_bucket is not None:
         conditions.append(f"depth_slot = {bound(cell.depth_bucket + 1, 'UInt16')}")
     if cell.entry_page is not None:
-        page = bound(cell.entry_page, "String")
+        page = _page_number(bound(cell.entry_page, "String"))
         conditions.append(f"page_views > 0 AND entry_page = {page}")
     if cell.exit_page is not None:
-        page = bound(cell.exit_page, "String")
+        page = _page_number(bound(cell.exit_page, "String"))
         conditions.append(f"page_views > 0 AND exit_page = {page}")
     if cell.viewed_page is not None:
-        conditions.append(f"has(pages, {bound(cell.viewed_page, 'String')})")
+        conditions.append(f"has(pages, {_page_number(bound(cell.viewed_page, 'String'))})")
     sql = load_sql(
         "sessions.users", visits=visits, in_cell=" AND ".join(conditions) or "1", in_key=in_key
     )

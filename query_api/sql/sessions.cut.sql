@@ -2,8 +2,9 @@
 -- Params: gap_ms, follow_ms, visit_from_ms, visit_to_ms Int64; fragments events (sessions.events), only (a condition: those that
 --         sessions.whole leaves out), element (the tuple kept of an event: time, flags; and page, key, order where something
 --         asks for them), sort and page_of (what of an element sorts, and is its page), first_key (of a session)
--- Rows:   user, session UInt64, start_ms Int64, is_clamped UInt8, duration_ms Int64, pages Array(String) (of its page views),
---         entry_page, exit_page String (of the first and the last page view), page_views UInt32, key String (packed)
+-- Rows:   user, session UInt64, start_ms Int64, is_clamped UInt8, duration_ms Int64, pages Array(UInt64) (of its page views),
+--         entry_page, exit_page UInt64 (of the first and the last page view, 0 without), page_views UInt32, key String (packed),
+--         irregular UInt8 (0)
 -- Source: one pass over sorted arrays. A cut looks at neighbours only, so what lies further away than follow_ms changes nothing.
 SELECT
     user,
@@ -15,7 +16,8 @@ SELECT
     pages[1] AS entry_page,
     pages[-1] AS exit_page,
     toUInt32(length(pages)) AS page_views,
-    {{first_key}} AS key
+    {{first_key}} AS key,
+    toUInt8(0) AS irregular
 FROM
 (
     SELECT

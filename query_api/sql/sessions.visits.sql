@@ -3,7 +3,8 @@
 --         depth_edges Array(UInt32) ascending from 0; fragments sessions (sessions.whole, with sessions.cut where there is
 --         something to cut), folded (of key)
 -- Rows:   user UInt64, session UInt64, start_ms, bucket_ms Int64 (start of the period), duration_ms Int64, is_clamped, pages
---         Array(String), entry_page, exit_page String, page_views UInt32, duration_slot, depth_slot UInt16 (from 1), key String (packed); one for each session
+--         Array(UInt64), entry_page, exit_page UInt64, page_views UInt32, duration_slot, depth_slot UInt16 (from 1), key String (packed), irregular UInt8; one for each
+--         session
 -- Source: the events that make sessions; those that pass the filter choose among them.
 -- Order:  occurred_at, seq, event_id.
 SELECT
@@ -19,7 +20,8 @@ SELECT
     page_views,
     toUInt16(arrayCount(edge -> edge <= duration_ms, {duration_edges:Array(Int64)})) AS duration_slot,
     toUInt16(arrayCount(edge -> edge <= page_views, {depth_edges:Array(UInt32)})) AS depth_slot,
-    {{folded}} AS key
+    {{folded}} AS key,
+    irregular
 FROM
 (
     {{sessions}}

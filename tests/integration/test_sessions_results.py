@@ -125,6 +125,28 @@ def test_by_hand(database, asker):
     assert asker("sessions", RANGE | gap)["series"][0]["total"]["sessions"] == 8
 
 
+def test_event_id_decides_which_of_two_page_views_of_one_moment_is_first(database, asker):
+    at = "2026-10-01T10:00:00+08:00"
+    same = {"at": at, "session_id": "s1", "seq": 7}
+    pages_by_id = [("b", "second"), ("a", "first"), ("c", "third")]
+    insert(
+        database,
+        [event("u1", "page_view", page=page, event_id=id_, **same) for id_, page in pages_by_id]
+        # Two views of one page at one moment, and one view: nothing to decide.
+        + [view("u2", 1, "10:00:00", "home", session_id="s2", event_id=id_) for id_ in ("d", "e")]
+        + [view("u3", 1, "10:00:00", "home", session_id="s3")],
+    )
+
+    result = asker("sessions", RANGE)
+
+    assert {row["page"]: row["entries"] for row in result["entry_pages"]} == {"first": 1, "home": 2}
+    assert {row["page"]: row["exits"] for row in result["exit_pages"]} == {"third": 1, "home": 2}
+    [series] = result["series"]
+    assert [series["total"][name] for name in ("sessions", "page_views", "bounces")] == [3, 6, 1]
+    for cell in ({"entry_page": "first"}, {"exit_page": "third"}, {"viewed_page": "second"}):
+        assert asker.users("sessions", RANGE, cell) == {id_key("user_id", "u1")}
+
+
 OFFSETS_MS = [-HOUR_MS, -30 * MINUTE_MS, -1, 0, 0, 1, 20 * MINUTE_MS, 30 * MINUTE_MS, HOUR_MS]
 OFFSETS_MS += [
     *[n * 50 * MINUTE_MS for n in range(-3, 6)],
