@@ -136,7 +136,6 @@ async def answer(ask: Ask, query: LtvQuery) -> Answer:
     """Answer the lifetime value report."""
     periods, cohorts = _periods(ask, query)
     top = await _top(ask, query)
-    bindings = ask.bindings()
 
     async def result_of(one: Ask) -> Row:
         return await _result(one, query, top)
@@ -152,6 +151,7 @@ async def answer(ask: Ask, query: LtvQuery) -> Answer:
 
 async def _result(ask: Ask, query: LtvQuery, top: list[Key] | None) -> Row:
     periods, cohorts = _periods(ask, query)
+    bindings = ask.bindings()
     cells = _cells(ask, query, bindings, top)
     found: dict[Key, dict[tuple[int, int], tuple[int, float]]] = {} if query.breakdown else {(): {}}
     for row in await ask.fetch("ltv.counts", bindings, cells=cells):

@@ -329,5 +329,5 @@ REPORT = Report(
     table=table,
     cell=SummaryCell,
     users=users,
-)
     no_comparison="every point has `previous_period` and `previous_year` already",
+)
