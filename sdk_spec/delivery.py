@@ -184,8 +184,14 @@ class Delivery:
         if not batch:
             return
         events = [waiting.event for waiting in batch]
-        answer = self._post(events, post)
-        kept, told = self._settle(events, answer)
+        try:
+            kept, told = self._settle(events, self._post(events, post))
+        except (
+            Exception
+        ):  # whatever an answer holds, the thread that sends must live and the batch must stay
+            log.exception("the answer was not understood")
+            self._retry_later(None, size)
+            kept, told = True, ()
         with self.changed:
             if kept:
                 self._queue.extendleft(reversed(batch))

@@ -11,7 +11,9 @@ from __future__ import annotations
 import atexit
 import http.client
 import logging
+import multiprocessing.util
 import os
+import re
 import threading
 import urllib.error
 import urllib.request
@@ -19,14 +21,37 @@ import uuid
 import weakref
 from collections.abc import Mapping
 from email.message import Message
-from typing import IO, Any
+from typing import IO, Any, Literal, TypedDict, Unpack
 
 import msgspec
 
 from sdk_spec.delivery import Answer, Credentials, Delivery, Rejected, SystemClock
-from sdk_spec.events import Event, Platform
+from sdk_spec.events import Event, Platform, Utm
 
 log = logging.getLogger("scenetrail")
+
+_KEY = re.compile(r"[!-~]+")
+_MAX_ANSWER_BYTES = 8 * 1024 * 1024
+"""A collector's answer names at most 5,000 events; what is longer is none."""
+
+
+class EventFields(TypedDict, total=False):
+    """Fields of ``sdk_spec.Event`` that a server seldom knows; absent and None mean the same."""
+
+    seq: int | None
+    session_id: str | None
+    phone_hash: str | None
+    scene: str | int | None
+    page: str | None
+    page_query: str | None
+    referrer_page: str | None
+    referrer_app_id: str | None
+    share_id: str | None
+    share_ticket: str | None
+    chat_type: int | None
+    group_id: str | None
+    utm: Utm | Mapping[str, str] | None
+    duration_ms: int | None
 
 
 class Tracker:
@@ -41,12 +66,15 @@ class Tracker:
         platform: ``server`` for a backend.
         batch_events: events in one request, at most.
         flush_interval_s: longest wait before a smaller batch goes.
-        max_queued: events that wait; beyond it the oldest is dropped, counted in ``drops`` and reported to the collector.
+        max_queued: events that wait.
+        when_full: ``drop`` the oldest, counted in ``drops`` and reported to the collector; or let ``track`` ``wait`` for room,
+            for an import that must lose nothing.
         timeout_s: of one request.
         on_rejected: told about every event that is refused, by the sending thread; by default it is logged.
 
-    Thread-safe. ``track`` never blocks on the network and never raises for a collector that is away. After a fork the
-    child sends its own events; what waited then is sent by the parent.
+    Thread-safe. ``track`` never blocks on the network (unless it may ``wait``) and never raises for a collector that is away.
+    After a fork the child sends its own events; what waited then is sent by the parent. ``close`` is called when the
+    process, or a child of ``multiprocessing``, ends in order; a signal that nobody handles ends it otherwise.
     """
 
     def __init__(
@@ -60,13 +88,19 @@ class Tracker:
         batch_events: int = 200,
         flush_interval_s: float = 1.0,
         max_queued: int = 100_000,
+        when_full: Literal["drop", "wait"] = "drop",
         timeout_s: float = 10.0,
         on_rejected: Rejected | None = None,
     ) -> None:
         if not collector_url.startswith(("http://", "https://")):
             raise ValueError("collector_url must start with http:// or https://")
+        if not app_id or not _KEY.fullmatch(write_key) or (key_id and not _KEY.fullmatch(key_id)):
+            raise ValueError(
+                "keys are printable ASCII without spaces or line ends; app_id is needed"
+            )
         self._url = collector_url.rstrip("/") + "/v1/events"
         self._timeout_s = timeout_s
+        self._max_waiting = max_queued if when_full == "wait" else None
         self._clock = SystemClock()
         self._delivery = Delivery(
             Credentials(app_id, write_key, key_id),
@@ -81,6 +115,8 @@ class Tracker:
         self._start_thread()
         _open_trackers.add(self)
         atexit.register(self.close)
+        self._close_at_end()
+        multiprocessing.util.register_after_fork(self, Tracker._close_at_end)
 
     @property
     def accepted(self) -> int:
@@ -118,13 +154,13 @@ class Tracker:
         properties: Mapping[str, Any] | None = None,
         event_id: str | None = None,
         occurred_at: int | None = None,
-        **fields: Any,  # noqa: ANN401 (any field of Event)
+        **fields: Unpack[EventFields],
     ) -> str:
         """
         Queue one event and return its id.
 
         Give an ``event_id`` of your own (an order number) where the same fact may be reported twice. ``occurred_at`` is
-        epoch ms, by default now. ``fields`` are further fields of ``sdk_spec.Event``: scene, session_id, share_id, utm …
+        epoch ms, by default now. NaN and infinities among ``properties`` are not stored.
 
         Errors: ValueError when the event breaks the schema, when no id is given, or after ``close``.
         """
@@ -140,6 +176,9 @@ class Tracker:
             **fields,
         )
         with self._delivery.changed:
+            # Not in the thread that sends, where on_rejected may call: it would wait for itself.
+            if self._max_waiting and threading.current_thread() is not self._thread:
+                self._delivery.changed.wait_for(self._has_room)
             if self._is_closed:
                 raise ValueError("the tracker is closed")
             self._delivery.add(checked)
@@ -159,10 +198,18 @@ class Tracker:
             self._delivery.changed.notify_all()
         self._thread.join(timeout_s)
         atexit.unregister(self.close)
+        self._at_end.cancel()
         _open_trackers.discard(self)
         if was_open and not is_done:
             log.error("%d events were not sent before the end", self._delivery.waiting)
         return is_done
+
+    def _has_room(self) -> bool:
+        return self._is_closed or self._delivery.waiting < (self._max_waiting or 0)
+
+    def _close_at_end(self) -> None:
+        """Children of ``multiprocessing`` run no ``atexit``; they run this, and forget at their start what was asked before."""
+        self._at_end = multiprocessing.util.Finalize(None, self.close, exitpriority=0)
 
     def _start_thread(self) -> None:
         self._thread = threading.Thread(target=self._send_forever, name="scenetrail", daemon=True)
@@ -201,12 +248,14 @@ def make_event(occurred_at: int, **values: Any) -> Event:  # noqa: ANN401 (any f
     """
     Make one event, checked by the schema, with an id if it has none.
 
-    Errors: ValueError when it breaks the schema or names nobody.
+    Errors: ValueError when it breaks the schema, has a field that the schema does not know, or names nobody.
     """
+    if unknown := values.keys() - _FIELDS:
+        raise ValueError(f"an event has no field {', '.join(sorted(unknown))}")
     if not (values.get("user_id") or values.get("openid") or values.get("anonymous_id")):
         raise ValueError("give user_id, openid or anonymous_id")
     properties = values.get("properties")
-    return msgspec.convert(
+    event = msgspec.convert(
         {
             **values,
             "event_id": values.get("event_id") or str(uuid.uuid4()),
@@ -215,6 +264,12 @@ def make_event(occurred_at: int, **values: Any) -> Event:  # noqa: ANN401 (any f
         },
         Event,
     )
+    # TRICKY: half a surrogate pair passes as text and has no UTF-8; it would stop the whole batch.
+    msgspec.json.encode(event)
+    return event
+
+
+_FIELDS = frozenset(Event.__struct_fields__)
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -229,7 +284,11 @@ _open_trackers: weakref.WeakSet[Tracker] = weakref.WeakSet()
 
 
 def _read(status: int, headers: Message, body: IO[bytes]) -> Answer:
-    return Answer(status, {name.lower(): value for name, value in headers.items()}, body.read())
+    return Answer(
+        status,
+        {name.lower(): value for name, value in headers.items()},
+        body.read(_MAX_ANSWER_BYTES),
+    )
 
 
 def _begin_again_after_fork() -> None:

@@ -1,7 +1,9 @@
 """The thread of the Python SDK against a collector that misbehaves: nothing may end it, and the process ends in order."""
 
+import asyncio
 import gzip
 import http.server
+import inspect
 import json
 import logging
 import os
@@ -9,14 +11,16 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdk_spec.events import Event
-from sdk_spec.tracker import Tracker
+from sdk_spec.tracker import EventFields, Tracker
 
 ROOT = Path(__file__).parents[3]
 Reply = tuple[int, dict[str, str], bytes]
@@ -74,6 +78,14 @@ def tracker(collector: StubCollector, **settings: Any) -> Tracker:
     return Tracker(collector.url, "wk", "app", flush_interval_s=0.01, **settings)
 
 
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds, for a minute at most."""
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)
+
+
 MISBEHAVIOUR: dict[str, Reply] = {
     "an answer cut off": (200, {"Content-Length": "999"}, b"{"),
     "an error cut off": (500, {"Content-Length": "999"}, b"{"),
@@ -82,6 +94,12 @@ MISBEHAVIOUR: dict[str, Reply] = {
     "a redirect": (302, {"Location": "http://127.0.0.1:9/other"}, b""),
     "a permanent redirect": (308, {"Location": "http://127.0.0.1:9/other"}, b""),
     "another service's JSON": (200, {}, b'{"ok": true}'),
+    "a Wi-Fi login page": (200, {"Content-Type": "text/html"}, b"<html>Log in</html>"),
+    "Retry-After as a date that no clock has": (
+        503,
+        {"Retry-After": "Mon, 01 Jan 0001 00:00:00 -0000"},
+        b"",
+    ),
 }
 
 
@@ -113,6 +131,103 @@ def test_an_on_rejected_that_throws_does_not_end_the_thread(
 
     assert client.drops == {"refused": 1}
     assert "on_rejected failed" in caplog.text
+
+
+def test_an_event_without_utf8_is_refused_where_it_is_made(collector: StubCollector) -> None:
+    """Half an emoji: it would have stopped all the events that are sent with it."""
+    client = tracker(collector)
+
+    with pytest.raises(ValueError, match="surrogates"):
+        client.track(
+            "cut",
+            user_id="u1",
+            properties={"name": "😀".encode("utf-16")[2:4].decode("utf-16", "surrogatepass")},
+        )
+    with pytest.raises(ValueError, match="no field pgae"):
+        client.track("x", user_id="u1", pgae="pages/home")  # type: ignore[call-arg]
+    event_id = client.track("x", user_id="u1", properties={"nan": float("nan")})
+    assert client.close(60)
+
+    assert collector.batches == [[event_id]]
+
+
+def test_fields_are_typed_as_the_wire_has_them() -> None:
+    named = inspect.signature(Tracker.track).parameters.keys() - {"self", "fields"}
+
+    assert named | EventFields.__annotations__.keys() == set(Event.__struct_fields__)
+
+
+@pytest.mark.parametrize("key", ["", "wk\n", "wk 1", "密钥"])
+def test_a_key_that_no_header_carries_is_refused_at_once(key: str) -> None:
+    with pytest.raises(ValueError, match="keys are printable"):
+        Tracker("http://127.0.0.1:9", key, "app")
+
+
+def test_an_import_waits_for_room_and_loses_nothing(collector: StubCollector) -> None:
+    collector.replies = [(503, {"Retry-After": "1"}, b"")]
+    client = tracker(collector, max_queued=50, batch_events=20, when_full="wait")
+    tracked = [client.track("x", user_id="u1", event_id=f"e{i}") for i in range(1_000)]
+
+    assert client.close(60)
+
+    assert sorted({i for batch in collector.batches for i in batch}) == sorted(tracked)
+    assert (client.accepted, client.dropped) == (1_000, 0)
+
+
+def test_who_waits_for_room_is_woken_by_the_end() -> None:
+    client = Tracker(
+        "http://127.0.0.1:9", "wk", "app", max_queued=1, when_full="wait", timeout_s=0.2
+    )
+    client.track("x", user_id="u1")
+    told: list[str] = []
+
+    def wait() -> None:
+        with pytest.raises(ValueError, match="closed") as refused:
+            client.track("x", user_id="u1")
+        told.append(str(refused.value))
+
+    waiter = threading.Thread(target=wait)
+    waiter.start()
+    assert not client.close(0.3)
+    waiter.join(60)
+
+    assert told == ["the tracker is closed"]
+
+
+def test_on_rejected_may_track_though_the_queue_is_full(collector: StubCollector) -> None:
+    collector.replies = [(403, {}, b"{}")]
+    client = tracker(
+        collector,
+        max_queued=1,
+        when_full="wait",
+        on_rejected=lambda *_: client.track("refused", user_id="u1", event_id="told"),
+    )
+    client.track("x", user_id="u1", event_id="first")
+
+    until(lambda: ["told"] in collector.batches, "what on_rejected tracked is sent")
+    assert client.close(60)
+
+
+def test_threads_track_at_once_and_each_event_is_sent_once(collector: StubCollector) -> None:
+    client = tracker(collector, batch_events=50)
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(lambda _: client.track("x", user_id="u1"), range(2_000)))
+
+    assert client.close(60)
+
+    assert sorted(i for batch in collector.batches for i in batch) == sorted(ids)
+
+
+async def test_in_a_loop_track_does_not_wait_and_flush_has_a_thread(
+    collector: StubCollector,
+) -> None:
+    client = tracker(collector)
+    ids = [client.track("x", user_id="u1") for _ in range(100)]
+
+    assert await asyncio.to_thread(client.flush, 60)
+    assert await asyncio.to_thread(client.close, 60)
+
+    assert sorted(i for batch in collector.batches for i in batch) == sorted(ids)
 
 
 def test_errors_that_name_no_event_of_the_batch_are_passed_over(collector: StubCollector) -> None:
@@ -165,6 +280,60 @@ def test_a_program_that_just_ends_sends_what_waits(collector: StubCollector) -> 
     )
 
     assert collector.batches == [["e0", "e1", "e2"]]
+
+
+def test_a_signal_that_ends_the_program_in_order_sends_what_waits(
+    collector: StubCollector,
+) -> None:
+    """As the README says: a handler that exits; without one, nothing runs any more."""
+    run(
+        """
+        import os, signal, sys, time
+        from sdk_spec.tracker import Tracker
+        client = Tracker(sys.argv[1], "wk", "app", flush_interval_s=3600)
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        client.track("x", user_id="u1", event_id="waiting")
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+        """,
+        collector.url,
+    )
+
+    assert collector.batches == [["waiting"]]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_child_of_multiprocessing_sends_what_waits_at_its_end(
+    collector: StubCollector, tmp_path: Path, method: str
+) -> None:
+    """Such a child ends without `atexit`. Forked, it inherits the tracker; spawned, it makes one."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        textwrap.dedent(
+            """
+            import multiprocessing, sys
+            from sdk_spec.tracker import Tracker
+            client = Tracker(sys.argv[1], "wk", "app", flush_interval_s=3600)
+
+            def work():
+                client.track("x", user_id="u1", event_id="child")
+
+            if __name__ == "__main__":
+                child = multiprocessing.get_context(sys.argv[2]).Process(target=work)
+                child.start()
+                child.join()
+                client.track("x", user_id="u1", event_id="parent")
+            """
+        )
+    )
+    subprocess.run(
+        [sys.executable, str(program), collector.url, method],
+        check=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+    assert collector.batches == [["child"], ["parent"]]
 
 
 def test_after_a_fork_each_process_sends_its_own_events_once(collector: StubCollector) -> None:
