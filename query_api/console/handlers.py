@@ -9,11 +9,13 @@ beside the cookie's SameSite. Called by app.py.
 from __future__ import annotations
 
 import asyncio
+import html
 import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import web
 from msgspec import Meta
 from multidict import CIMultiDict
@@ -23,11 +25,14 @@ from query_api.console.saved_views import SavedViews, ViewList
 from query_api.errors import QueryError
 from query_api.handlers import DATABASE, SETTINGS, TOKENS, json_response
 from query_api.params import Params, decode_struct
-from query_api.reports import allowed_apps
+from query_api.report import Row
+from query_api.reports import REPORTS, allowed_apps
 from sdk_spec.access import load
 
 COOKIE = "scenetrail_session"
 FILES = web.AppKey("console_files", dict[str, static_files.StaticFile])
+VERSION = web.AppKey("console_version", str)
+_FOR_GOOD = "public, max-age=31536000, immutable"
 VIEWS = web.AppKey("console_views", SavedViews)
 _READING = {"GET", "HEAD", "OPTIONS"}
 
@@ -41,6 +46,7 @@ class SignIn(Params, kw_only=True):
 def add_to(app: web.Application) -> None:
     """Add the console's routes and what they need."""
     app[FILES] = static_files.load()
+    app[VERSION] = static_files.version_of(app[FILES])
     app[VIEWS] = SavedViews(app[SETTINGS].data_dir / "console.json")
     app.router.add_get("/", page)
     app.router.add_get("/static/{path:.+}", static)
@@ -92,23 +98,34 @@ def _cookie_name(request: web.Request) -> str:
 
 
 async def page(request: web.Request) -> web.Response:
-    """``GET /``: the page."""
-    return _file(request, "index.html")
+    """``GET /``: the page, told who is signed in; never kept."""
+    told = html.escape(msgspec.json.encode(_session(request)).decode(), quote=True)
+    body = request.app[FILES]["index.html"].body.decode()
+    body = body.replace(static_files.SESSION, static_files.SESSION.replace('""', f'"{told}"'))
+    return web.Response(
+        text=body,
+        content_type="text/html",
+        headers={**static_files.HEADERS, "Cache-Control": "no-store"},
+    )
 
 
 async def static(request: web.Request) -> web.Response:
-    """``GET /static/<path>``: a file of the page."""
-    return _file(request, request.match_info["path"])
+    """``GET /static/<version>/<path>``: a file of the page; of another or no version: as it is now, to be asked again."""
+    version, _, path = request.match_info["path"].partition("/")
+    if version == request.app[VERSION]:
+        return _file(request, path, _FOR_GOOD)
+    is_version = len(version) == len(request.app[VERSION]) and path in request.app[FILES]
+    return _file(request, path if is_version else request.match_info["path"], "no-cache")
 
 
-def _file(request: web.Request, path: str) -> web.Response:
-    found = request.app[FILES].get(path)
+def _file(request: web.Request, path: str, cache: str) -> web.Response:
+    found = request.app[FILES].get(path) if path != "index.html" else None
     if found is None:
         raise QueryError("not_found", "no such file of the console")
     headers = {
         **static_files.HEADERS,
         "ETag": found.etag,
-        "Cache-Control": "no-cache",
+        "Cache-Control": cache,
         "Vary": "Accept-Encoding",
     }
     if request.headers.get("If-None-Match") == found.etag:
@@ -147,26 +164,28 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 async def session(request: web.Request) -> web.Response:
-    """``GET /console/session``: who is signed in and which apps that shows. 200 also for nobody."""
+    """``GET /console/session``: who is signed in, which apps and reports that shows. 200 also for nobody."""
+    return json_response(_session(request))
+
+
+def _session(request: web.Request) -> Row:
     tokens = request.app[TOKENS]
     try:
         token = tokens.token(request.headers.get("Authorization"))
     except QueryError:
-        return json_response({"signed_in": False})
+        return {"signed_in": False}
     apps = [
         {"app_id": app.app_id, "name": app.name, "platform": app.platform}
         for app in tokens.apps(token)
     ]
-    return json_response(
-        {
-            "signed_in": True,
-            "token_id": token.token_id,
-            "project": token.project,
-            "whole_project": not token.app_ids,
-            "apps": apps,
-            "server_now_ms": time.time_ns() // 1_000_000,
-        }
-    )
+    return {
+        "signed_in": True,
+        "token_id": token.token_id,
+        "project": token.project,
+        "whole_project": not token.app_ids,
+        "apps": apps,
+        "reports": sorted(REPORTS),
+    }
 
 
 async def views(request: web.Request) -> web.Response:

@@ -24,13 +24,19 @@ ViewId: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$")]
 
 
 class View(Struct, kw_only=True, forbid_unknown_fields=True):
-    """One saved view. ``state``: the query text of the page's address. ``board``: the board it hangs on, '' for none."""
+    """
+    One saved view. Boards show theirs in the order of the list.
+
+    ``state``: the query text of the page's address. ``board``: the board it hangs on, '' for none; ``wide``: over its whole
+    width.
+    """
 
     view_id: ViewId
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     page: Annotated[str, Meta(pattern="^[a-z_]{1,30}$")]
     state: Annotated[str, Meta(max_length=MAX_STATE_CHARS)] = ""
     board: Annotated[str, Meta(max_length=100)] = ""
+    wide: bool = False
     saved_at: int = 0
 
 

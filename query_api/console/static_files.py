@@ -46,8 +46,14 @@ HEADERS = {
 }
 
 
+SESSION = '<meta name="scenetrail-session" content="">'
+"""Where the page is told who is signed in, so that it need not ask first."""
+MODULES = "<!-- modules -->"
+"""Where the page names all of its modules, so that a browser asks for them at once and not one after another."""
+
+
 class StaticFile(Struct, frozen=True):
-    """One file. ``etag`` is of its bytes; browsers ask again each time and get 304, so an update shows at once."""
+    """One file. ``etag`` is of its bytes."""
 
     body: bytes
     zipped: bytes
@@ -56,15 +62,38 @@ class StaticFile(Struct, frozen=True):
 
 
 def load(folder: Path = FOLDER) -> dict[str, StaticFile]:
-    """Read all files that a browser may ask for, by path relative to the folder."""
+    """
+    Read all files that a browser may ask for, by path relative to the folder.
+
+    The page names them below ``/static/<version>/``, a digest of them all: browsers keep them for good, and an update shows
+    at once because the page, which is never kept, names other addresses.
+    """
     files: dict[str, StaticFile] = {}
     for path in sorted(folder.rglob("*")):
         if path.suffix in _TYPES:
-            body = path.read_bytes()
-            files[path.relative_to(folder).as_posix()] = StaticFile(
-                body=body,
-                zipped=gzip.compress(body, 6, mtime=0),
-                content_type=_TYPES[path.suffix],
-                etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"',
-            )
+            files[path.relative_to(folder).as_posix()] = _file(path.read_bytes(), path.suffix)
+    version = version_of(files)
+    modules = "\n".join(
+        f'<link rel="modulepreload" href="/static/{name}">'
+        for name in files
+        if name.endswith(".js") and name != "app.js"
+    )
+    page = files["index.html"].body.decode().replace(MODULES, modules)
+    page = page.replace('"/static/', f'"/static/{version}/')
+    files["index.html"] = _file(page.encode(), ".html")
     return files
+
+
+def version_of(files: dict[str, StaticFile]) -> str:
+    """Return what stands for these files in their addresses; the page itself is not among them."""
+    tags = "".join(file.etag for name, file in sorted(files.items()) if name != "index.html")
+    return hashlib.sha256(tags.encode()).hexdigest()[:16]
+
+
+def _file(body: bytes, suffix: str) -> StaticFile:
+    return StaticFile(
+        body=body,
+        zipped=gzip.compress(body, 6, mtime=0),
+        content_type=_TYPES[suffix],
+        etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+    )

@@ -10,10 +10,17 @@ import { dialog, textInput, toast } from "./widgets.js";
 export const loadViews = async () => (await get("/console/views")).views;
 export const storeViews = (views) => replace("/console/views", { views });
 
+export const newViewId = () => crypto.getRandomValues(new Uint32Array(2)).join("-");
+
 /** Ask for a name and keep the view. */
 export function saveView(page, state) {
   const name = textInput(t("名称|Name"), "", () => {}, { maxlength: 100, required: true, autofocus: true });
   const board = textInput(t("看板（可不填）|Board (may stay empty)"), "", () => {}, { maxlength: 100, list: "boards-known" });
+  const boards = h("datalist", { id: "boards-known" });
+  loadViews().then(
+    (views) => put(boards, [...new Set(views.map((v) => v.board).filter(Boolean))].map((name_) => h("option", { value: name_ }))),
+    () => put(boards), // Only a help: any name may be typed.
+  );
   const fault = h("div");
   const box = dialog(
     t("保存视图|Save this view"),
@@ -26,7 +33,7 @@ export function saveView(page, state) {
           try {
             const views = await loadViews();
             views.push({
-              view_id: crypto.getRandomValues(new Uint32Array(2)).join("-"),
+              view_id: newViewId(),
               name: name.querySelector("input").value.trim(),
               page,
               state: writeState(state),
@@ -35,7 +42,7 @@ export function saveView(page, state) {
             });
             await storeViews(views);
             box.close();
-            toast(t("已保存，可在“看板与收藏”打开|Saved: see Boards"));
+            toast(t("已保存，可在“看板”打开|Saved: see Boards"));
           } catch (error) {
             put(fault, errorNotice(error));
           }
@@ -43,6 +50,7 @@ export function saveView(page, state) {
       },
       name,
       board,
+      boards,
       fault,
       h("button", { type: "submit", class: "button primary" }, t("保存|Save")),
     ),

@@ -430,7 +430,9 @@ def test_hostile_names_and_values_are_shown_as_text(page: Page, demo: Demo, addr
 # --- Keeping, and what can go wrong -------------------------------------------------
 
 
-def test_a_saved_view_is_on_its_board_and_comes_back_as_it_was(page: Page, demo: Demo) -> None:
+def test_a_board_shows_its_charts_and_is_taken_out_and_in_again(
+    page: Page, demo: Demo, tmp_path: Path
+) -> None:
     open_page(page, demo, "retention?unit=week&cohort=every")
     page.get_by_role("button", name="这个视图").click()
     page.get_by_role("button", name="保存视图").click()
@@ -440,14 +442,57 @@ def test_a_saved_view_is_on_its_board_and_comes_back_as_it_was(page: Page, demo:
     expect(page.locator(".toast").last).to_contain_text("已保存")
 
     open_page(page, demo, "boards")
-    page.get_by_role("region", name="例会").get_by_role("link", name="周留存 <b>").click()
-    settle(page)
+    board = page.get_by_role("region", name="例会")
+    body = {
+        **past_days(),
+        "initial": {"event": "app_show"},
+        "returning": {"event": "app_show"},
+        "unit": "week",
+        "periods": 4,
+        "cohort": "every",
+    }
+    total = demo.ask("retention", body)["result"]["total"]
+    # The chart itself with its numbers, which open their users.
+    expect(board.locator("[data-figure=size]")).to_contain_text(f"{total['size']:,}")
+    expect(board.locator("[data-total='1']")).to_have_text(f"{total['rates'][1]:.1%}")
+    expect(board.locator(".chart")).to_have_attribute("data-drawn", "true")
+    page.get_by_label("时间范围").select_option("7d")
+    expect(page).to_have_url(re.compile("range=7d"))
+    week = demo.ask("retention", {**body, **past_days(7)})["result"]["total"]
+    expect(board.locator("[data-figure=size]")).to_contain_text(f"{week['size']:,}")
+    page.get_by_label("时间范围").select_option("")
+    expect(page).not_to_have_url(re.compile("range="))
 
+    # It leaves as a file, is removed, and comes back from the file.
+    with page.expect_download() as taken:
+        page.get_by_role("button", name="导出此看板").click()
+    file = tmp_path / "board.json"
+    taken.value.save_as(file)
+    board.get_by_role("button", name="“周留存 <b>”的操作").click()
+    page.get_by_role("button", name="删除 周留存 <b>").click()
+    page.locator("dialog").get_by_role("button", name="删除", exact=True).click()
+    expect(page.get_by_text("还没有看板")).to_be_visible()
+    page.get_by_label("导入文件").set_input_files(file)
+    expect(page.locator(".toast").last).to_contain_text("已导入 1 个视图")
+    board.get_by_role("link", name="周留存 <b>").click()
+    expect(page.get_by_role("region", name="留存", exact=True)).to_be_visible()
     assert "unit=week" in page.url
     assert "cohort=every" in page.url
+
     open_page(page, demo, "boards")
+    board.get_by_role("button", name="“周留存 <b>”的操作").click()
     page.get_by_role("button", name="删除 周留存 <b>").click()
-    expect(page.get_by_text("还没有保存的视图")).to_be_visible()
+    page.locator("dialog").get_by_role("button", name="删除", exact=True).click()
+    page.get_by_role("button", name="添加常用图表").click()
+    usual = page.get_by_role("region", name="常用", exact=True).get_by_role("article")
+    expect(usual).to_have_count(5)
+    settle(page)
+    expect(usual.locator(".notice.error")).to_have_count(0)
+    for left in range(4, -1, -1):
+        usual.first.get_by_role("button", name=re.compile("的操作$")).click()
+        page.get_by_role("button", name=re.compile("^删除 ")).click()
+        page.locator("dialog").get_by_role("button", name="删除", exact=True).click()
+        expect(usual).to_have_count(left)
 
 
 def test_loading_can_be_cancelled_and_failures_say_what_to_do(

@@ -32,8 +32,10 @@ def test_the_page_has_no_inline_script_or_style_and_names_only_files_that_exist(
     page = FILES["index.html"].body.decode()
 
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son\w+=", page)
-    for name in re.findall(r'"/static/([^"]+)"', page):
-        assert name in FILES
+    version = static_files.version_of(FILES)
+    named = re.findall(rf'"/static/{version}/([^"]+)"', page)
+    assert set(named) == {name for name in FILES if name != "index.html" and "/icon" not in name}
+    assert static_files.SESSION in page
 
 
 def test_modules_import_only_what_is_there_and_never_make_html_of_text() -> None:
