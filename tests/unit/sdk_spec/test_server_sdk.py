@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from sdk_spec.events import Event
+from sdk_spec.measure_tracker import measure
 from sdk_spec.tracker import EventFields, Tracker
 
 ROOT = Path(__file__).parents[3]
@@ -228,6 +229,13 @@ async def test_in_a_loop_track_does_not_wait_and_flush_has_a_thread(
     assert await asyncio.to_thread(client.close, 60)
 
     assert sorted(i for batch in collector.batches for i in batch) == sorted(ids)
+
+
+def test_what_it_costs_is_measured_over_events_that_arrive() -> None:
+    figures = measure(300)
+
+    assert figures["accepted"] == 300
+    assert min(figures.values()) > 0
 
 
 def test_errors_that_name_no_event_of_the_batch_are_passed_over(collector: StubCollector) -> None:
