@@ -35,7 +35,7 @@ MAX_PAIRS = 5_000
 class GivenId(Params, kw_only=True):
     """One id. ``app_id``: for ``openid`` and ``anonymous_id``, which identify within an app."""
 
-    kind: Literal["user_id", "unionid", "openid", "anonymous_id"]
+    kind: Literal["user_id", "unionid", "openid", "anonymous_id", "phone_hash"]
     id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
     app_id: AppId | None = None
 
@@ -329,19 +329,21 @@ class Explainer:
 _BECAUSE = {
     "unbound": "the pair was taken apart and no later event has both ids",
     "joined_by_others": "the pair was taken apart; other bindings still make one person of the two",
-    "quarantined": "one of the ids stood with more than 20 ids of a kind of which a person has one: a bot, a shop's tablet, a "
-    "test device; it binds nothing",
+    "quarantined": "one of the ids stood with more than 20 ids of a kind other than anonymous_id: a bot, a shop's tablet, a "
+    "test device, a hotline's number; it binds nothing",
     "conflict": "both sides already had another id of the conflicting kind; the binding that came first holds",
     "not_followed": "one of the ids has more bindings than are followed (a bot or a shared device), or the writer has not "
     "seen this binding yet",
 }
 SEMANTICS: Row = {
     "user": "the person as `identity: latest` counts it now: the key of its strongest id",
-    "order": "bindings are followed in the order of their events: occurred_at, seq, event_id",
+    "order": "bindings are followed in the order of their events: occurred_at, seq, event_id; those of phones after all others",
     "evidence": "the earliest event that has both ids, after the last unbinding of the pair",
-    "one_of_each": "a person has one user_id, one unionid and one openid of each app; anonymous_ids are unlimited",
+    "one_of_each": "a person has one user_id, one unionid and one openid of each app, any number of anonymous_ids, and as "
+    "many phones as one id may stand with",
+    "phones": "phone_hash is the weakest evidence: followed after all other bindings, whatever came first",
     "not_merged": "pairs with an id of this person that make no one person, and why",
-    "quarantined": "ids that stood with more than 20 ids of a kind of which a person has one: they bind nothing",
+    "quarantined": "ids that stood with more than 20 ids of a kind other than anonymous_id: they bind nothing",
     "placeholders": f"never bound: {', '.join(sorted(PLACEHOLDERS))}",
     "hidden": "what belongs to apps that the token cannot read",
 }

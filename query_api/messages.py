@@ -40,7 +40,7 @@ _COLUMNS = (
 class PersonId(Params, kw_only=True):
     """An id of a person; ``openid`` and ``anonymous_id`` identify within the row's app."""
 
-    kind: Literal["user_id", "unionid", "openid", "anonymous_id"]
+    kind: Literal["user_id", "unionid", "openid", "anonymous_id", "phone_hash"]
     id: Annotated[str, Meta(min_length=1, max_length=MAX_ID_CHARS)]
 
 

@@ -4,6 +4,7 @@ One person of a question: named by ``user`` or by an id, found, and its events. 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
@@ -101,6 +102,25 @@ def events_of(
     actors = load_sql("people.actors", then=then)
     rows = ask.source(bindings, f"({actors}) AND ({where})", from_ms=from_ms)
     return load_sql("people.events", source=rows)
+
+
+async def phones_of(ask: Ask, persons: list[int]) -> dict[int, list[Row]]:
+    """Return the phones (keyed hashes) of persons as ids, those that the asked apps saw."""
+    bindings = ask.bindings()
+    bindings.named("persons", persons, "Array(UInt64)")
+    bindings.named("app_ids", ask.app_ids, "Array(String)")
+    rows = await ask.fetch(
+        "people.phones",
+        bindings,
+        known="1" if ask.as_of is None else load_sql("source.known_then"),
+        persons=source.persons(bindings, as_of=ask.as_of),
+    )
+    return {row["user"]: [id_of(one) for one in row["ids"]] for row in rows}
+
+
+def id_of(one: Iterable[str]) -> Row:
+    """Return an id as answers show it."""
+    return dict(zip(("kind", "app_id", "id"), one, strict=True))
 
 
 def value_of(row: Row, name: str) -> object:

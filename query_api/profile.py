@@ -66,15 +66,16 @@ async def answer(ask: Ask, query: ProfileQuery) -> Answer:
         source = people.events_of(ask, bindings, [person])
         return await ask.fetch(name, bindings, source=source, **fragments)
 
-    changes, first, latest, seen = await asyncio.gather(
+    changes, first, latest, seen, phones = await asyncio.gather(
         rows_of("profile.changes"),
         rows_of("profile.entries", direction="ASC"),
         rows_of("profile.entries", direction="DESC"),
         rows_of("people.seen"),
+        people.phones_of(ask, [person]),
     )
     result: Row = {
         "user": str(person),
-        "ids": [dict(zip(("kind", "app_id", "id"), one, strict=True)) for one in seen[0]["ids"]],
+        "ids": [people.id_of(one) for one in seen[0]["ids"]] + phones.get(person, []),
         "attributes": [
             {"name": name, "value": one["value"], **_event_of(ask, one["source"])}
             for name, one in sorted(fold(changes).items())
@@ -111,7 +112,8 @@ SEMANTICS: Row = {
     "attributes": attributes.FOLD,
     "order": "occurred_at after clock correction, then seq, then event_id; arrival and copies change nothing",
     "source_of_an_attribute": "the event that set it or last added to it",
-    "ids": "of the person's events in the time range; /v1/identity/{id}/explain says why they are one person",
+    "ids": "of the person's events in the time range, phone_hash of all time; /v1/identity/{id}/explain says why they are one "
+    "person",
     "first_source": "the first app_launch or app_show in the time range; latest_source: the last (rule version 1)",
 }
 

@@ -1,10 +1,10 @@
 """
 Segments for a channel (人群包): the ids under which a channel reaches the persons of a segment, without those who opted out.
 
-A channel is ``openid`` (of one app), ``unionid``, ``user_id``, or ``attribute``: the text of an attribute of the person, such
-as the keyed hash of a phone number. Who has none is only counted. The attribute ``opt_out`` (another: ``opt_out=<name>``), as
-``user_set`` left it in any app of the project, keeps a person out: ``true``, a number other than 0, ``all``, the name of the
-channel, or a list with one of these. Called by segment_handlers.py.
+A channel is ``openid`` (of one app), ``unionid``, ``user_id``, ``phone_hash`` (of several the newest), or ``attribute``: the
+text of an attribute of the person, such as an email. Who has none is only counted. The attribute ``opt_out`` (another:
+``opt_out=<name>``), as ``user_set`` left it in any app of the project, keeps a person out: ``true``, a number other than 0,
+``all``, the name of the channel, or a list with one of these. Called by segment_handlers.py.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from query_api.params import MAX_USERS_PER_PAGE
 from query_api.report import Row, UserSelect
 from query_api.sql import load_sql
 
-Channel = Literal["openid", "unionid", "user_id", "attribute"]
+Channel = Literal["openid", "unionid", "user_id", "phone_hash", "attribute"]
 CHANNELS: tuple[str, ...] = get_args(Channel)
 OPT_OUT = "opt_out"
 EXPORT_PARAMETERS = {
-    "channel": "openid, unionid, user_id or attribute",
+    "channel": "openid, unionid, user_id, phone_hash or attribute",
     "app_id": "With channel openid: its app",
-    "attribute": "With channel attribute: the name, such as phone_hash",
+    "attribute": "With channel attribute: the name, such as email",
     "opt_out": "Attribute that keeps a person out; opt_out",
     "snapshot": "A day: its snapshot instead of the rule now",
     "limit": "Members of a page",

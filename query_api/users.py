@@ -22,6 +22,7 @@ from query_api.periods import rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect, users_page
 from query_api.rules import FIRST_DAY_MS, Did, Rule, Scope
 from query_api.sql import load_sql
+from sdk_spec.ids import KINDS
 
 FieldOfUser = Annotated[str, Meta(pattern=r"^user\..+", max_length=200)]
 
@@ -107,13 +108,14 @@ async def _summaries(ask: Ask, query: UsersQuery, persons: list[int]) -> dict[in
     source = people.events_of(ask, bindings, persons, from_ms=0)
     fields = key_sql(list(query.fields), bindings, "$.fields")
     rows = await ask.fetch("users.summaries", bindings, source=source, fields=fields)
+    phones = await people.phones_of(ask, persons)
     return {
         row["user"]: {
             "first_seen": rfc3339(row["first_ms"], ask.zone),
             "last_seen": rfc3339(row["last_ms"], ask.zone),
             "events": row["events"],
             "platforms": row["platforms"],
-            "ids": [dict(zip(("kind", "app_id", "id"), one, strict=True)) for one in row["ids"]],
+            "ids": [people.id_of(one) for one in row["ids"]] + phones.get(row["user"], []),
             **({"fields": _fields(query, row["fields"])} if query.fields else {}),
         }
         for row in rows
@@ -132,7 +134,8 @@ def _semantics(query: UsersQuery) -> Row:
         "listed": "persons with an event in the time range that passes `filter`, and that satisfy rule, did and did_not",
         "rules": rules.SEMANTICS,
         "attributes": attributes.FOLD,
-        "summary": "first_seen, last_seen, events, platforms, ids: of the asked apps up to the end of the time range",
+        "summary": "first_seen, last_seen, events, platforms, ids: of the asked apps up to the end of the time range; "
+        "phone_hash of all time",
     }
 
 
@@ -143,7 +146,7 @@ def table(result: Row) -> list[Row]:
 
 def _flat(row: Row) -> Row:
     flat = {name: value for name, value in row.items() if name not in ("ids", "fields")}
-    for kind in ("user_id", "unionid", "openid", "anonymous_id"):
+    for kind in KINDS:
         flat[kind] = " ".join(one["id"] for one in row.get("ids", []) if one["kind"] == kind)
     return {**flat, **row.get("fields", {})}
 

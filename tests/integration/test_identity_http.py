@@ -136,6 +136,7 @@ def test_a_bare_value_is_looked_for_under_every_kind_and_app():
         "openid:x@b",
         "anonymous_id:x@a",
         "anonymous_id:x@b",
+        "phone_hash:x@",
     ]
     [strange] = candidates("p", "user_id:a:b", []).values()
     assert strange["id"] == "a:b"
