@@ -890,7 +890,7 @@ def import_history(
     if as_json:
         typer.echo(msgspec.json.encode(report))
     else:
-        history_console.show(console, report)
+        history_console.show(Console(), report)
         if report.refused_rows:
             typer.echo(f"refused rows with reasons / 被拒行及原因: {refused}", err=True)
     raise typer.Exit(int(bool(report.refused_rows)))

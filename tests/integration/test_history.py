@@ -4,8 +4,12 @@ import csv
 import gzip
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from query_support import APP, PROJECT, ms
+from standalone_process import until
 
 from collector.export import export_events
 from collector.filter import KeyFilter
@@ -26,7 +31,7 @@ from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool import SpoolReader, SpoolRecord
 from collector.writer import Writer
-from sdk_spec.access import App
+from sdk_spec.access import AccessFile, App, save
 from sdk_spec.id_hashing import hashed
 from tests.conftest import ClusterServers
 
@@ -500,6 +505,50 @@ def test_files_behind_http_and_on_s3(
         run(database_url, f"http://{objects}/none.csv")
     with pytest.raises(SourceError, match="no such object"):
         run(database_url, f"s3://bucket/none.csv{options}")
+
+
+def test_killed_in_the_middle_and_run_again_counts_each_row_once(
+    cluster: ClusterServers, tmp_path: Path
+) -> None:
+    """The command itself, on two shards: ``kill -9`` once some of it is stored, then again."""
+    many = rows(3_000)
+    many[1_234]["event"] = ""
+    file = write_ndjson(tmp_path / "a.ndjson", many)
+    save(tmp_path / "access.json", AccessFile(apps=APPS))
+    for url in cluster.database(2):
+        command = [sys.executable, "-m", "collector.cli", "import", str(file), "--json"]
+        command += ["--data-dir", str(tmp_path), "--refused", str(tmp_path / "refused.ndjson")]
+        environment = os.environ | {
+            "SCENETRAIL_CLICKHOUSE_URL": url,
+            "SCENETRAIL_BLOCK_ROWS": "250",
+        }
+        client = connect(url)
+        # The keys of a block follow its events.
+        count = partial(client.command, "SELECT count() FROM event_ids")
+        first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+        try:
+            until(count, "a block of the first run", 240)
+        finally:
+            first.kill()
+            first.communicate()
+
+        second = subprocess.run(command, env=environment, capture_output=True, check=False)
+        third = subprocess.run(command, env=environment, capture_output=True, check=False)
+
+        assert first.returncode in (-9, 1)  # on an endlessly fast machine it was done
+        assert (second.returncode, third.returncode) == (1, 1), second.stderr.decode()
+        report, again = json.loads(second.stdout), json.loads(third.stdout)
+        assert report["refused"] == again["refused"] == {"not_printable": {"$.event": 1}}
+        assert report["stored"] + report["known"] == again["known"] == 2_999
+        assert report["known"] > 0
+        counted = "count(), uniqExact(event_id), sum(properties_number['count'])"
+        assert client.query(f"SELECT {counted} FROM events FINAL").result_rows == [  # noqa: S608
+            (2_999, 2_999, pytest.approx(sum(range(3_000)) - 1_234))
+        ]
+        assert client.query("SELECT count() FROM dead_letters FINAL").result_rows == [(1,)]
+        line = json.loads((tmp_path / "refused.ndjson").read_text())
+        assert (line["event_id"], line["$refused"]["row"]) == ("h1234", 1_235)
+        client.close()
 
 
 def test_two_shards(cluster: ClusterServers, tmp_path: Path) -> None:
