@@ -157,20 +157,20 @@ function repairForm(letter, address, nameOf, card, box) {
   const text = h("textarea", { class: "input code", rows: 14, spellcheck: "false" });
   text.value = before;
   const key = h("input", { class: "input", type: "password", autocomplete: "off", spellcheck: "false", placeholder: "wk_…", required: true, value: keys.get(letter.app_id) ?? "" });
-  const fault = h("div", { "aria-live": "polite" });
+  const refusal = h("div", { "aria-live": "polite" });
   return h(
     "form",
     {
       class: "form",
       onSubmit: async (event) => {
         event.preventDefault();
-        put(fault);
+        put(refusal);
         let body = "{}";
         if (text.value !== before) {
           try {
             JSON.parse(text.value);
           } catch (error) {
-            put(fault, notice("error", t("不是 JSON|Not JSON"), error.message));
+            put(refusal, notice("error", t("不是 JSON|Not JSON"), error.message));
             return;
           }
           body = `{"event": ${text.value}}`;
@@ -182,16 +182,16 @@ function repairForm(letter, address, nameOf, card, box) {
             box.close();
             toast(t("已重投|Sent again"));
             await card.reload();
-          } else put(fault, notice("error", `${t("仍被拒绝|Refused again")}: ${result.error}`, `${result.path ? `${result.path}: ` : ""}${result.message}`));
+          } else put(refusal, notice("error", `${t("仍被拒绝|Refused again")}: ${result.error}`, `${result.path ? `${result.path}: ` : ""}${result.message}`));
         } catch (error) {
-          put(fault, errorNotice(error));
+          put(refusal, errorNotice(error));
         }
       },
     },
     h("p", {}, h("span", { class: "badge bad" }, letter.code), fault(letter.code), " ", h("code", {}, letter.path), " ", letter.message),
     field(letter.envelope ? t("事件（改好后重投；不改则原样发送）|The event: mend it, or send it as it was") : t("整个请求（改好后重投；不改则原样发送）|The whole request: mend it, or send it as it was"), text),
     field(t("{app} 的写入密钥（只用于这次发送，不会保存）|Write key of {app}: used to send, kept nowhere", { app: nameOf.get(letter.app_id) ?? letter.app_id }), key),
-    fault,
+    refusal,
     h("button", { type: "submit", class: "button primary" }, t("重新发送|Send again")),
   );
 }
