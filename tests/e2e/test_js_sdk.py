@@ -1,8 +1,5 @@
 """The built mini-program SDK over real HTTP against the real collector, through faults: each event counts once."""
 
-import http.client
-import http.server
-import itertools
 import json
 import os
 import shutil
@@ -11,18 +8,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from integration.standalone_process import Standalone, request, until
 
+from tests.faults.bad_way import FAULTS, BadWay
 from tests.faults.collector_process import APP_ID, WRITE_KEY, System, kill_9
 
-FAULTS = ("busy", "lost", "slow", "failed")
 JS = Path(__file__).parents[2] / "sdk_spec" / "js"
 
 
@@ -90,64 +85,6 @@ def test_killed_workers_and_a_restarted_collector_cost_no_event(system: System) 
     assert sorted(system.event_ids()) == sorted(told["created"])
 
 
-class Faults(http.server.ThreadingHTTPServer):
-    """
-    A way to the collector that goes wrong, request by request, until ``ends``.
-
-    busy: 503 with Retry-After, nothing is stored; lost: stored, but the connection closes instead of an answer; slow: stored,
-    but the answer comes after the client gave up; failed: stored, but answered 500.
-    """
-
-    daemon_threads = True
-    SLOW_S = 1.5
-
-    def __init__(self, collector_url: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Fault)
-        self.target = str(urlsplit(collector_url).netloc)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.treated: Counter[str] = Counter()
-        self.manners = itertools.cycle(["busy", "lost", "pass", "slow", "failed"])
-        self.ends = threading.Event()
-
-
-class _Fault(http.server.BaseHTTPRequestHandler):
-    server: Faults
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        """Treat one request."""
-        faults = self.server
-        manner = "pass" if faults.ends.is_set() else next(faults.manners)
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        status, answer = (503, b"{}") if manner == "busy" else self._forward(body)
-        if manner == "lost" or not status:
-            self.close_connection = True
-        elif manner == "slow":
-            time.sleep(faults.SLOW_S)  # the fault itself: longer than the client waits
-        if not self.close_connection:
-            self.send_response(500 if manner == "failed" else status)
-            self.send_header("Content-Length", str(len(answer)))
-            if manner == "busy":
-                self.send_header("Retry-After", "1")
-            self.end_headers()
-            self.wfile.write(answer)
-        faults.treated[manner] += 1
-
-    def _forward(self, body: bytes) -> tuple[int, bytes]:
-        collector = http.client.HTTPConnection(self.server.target, timeout=30)
-        try:
-            collector.request("POST", self.path, body, {"X-Write-Key": self.headers["X-Write-Key"]})
-            answer = collector.getresponse()
-            return answer.status, answer.read()
-        except (OSError, http.client.HTTPException):  # killed at this moment
-            return 0, b""
-        finally:
-            collector.close()
-
-    def log_message(self, *_args: object) -> None:
-        """Be quiet."""
-
-
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Standalone]:
     one = Standalone(tmp_path / "data", "--workers", "2")
@@ -182,25 +119,21 @@ def counted(running: Standalone, names: list[str]) -> dict[str, int]:
 
 def test_the_query_api_counts_each_event_once_through_every_fault(running: Standalone) -> None:
     ready: dict[str, Any] = running.ready
-    with Faults(ready["collector_url"]) as faults:
-        thread = threading.Thread(target=faults.serve_forever, args=(0.02,))
-        thread.start()
+    with BadWay(ready["collector_url"]) as way:
         client = play(
-            faults.url,
+            way.url,
             ready["write_key"],
             ready["app_id"],
             users=8,
             kills=2,
             request_timeout_ms=500,
         )
-        until(lambda: sum(faults.treated.values()) >= 5, "requests meet faults")
+        until(lambda: sum(way.treated.values()) >= 5, "requests meet faults")
         for pid in [p for p, line in running.processes().items() if "collector.worker" in line]:
             os.kill(pid, signal.SIGKILL)
-        until(lambda: min(map(faults.treated.__getitem__, FAULTS)) >= 2, "every fault has happened")
-        faults.ends.set()
+        until(lambda: min(map(way.treated.__getitem__, FAULTS)) >= 2, "every fault has happened")
+        way.ends.set()
         output, _ = client.communicate(timeout=120)
-        faults.shutdown()
-        thread.join()
     told = json.loads(output)
 
     assert (told["queued"], told["refused"], told["dropped"]) == (0, [], {})

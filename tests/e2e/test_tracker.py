@@ -1,10 +1,12 @@
 """The Python server SDK against the real collector: each event once, through a collector that goes away."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from sdk_spec.tracker import Tracker
+from tests.faults.bad_way import FAULTS, BadWay
 from tests.faults.collector_process import APP_ID, WRITE_KEY, WRITE_KEY_ID, System
 
 
@@ -36,6 +38,27 @@ def test_events_are_stored_once_though_the_collector_goes_away(system: System) -
 
     system.wait_stored(before + len(sent))
     assert stored(system, "away-") == sorted(sent)
+
+
+def test_events_are_stored_once_through_every_fault_of_the_way(system: System) -> None:
+    before = len(system.event_ids())
+    with BadWay(system.collector.url) as way:
+        client = Tracker(
+            way.url, WRITE_KEY, APP_ID, batch_events=5, flush_interval_s=0.01, timeout_s=0.5
+        )
+        sent: list[str] = []
+        deadline = time.monotonic() + 60
+        while min(way.treated[fault] for fault in FAULTS) < 2:
+            assert time.monotonic() < deadline, way.treated
+            sent.append(client.track("order_pay", user_id="u1", event_id=f"way-{len(sent)}"))
+            client.flush(0.05)
+        way.ends.set()
+        assert client.close(60)
+
+    assert client.accepted + client.duplicates == len(sent)
+    assert client.dropped == client.rejected == 0
+    system.wait_stored(before + len(sent))
+    assert stored(system, "way-") == sorted(sent)
 
 
 def test_the_same_order_reported_twice_counts_once(system: System) -> None:
