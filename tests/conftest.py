@@ -50,7 +50,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for_ping(port: int, process: subprocess.Popen[bytes], limit_s: float = 60) -> None:
+def wait_for_ping(port: int, process: subprocess.Popen[bytes], limit_s: float = 180) -> None:
     """Return when ClickHouse answers; fail with its exit code when it ended or the limit passed."""
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -83,7 +83,7 @@ def serving(server: LocalServer, log_path: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(120)
 
 
 @pytest.fixture(scope="session")
@@ -164,7 +164,7 @@ class ClusterServers:
         process = self.processes[node]
         assert process is not None
         process.kill()
-        process.wait(30)
+        process.wait(120)
         self.processes[node] = None
 
     def restart(self, node: int) -> None:
@@ -209,7 +209,7 @@ class ClusterServers:
                 process.terminate()
         for process in self.processes:
             if process is not None:
-                process.wait(30)
+                process.wait(120)
 
 
 @pytest.fixture(scope="session")

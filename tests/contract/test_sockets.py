@@ -17,8 +17,8 @@ from sdk_spec.limits import MAX_BODY_BYTES, MAX_EVENTS_PER_BATCH
 from tests.contract.conftest import RunningCollector, send
 from tests.contract.vector_runner import Variables
 
-ANSWER_LIMIT_S = 20.0
-"""A hang is anything beyond; the collector's own limits are 1 and 2 seconds here."""
+ANSWER_LIMIT_S = 90.0
+"""A hang is anything beyond; the collector's own limits are 3 and 5 seconds here."""
 
 
 @pytest.fixture
@@ -385,9 +385,11 @@ def test_200_stalled_clients_cost_a_neighbour_nothing(
     running_collector: RunningCollector, app: Variables
 ):
     with contextlib.ExitStack() as stack:
-        stalled = [stack.enter_context(connected(running_collector)) for _ in range(200)]
-        for client in stalled:
+        stalled = []
+        for _ in range(200):
+            client = stack.enter_context(connected(running_collector))
             client.sendall(head(app, "Content-Length: 1000") + b"{")
+            stalled.append(client)
         answer = send(running_collector.port, "POST", "/v1/events", key_of(app), batch(app))
         assert answer.status == 200
         for client in stalled:

@@ -21,7 +21,7 @@ from tests.e2e.console_browser import (
 SCALE = 0.02
 CONSOLE = "test_console"
 """How the files of these tests begin."""
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=90_000)
 _started: list[Demo] = []
 
 

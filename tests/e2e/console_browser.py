@@ -19,7 +19,12 @@ from zoneinfo import ZoneInfo
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
-ZONE = ZoneInfo("Asia/Shanghai")
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+ZONE = SHANGHAI if datetime.now(SHANGHAI).hour < 22 else ZoneInfo("Asia/Kolkata")
+"""
+The day that pages and tests speak of must not end between two of them: late in Shanghai it is that of Kolkata, where it is
+the same day for some hours longer.
+"""
 REFUSED = {"event": "", "properties": {"why": "<b>no name</b>"}}
 """An event without a name, which the collector refuses."""
 
@@ -55,7 +60,7 @@ HOSTILE = [
 """Property values that a page must show as text."""
 
 
-def until(condition: Callable[[], Any], what: str, limit_s: float = 60) -> Any:
+def until(condition: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
     """Return the condition's first true value; fail after the limit."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -94,7 +99,7 @@ class Demo:
             assert self.process.poll() is None, "".join(self.printed)
             return any(SERVING in line for line in self.printed)
 
-        until(serving, "the demo serves", 180)
+        until(serving, "the demo serves", 600)
         text = "".join(self.printed)
         self.url = self._found(r"Console and queries\s+(http://\S+)", text)
         self.collector_url = self._found(r"Collector\s+(http://\S+)/v1/events", text)
@@ -112,11 +117,11 @@ class Demo:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(60)
+            self.process.wait(180)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait(30)
-        self._reader.join(30)
+            self.process.wait(120)
+        self._reader.join(120)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
@@ -127,7 +132,7 @@ class Demo:
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {self.token}", "Accept": accept},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             content = answer.read()
         return json.loads(content) if accept == "application/json" else content.decode()
 
@@ -136,7 +141,7 @@ class Demo:
         request = urllib.request.Request(  # noqa: S310
             f"{self.url}{address}", headers={"Authorization": f"Bearer {self.token}"}
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             return json.loads(answer.read())
 
     def post(self, address: str, body: dict[str, Any]) -> Any:
@@ -146,7 +151,7 @@ class Demo:
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {self.token}"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             return json.loads(answer.read())
 
     def app(self) -> tuple[str, str]:
@@ -173,7 +178,7 @@ class Demo:
             json.dumps(batch).encode(),
             {"X-Write-Key": write_key, "Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             return json.loads(answer.read())
 
 
@@ -194,8 +199,10 @@ def new_context(
         accept_downloads=True,
     )
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(90_000)
     context.add_init_script(WATCH_POLICY)
+    if ZONE != SHANGHAI:
+        context.add_init_script(f"localStorage.setItem('scenetrail.timezone', '{ZONE.key}')")
     if language != "zh":
         context.add_init_script(f"localStorage.setItem('scenetrail.language', '{language}')")
     return context
@@ -260,6 +267,7 @@ def seen_events(demo: Demo) -> str:
     today = datetime.now(ZONE).date().isoformat()
     body = {
         "time_range": {"from": today, "to": today},
+        "timezone": ZONE.key,
         "measures": [{"aggregate": "count"}],
         "interval": None,
         "breakdown": ["event"],
@@ -276,7 +284,7 @@ def past_days(count: int = 30) -> dict[str, Any]:
             "from": (today - timedelta(days=count)).isoformat(),
             "to": (today - timedelta(days=1)).isoformat(),
         },
-        "timezone": "Asia/Shanghai",
+        "timezone": ZONE.key,
     }
 
 

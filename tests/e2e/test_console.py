@@ -75,7 +75,7 @@ def test_the_cookie_asks_only_from_the_console_itself(
             {"Cookie": f"{cookie['name']}={cookie['value']}", **headers},
         )
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
                 return int(answer.status)
         except urllib.error.HTTPError as error:
             with error:

@@ -51,7 +51,7 @@ def play(
 
 def test_each_event_of_the_sdk_is_counted_once(system: System) -> None:
     client = play(system.collector.url, WRITE_KEY, APP_ID, users=10, events=20, kills=2)
-    output, _ = client.communicate(timeout=90)
+    output, _ = client.communicate(timeout=300)
     told = json.loads(output)
 
     assert client.returncode == 0
@@ -77,7 +77,7 @@ def test_killed_workers_and_a_restarted_collector_cost_no_event(system: System) 
     disturber.join()
     system.collector.kill()
     system.start_again()
-    output, _ = client.communicate(timeout=120)
+    output, _ = client.communicate(timeout=300)
     told = json.loads(output)
 
     assert told["queued"] == 0
@@ -133,7 +133,7 @@ def test_the_query_api_counts_each_event_once_through_every_fault(running: Stand
             os.kill(pid, signal.SIGKILL)
         until(lambda: min(map(way.treated.__getitem__, FAULTS)) >= 2, "every fault has happened")
         way.ends.set()
-        output, _ = client.communicate(timeout=120)
+        output, _ = client.communicate(timeout=300)
     told = json.loads(output)
 
     assert (told["queued"], told["refused"], told["dropped"]) == (0, [], {})

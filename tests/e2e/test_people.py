@@ -75,7 +75,7 @@ class People:
             [*SCENETRAIL, "privacy", *arguments, "--data-dir", self.ready["data_dir"]],
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
         )
         assert done.returncode == code, done.stderr
         return done

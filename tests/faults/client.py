@@ -167,7 +167,7 @@ class Load:
         """End the threads; what was not answered stays unsent."""
         self._stopping.set()
         for thread in self._threads:
-            thread.join(60)
+            thread.join(300)
 
     def _run(self, rng: random.Random) -> None:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)

@@ -229,7 +229,7 @@ class Collector:
 
     def metric(self, name: str) -> float:
         """Sum of a metric over its labels; ``name`` may carry some: ``x_total{fate="accepted"}``."""
-        with urllib.request.urlopen(self.url + "/metrics", timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(self.url + "/metrics", timeout=60) as answer:  # noqa: S310
             text = answer.read().decode()
         wanted, _, labels = name.partition("{")
         total = 0.0

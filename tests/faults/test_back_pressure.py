@@ -236,7 +236,7 @@ def test_large_bodies_that_arrive_slowly_are_bounded(
 
 
 def test_rate_limit_of_one_app_leaves_the_other_alone(make_collector: MakeCollector) -> None:
-    collector = make_collector(workers=1, rate_limit_events=100).start()
+    collector = make_collector(workers=1, rate_limit_events=10).start()
     rng = seeded(23)
     answers = Counter[int]()
     for n in range(20):

@@ -70,7 +70,7 @@ def child(journal: Path, name: str, manner: str = "obey", **more: object) -> Chi
     return Child(name=name, argv=argv, env={"JOURNAL": str(journal)}, **more)  # type: ignore[arg-type]
 
 
-async def until(condition: Callable[[], object], limit_s: float = 20) -> None:
+async def until(condition: Callable[[], object], limit_s: float = 120) -> None:
     """Return when the condition holds; fail after the limit."""
     deadline = time.monotonic() + limit_s
     while not condition():
@@ -227,7 +227,7 @@ def test_output_of_children_does_not_reach_standard_output() -> None:
     )
 
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True
     )
 
     assert done.stdout == ""
@@ -279,7 +279,7 @@ def test_child_whose_parent_is_already_gone_ends_at_once(journal: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(journal.parent / "child.py"), "late", "obey"],
         env={**os.environ, "JOURNAL": str(journal), "SCENETRAIL_PARENT_PID": "1"},
-        timeout=60,
+        timeout=300,
     )
 
     assert done.returncode == 1

@@ -23,7 +23,7 @@ SCENETRAIL = [sys.executable, "-m", "collector.cli"]
 ANY_PORTS = ["--collector-port", "0", "--query-port", "0", "--clickhouse-port", "0"]
 
 
-def until(condition: Callable[[], Any], what: str, limit_s: float = 60) -> Any:
+def until(condition: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
     """Return the condition's first true value; fail after the limit."""
     deadline = time.monotonic() + limit_s
     while True:
@@ -41,7 +41,7 @@ def request(url: str, body: object = None, **headers: str) -> tuple[int, Any]:
     for name, value in headers.items():
         asked.add_header(name.replace("_", "-"), value)
     try:
-        with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
             status, content = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -133,8 +133,8 @@ class Standalone:
 
     def finish(self) -> int:
         """Wait for its end and return the exit code; standard output must hold no second line."""
-        code = self.process.wait(90)
-        self._reader.join(30)
+        code = self.process.wait(300)
+        self._reader.join(120)
         assert self.process.stdout is not None
         assert self.process.stderr is not None
         rest = self.process.stdout.read()
@@ -147,12 +147,12 @@ class Standalone:
         """Whatever happened: leave no process. For the end of a test."""
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(30)
+            self.process.wait(120)
         # One that outlives its parent is the finding of a test, not a burden for the next.
         for pid in self.processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._reader.join(30)
+        self._reader.join(120)
         for stream in (self.process.stdout, self.process.stderr):
             if stream is not None:
                 stream.close()

@@ -33,7 +33,7 @@ def run(collector: Collector, database_url: str) -> Command:
             [sys.executable, "-m", "collector.cli", "dead-letters", *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             env={
                 "SCENETRAIL_CLICKHOUSE_URL": database_url,
                 "SCENETRAIL_DATA_DIR": str(collector.folder),

@@ -71,7 +71,7 @@ def test_folder_in_use_is_refused_with_who_has_it(running: Standalone) -> None:
         [*SCENETRAIL, "up", "--data-dir", running.ready["data_dir"], *ANY_PORTS],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert done.returncode == 2
@@ -95,7 +95,7 @@ def test_port_of_another_scenetrail_is_refused(
         [*SCENETRAIL, "up", "--data-dir", str(tmp_path / "other"), *ANY_PORTS, option, port],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
 
     assert done.returncode == 2

@@ -31,7 +31,7 @@ def scenetrail(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         [*SCENETRAIL, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, **env},
     )
 
@@ -228,7 +228,7 @@ def test_help_loads_nothing_heavy() -> None:
         "print(sorted(heavy & set(sys.modules)))\n"
     )
 
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"

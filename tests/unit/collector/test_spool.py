@@ -282,7 +282,7 @@ def segments_after_tidy(reader: SpoolReader, tmp_path: Path) -> list[Path]:
     return segments(tmp_path / "spool" / "worker-000")
 
 
-async def until(condition: Callable[[], object], limit_s: float = 20) -> None:
+async def until(condition: Callable[[], object], limit_s: float = 120) -> None:
     """Return when the condition holds; fail after the limit."""
     deadline = time.monotonic() + limit_s
     while not condition():

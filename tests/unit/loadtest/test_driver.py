@@ -121,8 +121,9 @@ async def test_body_never_answered_is_named_unknown():
 
     outcome = await drive(server, plan(duration_s=0.2, grace_s=0.1))
 
-    assert outcome.unknown == [7]
-    assert 7 not in outcome.fates
+    # On a machine that stands still for a moment others are not answered in time either, and are named as well.
+    assert 7 in outcome.unknown
+    assert not set(outcome.unknown) & set(outcome.fates)
 
 
 async def test_share_of_answered_bodies_is_sent_twice():
