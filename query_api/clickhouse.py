@@ -128,6 +128,9 @@ class Connection:
                 "wait_end_of_query": 1,
                 "join_use_nulls": 0,
                 "session_timezone": "UTC",
+                # A shard that hangs takes connections and says nothing; without these it is waited for half a minute.
+                "handshake_timeout_ms": max(1, round(settings.connect_timeout_s * 1000)),
+                "connections_with_failover_max_tries": 2,
                 **self._extra,
             },
         )

@@ -1,0 +1,128 @@
+"""A shard whose disk is full, and one that hangs: collectors take events meanwhile, answers are whole or say what they lack."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+from clickhouse_connect.driver.client import Client
+
+from collector.migrate import addresses, connect
+from query_api.clickhouse import Database
+from query_api.errors import QueryError
+from query_api.reports import answer_query
+from query_api.settings import Settings
+from tests.conftest import ClusterServers
+from tests.faults.client import Load, make_batches, now_ms, seeded
+from tests.faults.collector_process import APP_ID, Collector, until
+
+MakeCollector = Callable[..., Collector]
+COUNT = {
+    "app_ids": [APP_ID],
+    "time_range": {"from": "2020-01-01", "to": "2037-12-31"},
+    "measures": [
+        {"event": event, "aggregate": "count", "as": event}
+        for event in ("page_view", "tap", "app_show", "order_pay")
+    ],
+}
+NO_ROOM = "min_free_disk_bytes_to_perform_insert"
+
+
+@pytest.fixture
+def two(cluster: ClusterServers) -> Iterator[str]:
+    """Addresses of an empty database on two shards."""
+    yield from cluster.database(2)
+
+
+@pytest.fixture
+def nodes(two: str) -> Iterator[list[Client]]:
+    """A client of each of them."""
+    clients = [connect(url) for url in addresses(two)]
+    yield clients
+    for client in clients:
+        client.close()
+
+
+async def counted(
+    url: str, *, connect_timeout_s: float = 5, **more: object
+) -> tuple[int, list[int]]:
+    """How many events a report counts, and which shards it says are missing."""
+    settings = Settings(clickhouse_reader_url=url, connect_timeout_s=connect_timeout_s)
+    database = Database(settings)
+    try:
+        body = json.dumps(COUNT | more).encode()
+        answer = await answer_query(database, "events", body, [APP_ID], now_ms())
+    finally:
+        await database.close()
+    total = answer["result"]["series"][0]["total"]
+    return sum(total.values()), answer["meta"]["missing_shards"]
+
+
+def stored(node: Client) -> int:
+    return int(node.command("SELECT count() FROM events FINAL"))
+
+
+def loaded(collector: Collector, name: str, events: int) -> None:
+    """Send events; each batch is taken at the first try."""
+    load = Load(collector.port, make_batches(name, events, seeded(len(name))), seed=1).start()
+    load.finish()
+    assert set(load.statuses) == {200}
+
+
+def failed(collector: Collector) -> float:
+    return collector.metric('scenetrail_inserts_total{result="failed"')
+
+
+async def test_a_shard_without_room_keeps_events_in_the_spool_and_answers_go_on(
+    two: str, nodes: list[Client], make_collector: MakeCollector
+) -> None:
+    """ClickHouse's own refusal before a disk is full, as the runbook sets it."""
+    collector = make_collector(two, workers=1).start()
+    loaded(collector, "before", 1_000)
+    until(lambda: stored(nodes[0]) == 1_000, "all of it is stored")
+    nodes[1].command(f"ALTER TABLE events_local MODIFY SETTING {NO_ROOM} = 1000000000000000")
+    before = failed(collector)
+
+    loaded(collector, "during", 1_000)
+    until(lambda: failed(collector) >= before + 2, "the writer has tried")
+    assert collector.is_ready()
+    total, missing = await counted(two)
+    assert 1_000 <= total < 2_000
+    assert missing == []
+    assert collector.metric("scenetrail_spool_unstored_bytes") > 0
+    nodes[1].command(f"ALTER TABLE events_local RESET SETTING {NO_ROOM}")
+
+    until(lambda: stored(nodes[0]) == 2_000, "what waited is stored")
+    assert await counted(two) == (2_000, [])
+    assert nodes[0].command("SELECT uniqExact(event_key) FROM event_ids") == 2_000
+    assert collector.stop() == 0
+
+
+async def test_a_shard_that_hangs_keeps_nobody_waiting_and_what_waited_counts_once(
+    cluster: ClusterServers, two: str, nodes: list[Client], make_collector: MakeCollector
+) -> None:
+    """Its port takes connections and nobody answers, as a machine does whose disk stands still."""
+    collector = make_collector(two, workers=1).start()
+    loaded(collector, "before", 1_000)
+    until(lambda: stored(nodes[0]) == 1_000, "all of it is stored")
+    on_first = int(nodes[0].command("SELECT count() FROM events_local FINAL"))
+    process = cluster.processes[1]
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        loaded(collector, "during", 1_000)
+        with pytest.raises(QueryError) as refused:
+            await counted(two, connect_timeout_s=1)
+        partial = await counted(two, connect_timeout_s=1, partial=True)
+        assert collector.is_ready()
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+    assert refused.value.code == "storage_unavailable"
+    assert partial[1] == [2]
+    assert on_first <= partial[0] < 2_000
+    until(lambda: stored(nodes[0]) == 2_000, "what waited is stored")
+    assert await counted(two, partial=True) == (2_000, [])
+    assert nodes[1].command("SELECT uniqExact(event_id) FROM events") == 2_000
+    assert collector.stop() == 0
