@@ -28,7 +28,7 @@ from loadtest.demo import LOG_FILE
 from loadtest.driver import Outcome, Plan
 from loadtest.generate import FlatWorkload
 from loadtest.product import Ports, Ready, running
-from loadtest.report import fact_table, machine, percentiles, row_table
+from loadtest.report import fact_table, machine, percentiles, row_table, widen
 from loadtest.send import Target, generator_events_per_s, run_load, run_name
 from loadtest.usage import Usage, usage_by_part
 from loadtest.verify import verify
@@ -285,6 +285,7 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     Errors: ProductError, ClickHouseError, OSError, RuntimeError.
     """
     data_dir = options.data_dir.expanduser().resolve()
+    widen(console)
     with (
         running(
             data_dir,

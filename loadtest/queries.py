@@ -27,7 +27,7 @@ from loadtest.life import ZONE
 from loadtest.product import Ports, Ready, Serving, running
 from loadtest.query import QueryApi, QueryError
 from loadtest.questions import Question, questions
-from loadtest.report import machine, number, row_table
+from loadtest.report import machine, number, row_table, widen
 from loadtest.usage import usage_by_part
 
 FIRST_DAY = date(2026, 10, 1)
@@ -35,8 +35,6 @@ DAYS = 30
 _PART_ROWS = 2_000_000
 _RUNS = 2
 _DUCKDB_THREADS = 2
-_PIPED_COLUMNS = 140
-"""Width of the tables where the output is no terminal."""
 
 
 class Timing(Struct, frozen=True):
@@ -92,8 +90,7 @@ def run(
     is refused stands in the table.
     """
     data_dir = data_dir.expanduser().resolve()
-    if not console.is_terminal:
-        console.width = max(console.width, _PIPED_COLUMNS)
+    widen(console)
     sizes = [events // 4, events // 2, events] if growth else [events]
     timings: list[Timing] = []
     states: list[dict[str, Any]] = []

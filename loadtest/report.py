@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,7 @@ _FUNNEL_TEXT_CELLS = 72
 """What the other columns of a funnel take."""
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _STEPS = " ▁▂▃▄▅▆▇█"
+_PIPED_COLUMNS = 140
 _VERSIONED = ("aiohttp", "chdb-core", "clickhouse-connect", "msgspec", "pyarrow", "uvloop")
 
 STEP_LABELS = {
@@ -30,6 +32,12 @@ STEP_LABELS = {
     "order_submit": "提交订单 Submit order",
     "order_pay": "支付订单 Pay",
 }
+
+
+def widen(console: Console) -> None:
+    """Give tables room where nobody looks through a terminal; a file has no width."""
+    if not console.is_terminal:
+        console.width = max(console.width, _PIPED_COLUMNS)
 
 
 def bar(share: float, cells: int) -> str:
