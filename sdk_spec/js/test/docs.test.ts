@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
+import vm from 'node:vm';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 // @ts-expect-error plain JavaScript, so that other SDKs can use it
 import { loadVectors } from '../../lifecycle_vectors/runner.mjs';
@@ -10,6 +11,40 @@ import { Phone } from './stub_host';
 const ROOT = new URL('../../', import.meta.url);
 const VECTORS = new URL('../lifecycle_vectors/', ROOT);
 const read = (path: string): string => readFileSync(new URL(path, ROOT), 'utf8');
+
+for (const heading of ['## Getting started', '## 快速开始']) {
+  test(`${heading}: followed word by word, it works`, () => {
+    const section = read('README.md').split(heading)[1]!.split(/^## /m)[0]!;
+    const [, build] = /```sh\n(.*?)\s+#/.exec(section)!;
+    assert.equal(build, 'npm ci && npm run build');
+    for (const name of ['wechat', 'alipay', 'douyin', 'baidu', 'qq', 'kuaishou', 'jd', 'xiaohongshu', 'index'])
+      for (const end of ['js', 'mjs']) assert.ok(existsSync(new URL(`dist/${name}.${end}`, ROOT)), `${name}.${end}`);
+    const [setup, calls] = [...section.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1]!);
+
+    const phone = new Phone();
+    const run = phone.boot();
+    const require = (path: string): unknown => {
+      assert.equal(path, './lib/scenetrail.js');
+      return run.sdk;
+    };
+    // The app's own part of app.js: the block comes before it.
+    const app = `${setup}\nApp({ onLaunch() { const [openid, userId] = ['o1', 'u1']; ${calls} } });`;
+    vm.compileFunction(app, ['require'], { parsingContext: run.context as vm.Context })(require);
+    run.registerPages();
+    run.launch();
+    run.open('pages/home/index');
+    phone.settle();
+
+    assert.deepEqual(phone.collector.names(), ['app_launch', 'order_pay', 'identify', 'app_show', 'page_view']);
+    const [request] = phone.collector.requests;
+    assert.equal(request!.url, 'https://track.example.com/v1/events');
+    assert.equal(phone.collector.find('order_pay')['properties']['amount'], 28);
+    assert.deepEqual(
+      ['openid', 'user_id'].map((name) => phone.collector.find('identify')[name]),
+      ['o1', 'u1'],
+    );
+  });
+}
 
 test('README names every function of the API', () => {
   const api = read('README.md').split('## API')[1]!;
