@@ -7,6 +7,7 @@ cannot be made is a problem with its reason, never silence. Messages are in Engl
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -20,7 +21,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from collector import doctor_parts, keys, settings
+from collector import doctor_cluster, doctor_parts, keys, settings
 from collector.findings import Finding
 from sdk_spec import access
 
@@ -204,6 +205,52 @@ def check_clickhouse(setup: Setup) -> list[Finding]:
             )
         ]
     # Here, so that `scenetrail --help` does not load it.
+    from collector.migrate import addresses  # noqa: PLC0415
+
+    found = [
+        (without_password(url), _check_node(msgspec.structs.replace(setup, clickhouse_url=url)))
+        for url in addresses(setup.clickhouse_url)
+    ]
+    findings = doctor_cluster.of_all_nodes(found) + _check_cluster(setup.clickhouse_url)
+    is_writer = setup.clickhouse_reader_url == setup.clickhouse_url
+    for name, urls, check in (
+        ("reader", "" if is_writer else setup.clickhouse_reader_url, _check_reader),
+        ("editor", setup.clickhouse_editor_url, _check_editor),
+    ):
+        findings += doctor_cluster.of_all_nodes(
+            [
+                (
+                    without_password(url),
+                    check(msgspec.structs.replace(setup, **{f"clickhouse_{name}_url": url})),
+                )
+                for url in addresses(urls)
+            ]
+        )
+    return findings
+
+
+def _check_cluster(url: str) -> list[Finding]:
+    """Look at the nodes that answer as one cluster; that one does not was told before."""
+    from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
+
+    from collector.migrate import addresses, connect  # noqa: PLC0415
+
+    nodes, names = [], []
+    try:
+        for each in addresses(url):
+            with contextlib.suppress(ClickHouseError):
+                nodes.append(connect(each))
+                names.append(without_password(each))
+        return doctor_cluster.check_cluster(nodes, names) if nodes else []
+    except ClickHouseError as error:
+        return [_unreachable("cluster", url, error)]
+    finally:
+        for node in nodes:
+            node.close()
+
+
+def _check_node(setup: Setup) -> list[Finding]:
+    """The checks of one server, with the writer's rights."""
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
     from collector.migrate import connect  # noqa: PLC0415
@@ -229,24 +276,25 @@ def check_clickhouse(setup: Setup) -> list[Finding]:
                 findings.append(_unreachable(name, setup.clickhouse_url, error))
     finally:
         client.close()
-    return [*findings, *_check_reader(setup), _check_editor(setup, database)]
+    return findings
 
 
-def _check_editor(setup: Setup, database: str) -> Finding:
+def _check_editor(setup: Setup) -> list[Finding]:
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
     from collector.migrate import connect  # noqa: PLC0415
 
     if not setup.clickhouse_editor_url:
-        return doctor_parts.no_editor()
+        return [doctor_parts.no_editor()]
     try:
         client = connect(setup.clickhouse_editor_url)
         try:
-            return doctor_parts.check_editor_rights(client, database)
+            database = setup.clickhouse_editor_url.rpartition("/")[2]
+            return [doctor_parts.check_editor_rights(client, database)]
         finally:
             client.close()
     except ClickHouseError as error:
-        return _unreachable("editor", setup.clickhouse_editor_url, error)
+        return [_unreachable("editor", setup.clickhouse_editor_url, error)]
 
 
 def _check_version(client: Any, _: Setup) -> Finding:  # noqa: ANN401
@@ -338,7 +386,7 @@ def _check_reader(setup: Setup) -> list[Finding]:
 
     from collector.migrate import connect  # noqa: PLC0415
 
-    if not setup.clickhouse_reader_url or setup.clickhouse_reader_url == setup.clickhouse_url:
+    if not setup.clickhouse_reader_url:
         return [
             Finding(
                 "reader",

@@ -12,8 +12,9 @@ from many_logs import asker_of
 from query_support import APP, PROJECT, ask, event, insert, ms
 
 from collector import cluster as plans
-from collector import privacy
+from collector import doctor, privacy
 from collector.cluster import Cluster, Layout, on_node, tables_over
+from collector.doctor import Setup, without_password
 from collector.filter import KeyFilter
 from collector.migrate import addresses, connect, files, migrate, statements
 from collector.nodes import ClusterError
@@ -269,6 +270,48 @@ def test_an_erased_person_is_gone_from_every_node(two, clients, tmp_path):
     assert numbers(clients, "identity_map FINAL") == [38, 38]
     assert numbers(clients, "erased_ids FINAL") == [2, 2]
     assert numbers(clients, "privacy_receipts") == [1, 1]
+
+
+def test_doctor_looks_at_every_node_and_at_the_cluster(cluster, two, tmp_path):
+    def findings(url, **addresses_of):
+        setup = Setup(tmp_path, tmp_path / "access.json", clickhouse_url=url, **addresses_of)
+        return {
+            (one.check, one.level): one.found
+            for one in doctor.check_clickhouse(setup)
+            if one.check not in ("clickhouse_disk", "clock")  # of this machine
+        }
+
+    name = two.rpartition("/")[2]
+    well = findings(two, clickhouse_editor_url=cluster.url(name, 2))
+    assert well["clickhouse", "ok"].startswith("2 of 2 nodes: version ")
+    assert well["schema", "ok"] == f"2 of 2 nodes: {len(files())} migrations applied"
+    assert well["cluster", "ok"] == "two: 2 shards, each reaches the others"
+    assert [check for check, level in well if level == "problem"] == []
+    one = findings(addresses(two)[0])
+    assert "shards [2]" in one["cluster", "problem"]
+
+    client = connect(addresses(two)[1])
+    client.command(
+        f"ALTER TABLE migrations DELETE WHERE name = '{files()[-1][0]}'",
+        settings={"mutations_sync": 1},
+    )
+    client.close()
+    second = without_password(addresses(two)[1])
+    behind = findings(two)
+    assert behind["schema", "ok"].startswith("1 of 2 nodes")
+    assert behind["schema", "problem"] == f"{second}: not applied yet: {files()[-1][0]}"
+
+    cluster.kill(1)
+    try:
+        down = findings(two)
+    finally:
+        cluster.restart(1)
+    assert down["clickhouse", "ok"].startswith("1 of 2 nodes: version ")
+    assert down["clickhouse", "problem"].startswith(second)
+    assert "shards [2]" in down["cluster", "problem"]
+    assert findings(two.replace(name, "default"))["cluster", "problem"].startswith(
+        "several addresses"
+    )
 
 
 def test_rows_of_a_copied_table_that_one_node_missed_are_there_after_a_migration(two, clients):
