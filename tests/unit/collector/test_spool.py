@@ -5,6 +5,7 @@ import errno
 import os
 import struct
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -327,6 +328,30 @@ async def test_low_disk_refuses_before_the_reserve_is_touched(
         writing.append(record(1))
     assert writing.is_full
     assert read_all(tmp_path / "spool") == []
+
+
+async def test_records_that_wait_for_a_sync_share_the_next_one(
+    spool: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = spool()
+    await writing.append(record(0))
+    sync, syncs, is_syncing, may_end = os.fdatasync, [], threading.Event(), threading.Event()
+
+    def slow(descriptor: int) -> None:
+        syncs.append(descriptor)
+        is_syncing.set()
+        may_end.wait()
+        sync(descriptor)
+
+    monkeypatch.setattr("collector.spool.os.fdatasync", slow)
+    first = writing.append(record(1))
+    await asyncio.to_thread(is_syncing.wait)
+    others = [writing.append(record(number)) for number in range(2, 200)]
+    may_end.set()
+    await asyncio.gather(first, *others)
+
+    assert len(syncs) == 2
+    assert len(read_all(tmp_path / "spool")) == 200
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "writev", "open"])
