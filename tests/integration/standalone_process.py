@@ -1,6 +1,7 @@
 """A real ``scenetrail up`` for tests: started, watched, signalled, and its processes counted."""
 
 import contextlib
+import http.client
 import json
 import os
 import signal
@@ -46,7 +47,7 @@ def request(url: str, body: object = None, **headers: str) -> tuple[int, Any]:
     except urllib.error.HTTPError as error:
         with error:
             status, content = error.code, error.read()
-    except OSError:
+    except (OSError, http.client.HTTPException):  # nobody, or one that was killed in between
         return 0, None
     try:
         return status, json.loads(content)

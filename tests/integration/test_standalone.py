@@ -175,7 +175,7 @@ def test_killed_parent_leaves_no_process_and_its_ports_free(
 
     second = Standalone(tmp_path / "data", ports=options)  # at once, as systemd would
     started.append(second)
-    until(lambda: first.processes() == {}, "all are gone", 20)
+    until(lambda: first.processes() == {}, "all are gone")
     second.wait_ready()
     assert second.ready["collector_url"] == first.ready["collector_url"]
     until(lambda: stored(second) == ["before the crash"], "the accepted event is stored once")
