@@ -293,4 +293,7 @@ REPORT = Report(
     table=scenes.table,
     cell=ExchangeCell,
     users=users,
+    refuses={
+        "breakdown_limit": "rows are cut by `limit`: the rest of them is one row",
+    },
 )

@@ -62,7 +62,7 @@ async def answer(ask: Ask, query: FunnelQuery) -> Answer:
         return await _result(one, params, one.range)
 
     result = await with_comparison(ask, query.compare, result_of)
-    meaning = semantics(params)
+    meaning = semantics(params) | {"preset": None, "compare_semantics": query.compare_semantics}
     if query.preset is not None:
         meaning["preset"] = _preset_semantics(query.preset, left_out)
     if query.compare_semantics:
@@ -70,7 +70,6 @@ async def answer(ask: Ask, query: FunnelQuery) -> Answer:
             await _under(ask, query, params, preset)
             for preset in dict.fromkeys(query.compare_semantics)
         ]
-        meaning["compare_semantics"] = query.compare_semantics
     return Answer(result=result, semantics=meaning)
 
 

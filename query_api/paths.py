@@ -81,10 +81,6 @@ class PathsCell(Params, kw_only=True):
 
 def _check(query: PathsQuery) -> EventSelector:
     """Check what needs more than one field; return the start or end."""
-    if query.breakdown:
-        raise InvalidRequest(
-            "$.breakdown", "paths have none: use `split`, or `filter` and ask twice"
-        )
     if query.start is not None and query.end is not None:
         raise InvalidRequest("$.end", "either `start` or `end`")
     anchor = query.start or query.end
@@ -366,4 +362,7 @@ REPORT = Report(
     table=table,
     cell=PathsCell,
     users=users,
+    refuses={
+        "breakdown": "paths have none: use `split`, or `filter` and ask twice",
+    },
 )

@@ -129,5 +129,9 @@ REPORT: Any = Report(
     params=ProfileQuery,
     answer=answer,
     table=table,
-    no_comparison="a person has no other period: ask again with another `time_range`",
+    refuses={
+        "filter": "a profile is folded from all events of the person; bound them by `time_range`",
+        "breakdown": "one person has none",
+        "compare": "a person has no other period: ask again with another `time_range`",
+    },
 )

@@ -146,8 +146,6 @@ def _facts(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
 
 async def answer(ask: Ask, query: PromotersQuery) -> Answer:
     """Answer the promoters report."""
-    if query.breakdown:
-        raise InvalidRequest("$.breakdown", "this report has none: its rows are promoters")
     truncated = False
 
     async def result_of(one: Ask) -> Row:
@@ -217,6 +215,10 @@ def _semantics(query: PromotersQuery) -> Row:
         "touch": msgspec.to_builtins(query.touch)
         if query.by == "field"
         else "app_launch or app_show with a card's share_id",
+        "promoter_field": query.promoter_field,
+        "limit": query.limit,
+        "trail": query.trail,
+        "trail_limit": query.trail_limit,
         "promoter": query.promoter_field
         if query.by == "field"
         else "the `user` whose share event made the card first",
@@ -264,4 +266,7 @@ REPORT: Any = Report(
     table=table,
     cell=PromotersCell,
     users=users,
+    refuses={
+        "breakdown": "this report has none: its rows are promoters",
+    },
 )

@@ -12,6 +12,10 @@ A row is a campaign; its unit is the person, whatever number of messages it got:
 - ``uplift``: rate of the treated minus that of the held out, with a 95 % interval by Newcombe's method (proportions.py).
   ``relative``: the difference over the rate of the held out.
 
+With a breakdown a person stands under one value, that of its last event at or before its time that has any of the fields (of
+``filter`` or not, in all of history): known when the message went out, so the arms of a row stay comparable, and rows of a
+campaign add up.
+
 ``window_ended``: persons whose window has ended by now; rates of the others may still grow.
 """
 
@@ -22,12 +26,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import proportions, source
+from query_api import breakdowns, per_user, proportions, source
+from query_api.breakdowns import Key
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
 from query_api.messages import Arm, Campaign
-from query_api.params import EventSelector, FieldName, Filter, Params, Query
+from query_api.params import EventSelector, FieldName, Filter, Query
+from query_api.per_user import BreakdownCell
 from query_api.periods import DAY_MS
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
@@ -63,8 +70,8 @@ class RecallQuery(Query, kw_only=True):
     window: Window = msgspec.field(default_factory=lambda: Window(value=7))
 
 
-class RecallCell(Params, kw_only=True):
-    """The persons of one number: ``metric`` of an ``arm`` of a ``campaign``."""
+class RecallCell(BreakdownCell, kw_only=True):
+    """The persons of one number: ``metric`` of an ``arm`` of a ``campaign``, of a row of its breakdown or of all."""
 
     campaign: Campaign
     arm: Arm = "treated"
@@ -97,12 +104,6 @@ def _persons(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
 
 def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     """Return the SELECT of what each person did, that both the numbers and their users come from."""
-    if query.breakdown:
-        raise InvalidRequest(
-            "$.breakdown", "rows are campaigns; use `filter` for events or `segment` for persons"
-        )
-    if query.identity != "latest":
-        raise InvalidRequest("$.identity", "send logs hold persons of identity latest")
     window_ms = query.window.ms()
     if window_ms > MAX_WINDOW_DAYS * DAY_MS:
         raise InvalidRequest("$.window.value", f"at most {MAX_WINDOW_DAYS} days")
@@ -139,35 +140,81 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     )
 
 
-async def answer(ask: Ask, query: RecallQuery) -> Answer:
-    """Answer the recall report."""
-    bindings = ask.bindings()
+def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings, top: list[Key] | None) -> str:
+    """Return the SELECT of what each person did, with the row of the breakdown that it stands in."""
     outcomes = _outcomes(ask, query, bindings)
-    bindings.named("max_rows", 2 * (MAX_CAMPAIGNS + 1), "UInt32")
-    campaigns: dict[str, dict[str, Row]] = {}
-    for row in await ask.fetch("recall.counts", bindings, outcomes=outcomes):
-        campaigns.setdefault(row["campaign"], {})[row["arm"]] = row
-    rows = []
-    for campaign, arms in list(campaigns.items())[:MAX_CAMPAIGNS]:
-        treated, hold_out = (_arm(arms.get(arm, {}), query) for arm in ARMS)
-        uplift = {name: _uplift(treated, hold_out, name) for name in OUTCOMES}
-        rows.append(
-            {"campaign": campaign, "treated": treated, "hold_out": hold_out, "uplift": uplift}
-        )
-    _warn(ask, rows)
-    return Answer(
-        result={"rows": rows},
-        semantics=_semantics(query),
-        truncated=len(campaigns) > MAX_CAMPAIGNS,
+    if not query.breakdown:
+        return load_sql("recall.unkeyed", outcomes=outcomes)
+    persons = _persons(ask, query, bindings)
+    return load_sql(
+        "recall.keyed",
+        outcomes=outcomes,
+        persons=persons,
+        absent=per_user.absent(query),
+        folded=per_user.folded(top, bindings),
+        event_key=per_user.event_key(query, bindings),
+        order=source.order(),
+        source=ask.source(bindings, from_ms=0),
     )
 
 
+async def _top(ask: Ask, query: RecallQuery) -> list[Key] | None:
+    if not query.breakdown:
+        return None
+    bindings = ask.bindings()
+    return await per_user.most_frequent(ask, query, _keyed(ask, query, bindings, None), bindings)
+
+
+async def answer(ask: Ask, query: RecallQuery) -> Answer:
+    """Answer the recall report."""
+    top = await _top(ask, query)
+    truncated = False
+
+    async def result_of(one: Ask) -> Row:
+        nonlocal truncated
+        result, cut = await _result(one, query, top)
+        truncated |= cut
+        return result
+
+    result = await with_comparison(ask, query.compare, result_of)
+    _warn(ask, result["rows"])
+    return Answer(result=result, semantics=_semantics(query), truncated=truncated)
+
+
+async def _result(ask: Ask, query: RecallQuery, top: list[Key] | None) -> tuple[Row, bool]:
+    """Return the rows of a range, and whether campaigns were cut."""
+    bindings = ask.bindings()
+    outcomes = _keyed(ask, query, bindings, top)
+    keys = query.breakdown_limit + 1 if query.breakdown else 1
+    bindings.named("max_rows", 2 * (MAX_CAMPAIGNS + 1) * keys, "UInt32")
+    campaigns: dict[str, dict[Key, dict[str, Row]]] = {}
+    for row in await ask.fetch("recall.counts", bindings, outcomes=outcomes):
+        of_key = campaigns.setdefault(row["campaign"], {})
+        of_key.setdefault(breakdowns.unpack(row["key"]), {})[row["arm"]] = row
+    rows = []
+    for campaign, of_key in list(campaigns.items())[:MAX_CAMPAIGNS]:
+        sizes = {key: sum(arm["sent"] for arm in arms.values()) for key, arms in of_key.items()}
+        for key in per_user.ordered(sizes):
+            treated, hold_out = (_arm(of_key[key].get(arm, {}), query) for arm in ARMS)
+            uplift = {name: _uplift(treated, hold_out, name) for name in OUTCOMES}
+            rows.append(
+                {
+                    "campaign": campaign,
+                    **per_user.described(key, query),
+                    "treated": treated,
+                    "hold_out": hold_out,
+                    "uplift": uplift,
+                }
+            )
+    return {"rows": rows}, len(campaigns) > MAX_CAMPAIGNS
+
+
 def _warn(ask: Ask, rows: list[Row]) -> None:
-    open_windows = [
+    open_windows = {
         row["campaign"]
         for row in rows
         if any(row[arm]["window_ended"] < row[arm]["sent"] for arm in ARMS)
-    ]
+    }
     if open_windows:
         ask.warn(
             "window_not_ended",
@@ -237,31 +284,38 @@ def _semantics(query: RecallQuery) -> Row:
         "interval": "95 %, Newcombe's hybrid score interval (1998, method 10) from Wilson intervals",
         "relative": "the difference over the rate of hold_out",
         "window_ended": "persons whose window has ended by now",
+        "breakdown_value": "of the person's last event at or before its time that has any of the fields, in all of history",
+        "breakdown_order": "by persons in the range, most first; the rest is `other`",
         "order": "by the latest sent_at, newest first",
     }
 
 
 async def users(ask: Ask, query: RecallQuery, cell: RecallCell) -> UserSelect:
     """Select the persons of a number."""
+    top = await _top(ask.asked, query) if cell.other else None
+    per_user.check_other(cell, top)
     bindings = ask.bindings()
-    outcomes = _outcomes(ask, query, bindings)
+    outcomes = _keyed(ask, query, bindings, top)
+    in_key = per_user.in_key(cell, query, bindings)
     bindings.named("cell_campaign", cell.campaign, "String")
     bindings.named("cell_arm", cell.arm, "String")
     metric = "1" if cell.metric == "sent" else cell.metric
-    sql = load_sql("recall.users", outcomes=outcomes, metric=metric)
+    sql = load_sql("recall.users", outcomes=outcomes, in_key=in_key, metric=metric)
     return UserSelect("recall.users", sql, bindings)
 
 
 def table(result: Row) -> list[Row]:
-    """Flatten: a row for each campaign and arm; the uplift's numbers beside both."""
+    """Flatten: a row for each campaign, value and arm; the uplift's numbers beside both."""
     rows: list[Row] = []
-    for row in result["rows"]:
+    for head, row in per_user.heads(result["rows"]):
         uplift: dict[str, Any] = {
             f"{name}_{part}": row["uplift"][name][part]
             for name in OUTCOMES
             for part in ("difference", "low", "high")
         }
-        rows += [{"campaign": row["campaign"], "arm": arm, **row[arm], **uplift} for arm in ARMS]
+        rows += [
+            {"campaign": row["campaign"], **head, "arm": arm, **row[arm], **uplift} for arm in ARMS
+        ]
     return rows
 
 
@@ -273,4 +327,7 @@ REPORT = Report(
     table=table,
     cell=RecallCell,
     users=users,
+    refuses={
+        "identity": "send logs hold persons of identity latest",
+    },
 )

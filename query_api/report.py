@@ -56,8 +56,8 @@ class Report(Struct, frozen=True, kw_only=True):
     One report.
 
     ``answer(ask, params)`` gives the result. ``users(ask, params, cell)`` gives the users of a cell of it. ``table``
-    turns a result into flat rows for CSV and Arrow. ``summary`` stands in the OpenAPI document. ``no_comparison``: why the
-    report refuses ``compare``; None: it compares.
+    turns a result into flat rows for CSV and Arrow. ``summary`` stands in the OpenAPI document. ``refuses``: the common
+    fields that mean nothing here, and why: nothing that is asked is passed over in silence.
     """
 
     name: str
@@ -67,7 +67,17 @@ class Report(Struct, frozen=True, kw_only=True):
     table: Callable[[Row], list[Row]]
     cell: type[Params] | None = None
     users: Callable[..., Awaitable[UserSelect]] | None = None
-    no_comparison: str | None = None
+    refuses: dict[str, str] = {}
+
+    def check(self, query: Query) -> None:
+        """Refuse common fields that the report cannot answer to. Errors: ``invalid_request`` with the field's path."""
+        defaults = msgspec.structs.fields(Query)
+        for one in defaults:
+            if one.name not in self.refuses:
+                continue
+            default = one.default_factory() if one.default is msgspec.NODEFAULT else one.default
+            if getattr(query, one.name) != default:
+                raise InvalidRequest(f"$.{one.name}", self.refuses[one.name])
 
     def users_params(self) -> type[Query]:
         """Params of ``/users``: those of the report, and ``cell``, ``compared``, ``limit``, ``after``."""

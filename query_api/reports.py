@@ -41,7 +41,7 @@ from query_api import (
 )
 from query_api.clickhouse import Database
 from query_api.comparison import of_cell
-from query_api.errors import InvalidRequest, QueryError
+from query_api.errors import QueryError
 from query_api.params import Query, decode
 from query_api.report import Answer, Ask, Report, Row, users_page
 from query_api.rules import FIRST_DAY_MS
@@ -170,8 +170,7 @@ async def _answer(
     report_name, _, part = name.partition("/")
     ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
     report = REPORTS[report_name]
-    if query.compare is not None and report.no_comparison is not None:
-        raise InvalidRequest("$.compare", report.no_comparison)
+    report.check(query)
     ask.answer_within = partial(_answer_within, ask)
     if project is not None:
         ask.project = project
@@ -213,6 +212,7 @@ async def _answer(
 async def _answer_within(ask: Ask, name: str, body: bytes) -> Row:
     """Answer another report as part of a question. Errors: ``not_found`` for a report that does not exist; its own."""
     query = decode(body, params_of(name, False))
+    REPORTS[name].check(query)
     inner = ask.part(query)
     answer = await REPORTS[name].answer(inner, query)
     ask.rows_read += inner.rows_read

@@ -107,7 +107,7 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
         return await _result(one, params, one.range)
 
     result = await with_comparison(ask, query.compare, result_of)
-    meaning = _semantics(params)
+    meaning = _semantics(params) | {"preset": None, "compare_semantics": query.compare_semantics}
     if query.preset is not None:
         axes = RETENTION[query.preset]
         meaning["preset"] = {
@@ -122,7 +122,6 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
             await _under(ask, query, params, preset)
             for preset in dict.fromkeys(query.compare_semantics)
         ]
-        meaning["compare_semantics"] = query.compare_semantics
     periods, cohorts = _periods(ask, params, ask.range)
     if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
         ask.warn(
@@ -367,8 +366,8 @@ def _semantics(params: RetentionParams) -> Row:
         }[params.cohort],
         "breakdown_value": "of the user's first initial event in the cohort's period (first: ever)",
     }
+    meaning["measure"] = msgspec.to_builtins(params.measure)
     if params.measure is not None:
-        meaning["measure"] = msgspec.to_builtins(params.measure)
         meaning["measured"] = (
             "over the events of all users of the cohort in the column's periods, whether they returned or not; per user: over "
             "the size of the cohort; total: mature cells only"

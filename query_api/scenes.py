@@ -458,4 +458,7 @@ REPORT = Report(
     table=table,
     cell=ScenesCell,
     users=users,
+    refuses={
+        "breakdown_limit": "rows are cut by `limit`: the rest of them is one row",
+    },
 )

@@ -435,6 +435,7 @@ def _semantics(query: SessionsQuery) -> Row:
         "entry_page": "of the session's first page view; bounces here: sessions with that page view only",
         "exit_page": "of the session's last page view; exit_rate = exits / views",
         "share": "of entry pages: entries of all entries; of exit pages: exits of all exits; of buckets: of all sessions",
+        "page_limit": query.page_limit,
         "pages": "over the whole range and all values of a breakdown",
         "duration_edges_ms": _edges(query.duration_edges_ms, "$.duration_edges_ms"),
         "depth_edges": _edges(query.depth_edges, "$.depth_edges"),

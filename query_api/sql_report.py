@@ -137,8 +137,6 @@ def _settings(ask: Ask, query: SqlQuery, database: str, tables: set[str]) -> Row
 
 async def answer(ask: Ask, query: SqlQuery) -> Answer:
     """Answer a statement."""
-    if query.breakdown:
-        raise InvalidRequest("$.breakdown", "write GROUP BY in the statement")
     database, tables = await _check(ask, query.sql)
     bindings = ask.bindings()
     views = _views(ask, query, bindings, database)
@@ -173,6 +171,7 @@ async def answer(ask: Ask, query: SqlQuery) -> Answer:
                 "seconds": query.max_execution_time_s,
                 "memory_bytes": MAX_MEMORY_BYTES,
             },
+            "max_execution_time_s": query.max_execution_time_s,
             "large_numbers": "integers beyond 2^53 are texts",
         },
         truncated=len(found.rows) > query.limit,
@@ -222,5 +221,8 @@ REPORT = Report(
     params=SqlQuery,
     answer=answer,
     table=table,
-    no_comparison="the statement says what is counted when: compare in it",
+    refuses={
+        "breakdown": "write GROUP BY in the statement",
+        "compare": "the statement says what is counted when: compare in it",
+    },
 )

@@ -174,8 +174,6 @@ def _complete(row: Row) -> Row:
 
 async def answer(ask: Ask, query: SummaryQuery) -> Answer:
     """Answer the summary."""
-    if query.breakdown:
-        raise InvalidRequest("$.breakdown", "the summary has none; the events report breaks down")
     periods, year_before = _periods(ask, query)
     numbers = await _numbers(ask, query, periods)
     numbers_before = await _numbers(ask, query, year_before)
@@ -329,5 +327,8 @@ REPORT = Report(
     table=table,
     cell=SummaryCell,
     users=users,
-    no_comparison="every point has `previous_period` and `previous_year` already",
+    refuses={
+        "breakdown": "the summary has none; the events report breaks down",
+        "compare": "every point has `previous_period` and `previous_year` already",
+    },
 )

@@ -110,5 +110,8 @@ REPORT: Any = Report(
     params=TimelineQuery,
     answer=answer,
     table=table,
-    no_comparison="one person's events are a list, not numbers: ask again with another `time_range`",
+    refuses={
+        "breakdown": "one person has none",
+        "compare": "one person's events are a list, not numbers: ask again with another `time_range`",
+    },
 )

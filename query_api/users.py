@@ -131,6 +131,7 @@ def _semantics(query: UsersQuery) -> Row:
         "rule": None if query.rule is None else msgspec.to_builtins(query.rule),
         "did": msgspec.to_builtins(query.did),
         "did_not": msgspec.to_builtins(query.did_not),
+        "fields": query.fields,
         "listed": "persons with an event in the time range that passes `filter`, and that satisfy rule, did and did_not",
         "rules": rules.SEMANTICS,
         "attributes": attributes.FOLD,
@@ -159,5 +160,8 @@ REPORT: Any = Report(
     table=table,
     cell=UsersCell,
     users=users,
-    no_comparison="a list of persons is no number: ask again with another `time_range`",
+    refuses={
+        "breakdown": "a list of persons has none: show attributes with `fields`",
+        "compare": "a list of persons is no number: ask again with another `time_range`",
+    },
 )

@@ -76,8 +76,6 @@ def _spans(ask: Ask, query: HealthQuery) -> list[tuple[str | None, int, int]]:
 
 async def answer(ask: Ask, query: HealthQuery) -> Answer:
     """Answer the health report."""
-    if query.breakdown:
-        raise InvalidRequest("$.breakdown", "one score; use `filter` or `segment` for a part")
     model = model_of(query.model)
     leaves = leaves_of(model)
     _check_values(query, leaves)
@@ -263,4 +261,7 @@ REPORT = Report(
     params=HealthQuery,
     answer=answer,
     table=table,
+    refuses={
+        "breakdown": "one score; use `filter` or `segment` for a part",
+    },
 )

@@ -173,11 +173,6 @@ def _instants(ask: Ask) -> list[tuple[str, int]]:
 
 async def _flow(ask: Ask, query: LayersQuery, bindings: Bindings) -> str:
     """Return the SELECT of (user, from_leaf, to_leaf) that both the answer and its users come from."""
-    if query.filter is not None or query.breakdown:
-        raise InvalidRequest(
-            "$.filter" if query.filter is not None else "$.breakdown",
-            "the tree says which events count; put conditions into its rules, or use a segment",
-        )
     tree = tree_of(query)
     sides = []
     for side, (_, to_ms) in enumerate(_instants(ask)):
@@ -311,4 +306,8 @@ REPORT: Any = Report(
     table=table,
     cell=LayersCell,
     users=users,
+    refuses={
+        "filter": "the tree says which events count; put conditions into its rules, or use a segment",
+        "breakdown": "the tree says which events count; put conditions into its rules, or use a segment",
+    },
 )

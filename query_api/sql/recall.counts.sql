@@ -1,9 +1,10 @@
--- recall.counts: persons of each campaign and arm.  Caller: query_api/recall.py answer()
--- Params: those of recall.outcomes; max_rows UInt32 (of two arms each); fragment outcomes
--- Rows:   campaign, arm String; sent, messages, delivered, delivery_unknown, opened, active, converted, conversions, both_arms,
+-- recall.counts: persons of each campaign, row of the breakdown and arm.  Caller: query_api/recall.py answer()
+-- Params: those of recall.outcomes; max_rows UInt32 (of two arms each); fragment outcomes (with a packed key)
+-- Rows:   campaign, key, arm String; sent, messages, delivered, delivery_unknown, opened, active, converted, conversions, both_arms,
 --         window_ended UInt64; conversion_value Float64. The newest campaigns first
 SELECT
     campaign,
+    key,
     arm,
     count() AS sent,
     sum(o.messages) AS messages,
@@ -23,9 +24,11 @@ FROM
 ) AS o
 GROUP BY
     campaign,
+    key,
     arm
 ORDER BY
     latest_ms DESC,
     campaign,
+    key,
     arm
 LIMIT {max_rows:UInt32}

@@ -19,6 +19,7 @@ RANGE = {"time_range": {"from": "2026-10-01", "to": "2026-10-09"}, "explain": Tr
 CODE = {"by": "qr_code", "conversion": {"event": "pay"}}
 QUESTIONS = [
     ("recall", {"campaigns": ["回访"], "value": "seq"}),
+    ("recall", {"breakdown": ["page"], "breakdown_limit": 1}),
     ("recall/users", {"cell": {"campaign": "回访", "metric": "converted"}}),
     ("exchange", {"value": "seq"}),
     ("exchange", {"breakdown": ["page", "properties.a", "seq"]}),

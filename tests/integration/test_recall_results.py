@@ -186,9 +186,34 @@ def test_what_was_not_known_yet_is_not_there(asker):
     assert row["hold_out"]["active"] == 0
 
 
+@pytest.mark.usefixtures("sent")
+def test_a_breakdown_takes_what_was_known_when_the_message_went_out(asker, database):
+    insert(
+        database,
+        [
+            event("u0", "page_view", SENT - 2, page="old"),
+            event("u0", "page_view", SENT - 1, page="known"),
+            event("u0", "page_view", SENT + 1, page="later"),
+            event("u4", "page_view", SENT, page="known"),
+            event("u5", "page_view", SENT - DAY_MS, page="rare"),
+        ],
+    )
+    body = {**RANGE, "breakdown": ["page"], "breakdown_limit": 2}
+    rows = asker("recall", body)["rows"]
+    shown = [(row["breakdown"]["page"], row["other"]) for row in rows]
+    assert shown == [(None, False), ("known", False), (None, True)]
+    sent = [(row["treated"]["sent"], row["hold_out"]["sent"]) for row in rows]
+    assert sent == [(3, 2), (1, 1), (0, 1)]
+    cell = {"campaign": "回访", "arm": "hold_out"}
+    assert asker.users("recall", body, cell | {"other": True}) == {id_key("user_id", "u5")}
+    known = cell | {"breakdown": {"page": "known"}, "arm": "treated"}
+    assert asker.users("recall", body, known) == {id_key("user_id", "u0")}
+    assert len(asker.users("recall", body, cell)) == 4
+
+
 def test_wrong_questions(asker):
     for change, path in (
-        ({"breakdown": ["page"]}, "$.breakdown"),
+        ({"breakdown": ["colour"]}, "$.breakdown[0]"),
         ({"identity": "strict"}, "$.identity"),
         ({"window": {"value": 367}}, "$.window.value"),
         ({"value": "page"}, "$.value"),
@@ -265,6 +290,9 @@ def check(asker, log, sending, case):
         "value": "properties.sku",
         "window": window,
     }
+    by_page = hours == 1
+    if by_page:
+        body["breakdown"] = ["page"]
     now_ms = base_ms + hours * HOUR_MS if hours else NOW_MS
     expected = recall(
         sending,
@@ -278,8 +306,12 @@ def check(asker, log, sending, case):
         active=lambda row: row["page"] != "",
         converted=lambda row: row["event"] == "order_pay",
         value=lambda row: row["properties_number"].get("sku", 0),
+        broken_down=(lambda row: row["page"]) if by_page else None,
     )
-    rows = {row["campaign"]: row for row in asker("recall", body, now_ms)["rows"]}
+    rows = {
+        (row["campaign"], row["breakdown"]["page"]) if by_page else row["campaign"]: row
+        for row in asker("recall", body, now_ms)["rows"]
+    }
     assert rows.keys() == expected.keys()
     for campaign, arms in expected.items():
         for name, arm in arms.items():
@@ -287,10 +319,12 @@ def check(asker, log, sending, case):
                 number = len(value) if isinstance(value, set) else value
                 assert rows[campaign][name][metric] == pytest.approx(number), (campaign, metric)
     if expected:
-        campaign = min(expected)
+        campaign = min(expected, key=str)
         arm = "hold_out" if hours else "treated"
         for metric in ("sent", "opened", "converted", "delivery_unknown")[hours % 2 :: 2]:
             cell = {"campaign": campaign, "arm": arm, "metric": metric}
+            if by_page:
+                cell |= {"campaign": campaign[0], "breakdown": {"page": campaign[1]}}
             users = {
                 int(row["user"])
                 for row in asker("recall/users", {**body, "cell": cell}, now_ms)["users"]

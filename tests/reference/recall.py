@@ -38,10 +38,15 @@ def recall(
     active: Matches,
     converted: Matches,
     value: Callable[[Row], float],
-) -> dict[str, dict[str, Arm]]:
-    """Campaign to its arms. ``messages``: the newest version of each row."""
+    broken_down: Callable[[Row], str] | None = None,
+) -> dict[Any, dict[str, Arm]]:
+    """
+    Campaign to its arms. ``messages``: the newest version of each row.
+
+    ``broken_down``: a text of an event, '' absent: campaign and the last one known when the message went out, to the arms.
+    """
     events = by_person(rows, identity, "latest")
-    found: dict[str, dict[str, Arm]] = defaultdict(lambda: {"treated": Arm(), "hold_out": Arm()})
+    found: dict[Any, dict[str, Arm]] = defaultdict(lambda: {"treated": Arm(), "hold_out": Arm()})
     sent_to: dict[tuple[str, int], list[dict[str, Any]]] = defaultdict(list)
     for message in messages:
         if from_ms <= message["sent_ms"] < to_ms:
@@ -51,7 +56,13 @@ def recall(
     for (campaign, person), given in sent_to.items():
         given.sort(key=lambda one: (one["sent_ms"], one["app_id"], one["message_id"]))
         at_ms, arm_name = given[0]["sent_ms"], given[0]["arm"]
-        arm = found[campaign][arm_name]
+        row_key: Any = campaign
+        if broken_down is not None:
+            known = [
+                broken_down(row) for row in events.get(person, []) if row["occurred_at"] <= at_ms
+            ]
+            row_key = (campaign, next((text for text in reversed(known) if text), None))
+        arm = found[row_key][arm_name]
         treated = [one for one in given if one["arm"] == "treated"]
         arm.sent.add(person)
         arm.messages += len(treated)
