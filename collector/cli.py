@@ -502,10 +502,12 @@ def set_app(
 def card_key(
     app_id: Annotated[str, typer.Argument(help="The app whose cards are signed. 应用编号。")],
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
 ) -> None:
     """Print the key with which the brand's own server signs share_ids (输出分享卡片签名密钥)."""
     from sdk_spec import cards, id_hashing  # noqa: PLC0415
 
+    _check_app(data_dir, access_file, app_id)
     key = id_hashing.key_of(data_dir, make=True)
     typer.echo(cards.card_key(key or b"", app_id).decode())
 
@@ -752,10 +754,12 @@ def privacy_hash_openid(
     app_id: Annotated[str, typer.Argument(help="The app. 应用编号。")],
     openid: Annotated[str, typer.Argument(help="As the platform gives it. 平台返回的 openid。")],
     data_dir: DataDir = DEFAULT_DATA_DIR,
+    access_file: AccessFile = "",
 ) -> None:
     """Print what is stored of an openid where an app keeps hashes only (计算 openid 的存储哈希)."""
     from sdk_spec import id_hashing  # noqa: PLC0415
 
+    _check_app(data_dir, access_file, app_id)
     key = id_hashing.key_of(data_dir)
     if key is None:
         _refuse(f"no {id_hashing.FILE} in {data_dir}: no app hashes openids here yet / 尚无密钥")
@@ -996,6 +1000,13 @@ def _moment(text: str, default: int) -> int:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError as error:
         _refuse(f"{text!r} is no moment such as 2026-11-22 or 2026-11-22T08:00+08:00: {error}")
+def _check_app(data_dir: Path, access_file: str, app_id: str) -> None:
+    """Refuse an app that is not there: what is derived from a mistyped name looks right and fits nothing."""
+    apps = [one.app_id for one in access.load(_access_path(data_dir, access_file)).apps]
+    if app_id not in apps:
+        _refuse(f"no app {app_id!r}; apps: {', '.join(apps) or 'none yet'} / 没有该应用")
+
+
 
 
 def _time(epoch_ms: int) -> str:

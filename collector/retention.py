@@ -1,9 +1,11 @@
 """
-Data that an app keeps no longer (``retention_days`` in the access file) goes: hourly, or by ``scenetrail privacy expire``.
+Data that an app keeps no longer (``retention_days`` in the access file) goes: hourly (a setting), or by ``scenetrail privacy
+expire``.
 
 Of such an app: events that happened before, refused events that came before, and what is known of its openids and
-anonymous_ids that have no event left: bindings, persons, conflicts. Ids of the project (user_id, unionid) belong to no app and
-stay until ``scenetrail privacy erase``. Keys of events stay (64-bit hashes): a batch sent again is still recognised.
+anonymous_ids that have no event left: bindings, persons, conflicts. Ids of the project (user_id, unionid, phone_hash) belong
+to no app and stay until ``scenetrail privacy erase``. Keys of events stay (64-bit hashes): a batch sent again is still
+recognised.
 """
 
 from __future__ import annotations
@@ -23,7 +25,6 @@ from sdk_spec.access import App
 log = structlog.get_logger()
 
 DAY_MS = 86_400_000
-LOOK_S = 3_600.0
 _SETTINGS = {"mutations_sync": 2, "max_execution_time": 0}
 TABLES = (
     "events",
@@ -87,8 +88,9 @@ def expire_for_ever(
     apps: Callable[[], Iterable[App]],
     now_ms: Callable[[], int],
     stopping: threading.Event,
+    interval_s: float,
 ) -> None:
-    """Expire now and every hour until told to stop. A server that is away is asked again an hour later."""
+    """Expire now and at every interval until told to stop. A server that is away is asked again at the next one."""
     while not stopping.is_set():
         try:
             nodes = [connect(url) for url in addresses(clickhouse_url)]
@@ -98,8 +100,8 @@ def expire_for_ever(
                 for node in nodes:
                     node.close()
         except (*TRANSIENT, ValueError) as error:
-            log.warning("retention_failed", error=str(error)[:300], retry_in_s=LOOK_S)
+            log.warning("retention_failed", error=str(error)[:300], retry_in_s=interval_s)
         else:
             for app_id, rows in removed.items():
                 log.info("retention", app_id=app_id, removed=rows)
-        stopping.wait(LOOK_S)
+        stopping.wait(interval_s)

@@ -86,6 +86,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     insert_timeout_s: Annotated[
         float, Meta(gt=0, description="Seconds to wait for ClickHouse's answer to an insert.")
     ] = 300.0
+    retention_interval_s: Annotated[
+        float,
+        Meta(gt=0, description="Seconds between two looks for what apps keep no longer."),
+    ] = 3_600.0
     rate_limit_events: Annotated[
         int, Meta(ge=0, description="Events a second of one app and worker; 0: no limit; else 429.")
     ] = 0

@@ -85,7 +85,13 @@ def main() -> None:
 
     threading.Thread(
         target=expire_for_ever,
-        args=(config.clickhouse_url, apps, lambda: time.time_ns() // 1_000_000, stopping),
+        args=(
+            config.clickhouse_url,
+            apps,
+            lambda: time.time_ns() // 1_000_000,
+            stopping,
+            config.retention_interval_s,
+        ),
         daemon=True,
     ).start()
     log.info("writer_ready")
