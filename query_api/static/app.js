@@ -123,7 +123,7 @@ function signIn() {
   );
 }
 
-const brand = () => h("span", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "", width: 24, height: 24 }), "scenetrail");
+const brand = () => h("span", { class: "brand" }, h("img", { src: document.querySelector('link[rel="icon"]').href, alt: "", width: 24, height: 24 }), "scenetrail");
 
 function languageButton() {
   return button(

@@ -113,12 +113,15 @@ const axisText = () => ({ color: css("--muted"), fontSize: 11 });
  * Lines or stacked areas or bars over time.
  *
  * series: [{name, values, dashed, color, stack}], null values are gaps. partial: index from which points are not complete.
+ * unit: what the axis counts; by default the name of the only line.
  */
-export function timeOption({ labels, series, format = short, partial = labels.length, kind = "line", stacked = false, area = false }) {
+export function timeOption({ labels, series, format = short, partial = labels.length, kind = "line", stacked = false, area = false, unit }) {
   const colors = palette();
   const many = series.length > 1;
+  const solid = series.filter((line) => !line.dashed);
+  const name = unit ?? (solid.length === 1 ? solid[0].name : "");
   return {
-    grid: { left: 8, right: 16, top: many ? 36 : 16, bottom: 4, containLabel: true },
+    grid: { left: 8, right: 16, top: (many ? 36 : 16) + (name ? 18 : 0), bottom: 4, containLabel: true },
     legend: many ? { type: "scroll", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: css("--text"), fontSize: 12 } } : undefined,
     tooltip: tooltip({
       trigger: "axis",
@@ -140,6 +143,9 @@ export function timeOption({ labels, series, format = short, partial = labels.le
     },
     yAxis: {
       type: "value",
+      name,
+      nameGap: 10,
+      nameTextStyle: { ...axisText(), align: "left" },
       axisLabel: { ...axisText(), formatter: format },
       splitLine: { lineStyle: { color: css("--line-soft") } },
     },

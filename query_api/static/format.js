@@ -12,7 +12,7 @@ export function number(value, digits = 0) {
 
 /** Any value of a measure: integers whole, others with two digits. */
 export function amount(value) {
-  return number(value, Number.isInteger(value) ? 0 : 2);
+  return value === null || value === undefined || Number.isInteger(value) ? number(value) : fixed(value);
 }
 
 /** An amount of money or a mean, always with two digits: so that a column lines up. */

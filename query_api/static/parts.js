@@ -63,6 +63,24 @@ export function breakdownField(by, onChange, most = 3) {
   );
 }
 
+const WHO = [
+  ["user.first_source.scene_group", "首次来源|First source"],
+  ["platform", "平台|Platform"],
+  ["scene_group", "本次入口|Entry"],
+  ["device.brand", "手机品牌|Phone brand"],
+];
+
+/** One click to see a number apart for whom: the usual fields. by: what it is broken down by now. */
+export function forWhom(question, by, onChange) {
+  const chosen = by?.length === 1 ? by[0] : "";
+  return h(
+    "div",
+    { class: "row for-whom", role: "group", "aria-label": question },
+    h("span", { class: "muted" }, question),
+    WHO.map(([field, title]) => h("button", { type: "button", class: "button small", "aria-pressed": String(field === chosen), onClick: () => onChange(field === chosen ? undefined : [field]) }, t(title))),
+  );
+}
+
 export function unique(list) {
   const kept = [...new Set(list.filter(Boolean))];
   return kept.length ? kept : undefined;

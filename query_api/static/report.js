@@ -52,9 +52,9 @@ const WAIT_MS = 350;
  * A part of a page that shows the answer to one question.
  *
  * report, body: the question (body null: nothing to ask yet, `incomplete` says what is missing).
- * render(answer): nodes. isEmpty(answer). title, name: of the card and its files. isList: false where a cut list matters not.
+ * render(answer): nodes. isEmpty(answer), emptyAction: what one can do then. title, name: of the card and its files. isList: false where a cut list matters not.
  */
-export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true }) {
+export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true, emptyAction = null }) {
   const content = h("div", { class: "panel-content", "aria-live": "polite" });
   const tools = h("div", { class: "panel-tools" });
   const foot = h("div", { class: "panel-foot" });
@@ -71,7 +71,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   function show(answer, isOld) {
     card.dataset.state = isOld ? "old" : "done";
     if (isEmpty?.(answer)) {
-      put(content, notice("empty", t("这段时间没有符合条件的数据|Nothing in this range"), body.as_of ? t("到那一天结束时，这段时间的事件还没有到达。|By the end of that day no events of this range had arrived.") : t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive."), h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live"))));
+      put(content, notice("empty", t("这段时间没有符合条件的数据|Nothing in this range"), body.as_of ? t("到那一天结束时，这段时间的事件还没有到达。|By the end of that day no events of this range had arrived.") : t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive."), emptyAction, h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live"))));
     } else put(content, render(answer));
     const missing = missingNotice(answer.meta, () => go({ partial: undefined }));
     if (missing) content.prepend(missing);

@@ -268,6 +268,6 @@ export function notice(kind, title, detail, ...actions) {
     { class: `notice ${kind}`, role: kind === "error" ? "alert" : null },
     h("p", { class: "notice-title" }, title),
     detail ? h("p", {}, detail) : null,
-    actions.length ? h("div", { class: "notice-actions" }, ...actions) : null,
+    actions.some(Boolean) ? h("div", { class: "notice-actions" }, ...actions) : null,
   );
 }

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ZONE = SHANGHAI if datetime.now(SHANGHAI).hour < 22 else ZoneInfo("Asia/Kolkata")
@@ -296,6 +296,22 @@ def whole(text: str) -> int:
 def percent(text: str) -> float:
     """The rate that a cell shows."""
     return float(text.split(maxsplit=1)[0].rstrip("%")) / 100
+
+
+def shows(cell: Locator, value: float) -> None:
+    """Wait until a cell shows a number or a rate, rounded whichever way."""
+
+    def is_shown() -> bool:
+        text = cell.inner_text().split(maxsplit=1)[0].replace(",", "")
+        if not re.fullmatch(r"-?[\d.]+%?", text):
+            return False
+        shown, half = (
+            float(text.rstrip("%")),
+            0.5 * 10.0 ** -len(text.rstrip("%").partition(".")[2]),
+        )
+        return abs(shown - (value * 100 if text.endswith("%") else value)) <= half * 1.001
+
+    until(is_shown, f"{cell} shows {value}")
 
 
 def close_dialog(page: Page) -> None:

@@ -25,6 +25,7 @@ from tests.e2e.console_browser import (
     past_days,
     percent,
     settle,
+    shows,
     sign_in,
     users_of,
     watched,
@@ -186,6 +187,10 @@ def test_retention_shows_every_cell_of_the_api(page: Page, demo: Demo) -> None:
     row = next(row for row in result["cohorts"] if row["returned"][1])
     cell = page.locator(f"[data-cell='{row['cohort']}/1'] button")
     assert users_of(page, cell) == row["returned"][1]
+    total = result["total"]
+    assert users_of(page, page.locator("[data-total='1'] button")) == total["returned"][1]
+    assert users_of(page, page.locator("[data-figure=lost] button")) == total["lost"]
+    assert users_of(page, page.locator("[data-figure=size] button")) == total["size"]
 
 
 def test_events_are_explored_and_taken_away_as_csv_png_and_request(page: Page, demo: Demo) -> None:
@@ -454,8 +459,7 @@ def test_a_board_shows_its_charts_and_is_taken_out_and_in_again(
     total = demo.ask("retention", body)["result"]["total"]
     # The chart itself with its numbers, which open their users.
     expect(board.locator("[data-figure=size]")).to_contain_text(f"{total['size']:,}")
-    rate = board.locator("[data-total='1']").inner_text()
-    assert percent(rate) == pytest.approx(total["rates"][1], abs=6e-4)
+    shows(board.locator("[data-total='1']"), total["rates"][1])
     expect(board.locator(".chart")).to_have_attribute("data-drawn", "true")
     page.get_by_label("时间范围").select_option("7d")
     expect(page).to_have_url(re.compile("range=7d"))
@@ -516,6 +520,82 @@ def test_loading_can_be_cancelled_and_failures_say_what_to_do(
         expect(page.get_by_role("alert")).to_contain_text("连不上服务器")
 
 
+def test_what_was_known_on_an_earlier_day_is_asked_for_and_says_so(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "events")
+    number = page.locator("table tbody td").first
+    before = number.inner_text()
+    day = (datetime.now(ZONE).date() - timedelta(days=3)).isoformat()
+    page.get_by_role("button", name=re.compile("^时间范围")).click()
+    page.get_by_label("数据口径").fill(day)
+    page.get_by_role("button", name="按这天的口径").click()
+
+    notice = page.locator(".known")
+    expect(notice).to_contain_text(f"截至 {day} 结束时所知")
+    expect(page).to_have_url(re.compile(f"as_of={day}"))
+    # The demo's events have arrived since.
+    expect(page.get_by_text("到那一天结束时，这段时间的事件还没有到达")).to_be_visible()
+    page.get_by_role("navigation").get_by_role("link", name="漏斗分析").click()
+    expect(notice).to_contain_text(day)
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("事件分析")
+    notice.get_by_role("button", name="用现在的数据").click()
+    expect(notice).to_have_count(0)
+    expect(number).to_have_text(before)
+
+
+def test_a_part_of_a_cluster_is_shown_when_asked_for_and_marked(
+    signed_in: BrowserContext, demo: Demo
+) -> None:
+    refused = {"error": "storage_unavailable", "message": "shard 2 is away", "request_id": "r-1"}
+
+    def answer(route: Route) -> None:
+        if not (route.request.post_data_json or {}).get("partial"):
+            route.fulfill(status=503, json=refused)
+            return
+        response = route.fetch()
+        whole_answer = response.json()
+        whole_answer["meta"]["missing_shards"] = [2]
+        route.fulfill(response=response, json=whole_answer)
+
+    with watched(signed_in, demo.url, expect_errors=True) as page:
+        page.route("**/v1/query/**", answer)
+        page.goto(f"{demo.url}/#/funnel")
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text("数据库暂时没有响应")
+        expect(alert).to_contain_text("shard 2 is away")
+        page.get_by_role("button", name="只看能读到的部分").click()
+        missing = page.locator(".panel .missing")
+        expect(missing).to_contain_text("分片 2 没有响应")
+        page.locator(".funnel-figures .users-link").first.click()
+        expect(page.locator(".users-dialog .missing")).to_contain_text("结果不完整")
+        close_dialog(page)
+        missing.get_by_role("button", name="要完整结果").click()
+        expect(alert).to_contain_text("数据库暂时没有响应")
+
+
+def test_the_first_numbers_take_three_requests_in_a_row_and_come_back_at_once(
+    page: Page, demo: Demo
+) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.removeprefix(demo.url)))
+    open_page(page, demo, "overview")
+    named = page.evaluate(
+        "[...document.head.querySelectorAll('[href], [src]')].map((e) => e.getAttribute('href') ?? e.getAttribute('src'))"
+    )
+    # The page, what it names, and the questions: nothing that had to be found out on the way.
+    later = [url for url in asked if url.startswith("/") and url not in named]
+    assert {url.partition("?")[0] for url in later} <= {
+        "/",
+        *(f"/v1/query/{name}" for name in ("events", "lifecycle", "scenes", "sessions")),
+    }, later
+    shown = page.locator("[data-kpi=users] .kpi-value").inner_text()
+
+    open_page(page, demo, "funnel")
+    page.route("**/v1/query/**", lambda _route: None)  # never answered
+    page.get_by_role("navigation").get_by_role("link", name="概览").click()
+    expect(page.locator("[data-kpi=users] .kpi-value")).to_have_text(shown)
+
+
 # --- Every page, both languages, phone, dark, accessible ------------------------------
 
 
@@ -547,6 +627,10 @@ def test_every_page_is_accessible_fits_and_speaks_one_language(
                     ".filter((e) => !e.closest('.feed')).map((e) => e.textContent).join(' ')"
                 )
                 assert not re.search(r"[\u4e00-\u9fff]", own.replace("山野小集", "")), (name, own)
+                if name == "scenes":
+                    groups = page.locator("table tbody th").all_inner_texts()
+                    assert len(groups) > 5
+                    assert not re.search(r"[\u4e00-\u9fff]", " ".join(groups)), groups
         open_page(page, demo, "funnel?range=7d")
         page.locator(".step .combo").first.click()
         page.get_by_role("option").first.wait_for()

@@ -24,6 +24,7 @@ from tests.e2e.console_browser import (
     percent,
     seen_events,
     settle,
+    shows,
     until,
     users_of,
     watched,
@@ -177,11 +178,13 @@ def test_lifetime_value_shows_every_cell_of_the_api(page: Page, demo: Demo) -> N
     line = next(line for line in result["cohorts"] if line["payers"][0])
     cell = page.locator(f"[data-cell='{line['cohort']}/0'] button")
     assert users_of(page, cell) == line["payers"][0]
+    total = result["total"]
+    assert users_of(page, page.locator("[data-total='0'] button")) == total["payers"][0]
+    assert users_of(page, page.locator("[data-figure=size] button")) == total["size"]
     page.get_by_label("收入 1 的比例").fill("50")
     page.keyboard.press("Enter")
     half = page.locator("[data-total='0']")
-    wanted = pytest.approx(result["total"]["ltv"][0] / 2, abs=0.0051)
-    until(lambda: float(half.inner_text().replace(",", "")) == wanted, "half of the revenue counts")
+    shows(half, result["total"]["ltv"][0] / 2)
 
 
 def test_attribution_adds_up_under_every_model(page: Page, demo: Demo) -> None:
@@ -451,9 +454,9 @@ def test_codes_costs_and_messages_are_brought_and_reach_their_reports(
         {"name": "costs.csv", "mimeType": "text/csv", "buffer": text.encode("utf-8-sig")}
     )
     page.get_by_role("button", name="导入", exact=True).click()
-    expect(page.get_by_role("region", name="投放成本").last).to_contain_text("320.5 CNY")
+    expect(page.get_by_role("region", name="投放成本").last).to_contain_text("320.50 CNY")
     open_page(page, demo, "scenes?rows=qr_code")
-    expect(page.locator("table tbody tr", has_text=code).first).to_contain_text("320.5 CNY")
+    expect(page.locator("table tbody tr", has_text=code).first).to_contain_text("320.50 CNY")
 
     open_page(page, demo, "settings?tab=messages")
     page.get_by_role("button", name="导入 CSV").click()

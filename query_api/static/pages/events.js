@@ -186,6 +186,7 @@ function view(answer, state, measures, body, users) {
           labels,
           format,
           kind,
+          unit: columns.length === 1 ? columns[0][1] : "",
           stacked: state.chart === "area",
           partial,
           series: [...lines.slice(0, 20).map((line, i) => ({ ...line, color: colors[i % colors.length] })), ...before.slice(0, 10).map((line, i) => ({ ...line, color: `${colors[i % colors.length]}99` }))],

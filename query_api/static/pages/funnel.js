@@ -1,16 +1,23 @@
 // Funnel builder: steps, window, order, exclusions, held values; bars with times; breakdown; trend; users behind each bar.
 
+import { schema } from "../api.js";
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { day, duration, number, rate } from "../format.js";
 import { eventTitle, t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, differences, presetChecks, presetField, presetTitle, rowCell, rowName } from "../parts.js";
+import { breakdownField, brokenDown, compareField, delta, differences, forWhom, presetChecks, presetField, presetTitle, rowCell, rowName } from "../parts.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
 import { button, check, iconButton, segmented, select, table, usersLink } from "../widgets.js";
 
 const START = [{ event: "product_view" }, { event: "add_to_cart" }, { event: "order_submit" }, { event: "order_pay" }];
+
+/** Up to four events that were seen, from the most frequent to the rarest: where the usual ones are missing. */
+async function seenSteps() {
+  const seen = (await schema()).filter((e) => !/^(user_|identify$|app_hide$|page_leave$)/.test(e.event)).sort((a, b) => b.events - a.events);
+  return seen.slice(0, 4).map(({ event }) => ({ event }));
+}
 
 export default function funnel({ state, set, users }) {
   const steps = state.steps ?? START;
@@ -26,7 +33,8 @@ export default function funnel({ state, set, users }) {
       incomplete: t("至少选择两个步骤|Choose at least two steps"),
       wide: true,
       isEmpty: (answer) => answer.result.steps[0].users === 0,
-      render: (answer) => [bars(answer.result, body, users), groups(answer, body, users), trend(answer, body, users), semanticsTable(answer.result, body)],
+      emptyAction: state.steps ? null : button(t("用见过的事件搭一个漏斗|Build one from the events seen"), async () => set({ steps: await seenSteps() }), { class: "button primary" }),
+      render: (answer) => [bars(answer.result, body, users), forWhom(t("对谁流失？|For whom?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), groups(answer, body, users), trend(answer, body, users), semanticsTable(answer.result, body)],
     }),
   );
 }
@@ -261,6 +269,7 @@ function nameOf(step) {
 function bars({ steps, compare }, body, users) {
   const before = compare?.steps;
   const last = steps[steps.length - 1];
+  const leak = Math.max(...steps.filter((s) => !s.optional).map((s) => s.dropped ?? 0));
   const total = steps.reduce((sum, s) => sum + (s.median_ms_from_previous ?? 0), 0);
   return [
     h(
@@ -287,7 +296,7 @@ function bars({ steps, compare }, body, users) {
                   {},
                   h("span", {}, t("转化|converted"), " ", h("b", {}, rate(step.rate_from_previous))),
                   before ? h("span", {}, t("前期转化|before"), " ", rate(before[i].rate_from_previous)) : null,
-                  step.optional ? null : h("span", {}, t("流失|dropped"), " ", usersLink(number(step.dropped), () => users("funnel", body, { step: step.step, dropped: true }, t("在“{name}”前流失|Dropped before {name}", { name: nameOf(step) })))),
+                  step.optional ? null : h("span", {}, t("流失|dropped"), " ", usersLink(number(step.dropped), () => users("funnel", body, { step: step.step, dropped: true }, t("在“{name}”前流失|Dropped before {name}", { name: nameOf(step) }))), leak > 0 && step.dropped === leak ? [" ", h("span", { class: "badge bad leak" }, t("流失最多|the largest leak"))] : null),
                   h("span", {}, t("用时中位数|median"), " ", h("b", {}, duration(step.median_ms_from_previous))),
                   h("span", {}, t("平均|average"), " ", duration(step.average_ms_from_previous)),
                   step.dropped_next?.length ? nextOf(step, body, users) : null,
@@ -349,6 +358,9 @@ function groups(answer, body, users) {
   const name = (g) => rowName(g, by);
   const cell = (g) => rowCell(g, by);
   const steps = answer.result.steps;
+  // Among groups of a size that says something.
+  const large = list.filter((g) => !g.other && g.steps[0].users >= steps[0].users / 20);
+  const worst = large.length > 1 ? large.reduce((a, b) => (b.steps[steps.length - 1].rate_from_first < a.steps[steps.length - 1].rate_from_first ? b : a)) : null;
   return [
     h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field })),
     table(
@@ -362,7 +374,7 @@ function groups(answer, body, users) {
           value: (g) => g.steps[i].users,
           cell: (g) => [usersLink(number(g.steps[i].users), () => users("funnel", body, { step: i + 1, ...cell(g) }, `${name(g)} · ${nameOf(step)}`)), i ? h("span", { class: "muted" }, ` ${rate(g.steps[i].rate_from_previous)}`) : null],
         })),
-        { name: "total", title: t("总转化率|Conversion"), number: true, value: (g) => g.steps[steps.length - 1].rate_from_first, cell: (g) => rate(g.steps[steps.length - 1].rate_from_first) },
+        { name: "total", title: t("总转化率|Conversion"), number: true, value: (g) => g.steps[steps.length - 1].rate_from_first, cell: (g) => h("span", { class: `day ${worst && g === worst ? "badge bad" : ""}`, title: worst && g === worst ? t("转化最低的一组|the group that converts least") : "" }, rate(g.steps[steps.length - 1].rate_from_first)) },
         { name: "time", title: t("用时中位数|Median time"), number: true, value: (g) => g.steps[steps.length - 1].median_ms_from_first, cell: (g) => duration(g.steps[steps.length - 1].median_ms_from_first) },
       ],
       list,

@@ -142,7 +142,7 @@ export function stickiness({ state, set, users }) {
           ]),
           chart(
             t("日活、7 日活跃与 30 日活跃|Daily, weekly and monthly active users"),
-            () => timeOption({ labels, partial: partialFrom(labels, answer), series: metrics.map((m, i) => ({ name: names[i], values: rolling.map((d) => d[m]) })) }),
+            () => timeOption({ labels, unit: t("用户|Users"), partial: partialFrom(labels, answer), series: metrics.map((m, i) => ({ name: names[i], values: rolling.map((d) => d[m]) })) }),
             { height: 260, onClick: (p) => users("stickiness", body, { day: labels[p.dataIndex], metric: metrics[names.indexOf(p.seriesName)] }, `${p.seriesName} ${labels[p.dataIndex]}`) },
           ),
           h("h3", { class: "sub" }, t("活跃了几{unit}|Active {unit}", { unit: units[unit] })),

@@ -80,7 +80,7 @@ function groups({ series }, body, by, users) {
   const immature = series[0].points.findIndex((p) => !p.mature);
   return [
     h("h3", { class: "sub" }, t("各组活跃用户|Active users by group")),
-    chart(t("各组活跃用户的趋势|Trend of active users by group"), () => timeOption({ labels, partial: immature < 0 ? labels.length : immature, series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p.active) })) }), {
+    chart(t("各组活跃用户的趋势|Trend of active users by group"), () => timeOption({ labels, unit: t("活跃|Active"), partial: immature < 0 ? labels.length : immature, series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p.active) })) }), {
       height: 220,
       onClick: (p) => {
         const line = lines.find((one) => rowName(one, by) === p.seriesName);
@@ -110,6 +110,7 @@ function view(answer, body, users) {
           labels,
           kind: "bar",
           stacked: true,
+          unit: t("用户|Users"),
           partial: immature < 0 ? labels.length : immature,
           format: (v) => number(Math.abs(v)),
           series: STATES.map(([key, title, color]) => ({ name: t(title), color: colors[color], values: points.map((p) => (key === "dormant" ? -p.dormant : p[key])) })),

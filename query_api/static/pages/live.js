@@ -15,7 +15,7 @@ export default function live({ state, set, main, session }) {
   const body = h("tbody");
   const pulse = h("span", { class: "pulse", role: "status" }, t("正在接收|Receiving"));
   const fault = h("div");
-  const definition = h("details", { class: "definition" });
+  const definition = h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")));
   const empty = h("div");
   let paused = false;
   let stopped = false;

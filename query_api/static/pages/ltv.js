@@ -125,7 +125,7 @@ function curve(result, body, by) {
   return chart(
     t("累计人均价值曲线：{list}|Cumulative value per user: {list}", { list: result.total.ltv.map((v, n) => `${labels[n]} ${fixed(v)}`).join(", ") }),
     () => {
-      const option = timeOption({ labels, format: short, area: lines.length === 1, series: lines.map(({ name, line, color }) => ({ name, values: line.ltv, color })) });
+      const option = timeOption({ labels, format: short, unit: t("人均价值|Value per user"), area: lines.length === 1, series: lines.map(({ name, line, color }) => ({ name, values: line.ltv, color })) });
       option.xAxis.axisLabel.formatter = (label) => label;
       option.grid.right = 28;
       option.tooltip = tooltip({

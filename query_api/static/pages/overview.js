@@ -119,7 +119,7 @@ function growth(state, users) {
       const shown = sum(points);
       return [
         figures([["new", t("新用户|New users"), [number(shown), delta(shown, sum(answer.result.compare.points), number)]]]),
-        chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, series: kinds.map(([key, name]) => ({ name, values: points.map((p) => p[key]) })) }), {
+        chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, unit: t("用户|Users"), series: kinds.map(([key, name]) => ({ name, values: points.map((p) => p[key]) })) }), {
         height: 270,
         onClick: (p) => {
           const [stateName, name] = kinds[p.seriesIndex];
@@ -158,14 +158,14 @@ function stay(state, users) {
 function scenes(state, users) {
   const body = { ...common(state), by: "group" };
   return panel({
-    title: t("从哪里来|Where users come from"),
+    title: t("新用户从哪里来|Where new users come from"),
     report: "scenes",
     body,
-    actions: [h("a", { class: "more-link", href: addressOf("scenes", shared(state)) }, t("详情|Details"))],
+    actions: [h("a", { class: "more-link", href: addressOf("scenes", { ...shared(state), metric: "new_users" }) }, t("详情|Details"))],
     isEmpty: (answer) => answer.result.rows.length === 0,
     render: (answer) => {
-      const rows = answer.result.rows.slice(0, 8);
-      const most = Math.max(1, ...rows.map((r) => r.users));
+      const rows = [...answer.result.rows].sort((a, b) => b.new_users - a.new_users || b.users - a.users).slice(0, 8);
+      const most = Math.max(1, ...rows.map((r) => r.new_users));
       const { total } = answer.result;
       const figure = (title, text) => h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value" }, text));
       return [
@@ -180,9 +180,9 @@ function scenes(state, users) {
         table(
         t("入口分组|Entry groups"),
         [
-          { name: "group", title: t("场景分组|Group"), cell: (r) => withBar(groupTitle(r.scene_group), r.users / most) },
-          { name: "users", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.users), () => users("scenes", body, { metric: "users", scene_group: r.scene_group }, groupTitle(r.scene_group))) },
+          { name: "group", title: t("场景分组|Group"), cell: (r) => withBar(h("a", { href: addressOf("scenes", { ...shared(state), metric: "new_users", group: r.scene_group }) }, groupTitle(r.scene_group)), r.new_users / most) },
           { name: "new", title: t("新用户|New"), number: true, cell: (r) => usersLink(number(r.new_users), () => users("scenes", body, { metric: "new_users", scene_group: r.scene_group }, groupTitle(r.scene_group))) },
+          { name: "users", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.users), () => users("scenes", body, { metric: "users", scene_group: r.scene_group }, groupTitle(r.scene_group))) },
           { name: "stay", title: t("停留|Stay"), number: true, cell: (r) => duration(r.median_stay_ms) },
           { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => rate(r.next_day_retention) },
         ],

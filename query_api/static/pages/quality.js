@@ -114,7 +114,7 @@ function deadLetters({ state, set, nameOf, days }) {
         table(
           t("待修复的事件|Refused events to repair"),
           [
-            { name: "at", title: t("到达|Arrived"), cell: (r) => instant(r.received_at, zone()), value: (r) => r.received_at },
+            { name: "at", title: t("到达|Arrived"), cell: (r) => h("span", { class: "day" }, instant(r.received_at, zone())), value: (r) => r.received_at },
             { name: "code", title: t("原因|Reason"), cell: (r) => [h("button", { type: "button", class: "users-link", onClick: () => set({ code: r.code }) }, r.code), fault(r.code)], value: (r) => r.code },
             { name: "path", title: t("字段|Field"), cell: (r) => h("code", { class: "clip" }, r.path), value: (r) => r.path },
             { name: "app", title: t("应用|App"), cell: (r) => nameOf.get(r.app_id) ?? r.app_id, value: (r) => r.app_id },
@@ -217,7 +217,7 @@ function view(answer, nameOf) {
               { name: "app", title: t("应用|App"), cell: app, value: app },
               { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
               { name: "redriven", title: t("已重投|Redriven"), number: true, cell: (r) => number(r.redriven), value: (r) => r.redriven },
-              { name: "last", title: t("最近|Latest"), cell: (r) => instant(r.last_ms, zone()), value: (r) => r.last_ms },
+              { name: "last", title: t("最近|Latest"), cell: (r) => h("span", { class: "day" }, instant(r.last_ms, zone())), value: (r) => r.last_ms },
               { name: "message", title: t("说明|Message"), cell: (r) => h("button", { type: "button", class: "users-link clip", onClick: () => example(r) }, r.message), value: (r) => r.message },
             ],
             refused,
@@ -233,7 +233,7 @@ function view(answer, nameOf) {
             [
               { name: "app", title: t("应用|App"), cell: app, value: app },
               { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
-              { name: "newest", title: t("最新到达|Newest"), cell: (r) => instant(r.newest_ms, zone()), value: (r) => r.newest_ms },
+              { name: "newest", title: t("最新到达|Newest"), cell: (r) => h("span", { class: "day" }, instant(r.newest_ms, zone())), value: (r) => r.newest_ms },
               { name: "p50", title: t("延迟中位数|Median lag"), number: true, cell: (r) => duration(r.lag_ms[0]), value: (r) => r.lag_ms[0] },
               { name: "p90", title: "p90", number: true, cell: (r) => duration(r.lag_ms[1]), value: (r) => r.lag_ms[1] },
               { name: "p99", title: "p99", number: true, cell: (r) => duration(r.lag_ms[2]), value: (r) => r.lag_ms[2] },
@@ -266,7 +266,7 @@ function view(answer, nameOf) {
             [
               { name: "reason", title: t("冲突的编号|Conflicting id"), cell: (r) => r.reason, value: (r) => r.reason },
               { name: "conflicts", title: t("冲突|Conflicts"), number: true, cell: (r) => number(r.conflicts), value: (r) => r.conflicts },
-              { name: "last", title: t("最近|Latest"), cell: (r) => instant(r.last_ms, zone()), value: (r) => r.last_ms },
+              { name: "last", title: t("最近|Latest"), cell: (r) => h("span", { class: "day" }, instant(r.last_ms, zone())), value: (r) => r.last_ms },
             ],
             conflicts,
           )

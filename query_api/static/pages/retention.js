@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { amount, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, differences, eventField, figures, labelled, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
+import { breakdownField, brokenDown, compareField, delta, differences, eventField, forWhom, figures, labelled, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, filterSection, panel, wholeRange } from "../report.js";
 import { addDays, today } from "../state.js";
@@ -26,7 +26,7 @@ export default function retention({ state, set, users }) {
       incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => [headline(answer.result, body, users), curve(answer, body), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
+      render: (answer) => [headline(answer.result, body, users), curve(answer, body), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
     }),
   );
 }

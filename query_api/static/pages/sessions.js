@@ -112,7 +112,7 @@ function groups(answer, [name, title, format], body, by, set, users) {
   const beforeOf = (line) => compare?.series.find((other) => rowName(other, by) === rowName(line, by));
   return [
     h("div", { class: "kpis", role: "group", "aria-label": t("会话指标|Session figures") }, MEASURES.map(([key, text]) => h("div", { class: `kpi ${key === name ? "chosen" : ""}` }, h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ measure: key }) }, t(text))))),
-    chart(t("{name}的趋势|Trend: {name}", { name: t(title) }), () => timeOption({ labels, format: format === number ? short : format, partial: partialFrom(labels, answer), series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p[name]) })) }), {
+    chart(t("{name}的趋势|Trend: {name}", { name: t(title) }), () => timeOption({ labels, unit: t(title), format: format === number ? short : format, partial: partialFrom(labels, answer), series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p[name]) })) }), {
       height: 260,
       onClick: (p) => {
         const line = lines.find((one) => rowName(one, by) === p.seriesName);

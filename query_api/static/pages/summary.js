@@ -115,7 +115,7 @@ function view(result, body, state, set, users) {
     table(
       t("各期明细|All periods"),
       [
-        { name: "time", title: t("时间|Time"), cell: (p) => [label(p, interval), " ", kindOf(p, interval), p.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))], value: (p) => p.time },
+        { name: "time", title: t("时间|Time"), cell: (p) => [h("span", { class: "day" }, label(p, interval)), " ", kindOf(p, interval), p.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))], value: (p) => p.time },
         ...NUMBERS.map(([key, text, shown, metric]) => ({
           name: key,
           title: t(text),

@@ -10,6 +10,8 @@ import pytest
 from query_api.console import static_files
 from query_api.console.saved_views import SavedViews, View, ViewList
 from query_api.errors import QueryError
+from sdk_spec import scenes
+from sdk_spec.errors import EVENT_ERRORS, REQUEST_ERRORS
 
 FILES = static_files.load()
 OWN = {
@@ -64,6 +66,24 @@ def test_every_text_is_in_both_languages() -> None:
             )
             texts += 1
     assert texts > 200
+
+
+def test_every_group_of_scenes_and_every_code_of_an_error_is_in_both_languages() -> None:
+    known = scenes.dictionary()
+    groups = {scene.group for scene in known.scenes} | {
+        group
+        for scheme in known.schemes
+        for group in [*scheme.groups.values(), scheme.default, *scheme.overrides.values()]
+    }
+    for group in groups - {""}:
+        assert re.search(rf'^  "?{re.escape(group)}"?: "', OWN["scene_names.js"], re.M), group
+    of_the_query_api = {
+        *("not_json", "invalid_request", "unauthorized", "forbidden", "not_found", "internal"),
+        *("query_limit", "storage_unavailable", "overloaded", "too_many_requests"),
+    }
+    assert of_the_query_api <= REQUEST_ERRORS.keys()
+    for code in {*of_the_query_api, *EVENT_ERRORS}:
+        assert re.search(rf"^  {code}: ", OWN["errors.js"], re.M), code
 
 
 @pytest.mark.parametrize("name", ["echarts.esm.min.js", "tiny-pinyin.dict.js"])
