@@ -21,7 +21,7 @@ import uuid
 import weakref
 from collections.abc import Mapping
 from email.message import Message
-from typing import IO, Any, Literal, TypedDict, Unpack
+from typing import IO, Any, Literal, Self, TypedDict, Unpack
 
 import msgspec
 
@@ -117,6 +117,12 @@ class Tracker:
         atexit.register(self.close)
         self._close_at_end()
         multiprocessing.util.register_after_fork(self, Tracker._close_at_end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
     @property
     def accepted(self) -> int:

@@ -11,7 +11,7 @@ import { createEventStore, type Context, type EventStore } from './event_store';
 import { installHooks, type Guard, type Later } from './hooks';
 import { createLifecycle, type EventFields } from './lifecycle';
 import { asId, durationMs, encodeBatch, encodeContext, encodeEvent, toProperties, toSnakeCase } from './payload';
-import type { Device, Platform } from './platform';
+import { attempt, type Device, type Platform } from './platform';
 import { EVENT_ID_CHARS, randomId } from './random';
 import { createSessionKeeper, type Identity, type SessionKeeper } from './session';
 import type { Consent, DebugSink, Ids, Options, Properties, ShareChannel } from './types';
@@ -48,11 +48,8 @@ export function createClient(platform: Platform): Client {
   let timers: Record<string, number> = {};
 
   function note(message: string, detail?: unknown): void {
-    try {
-      if (debug) debug(message, detail);
-    } catch {
-      // A debug function of the app that throws is the app's to find.
-    }
+    // A debug function of the app that throws is the app's to find.
+    attempt(() => debug && debug(message, detail));
   }
 
   const guard: Guard = (step) => {

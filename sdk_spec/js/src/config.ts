@@ -38,8 +38,10 @@ type Numbers = typeof NUMBERS;
 export function readConfig(options: Options, platform: Platform): Config | string {
   const account = platform.account();
   const appId = asId(options.appId || account.appId);
+  // A header carries no line end, and a key that was read from a file may have one.
+  const writeKey = asId(options.writeKey);
   if (!options.collectorUrl) return 'collectorUrl';
-  if (!options.writeKey) return 'writeKey';
+  if (!writeKey) return 'writeKey';
   if (!appId) return 'appId';
   const auto = options.autoTrack;
   const numbers = { ...NUMBERS };
@@ -50,7 +52,7 @@ export function readConfig(options: Options, platform: Platform): Config | strin
   return {
     ...numbers,
     eventsUrl: options.collectorUrl.replace(/\/+$/, '') + '/v1/events',
-    writeKey: String(options.writeKey),
+    writeKey,
     appId,
     platform: options.platform || platform.name,
     account,

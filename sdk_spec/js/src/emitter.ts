@@ -167,7 +167,7 @@ export function createEmitter({
         now + Math.min(Math.max(retryAfterMs, BACKOFF_BASE_MS), RETRY_AFTER_MAX_MS) * (1 + Math.random() / 10);
       backoffUntil = now;
     } else backoffUntil = now + ceiling * (0.5 + Math.random() / 2);
-    note(`answer ${status || 'none'}, again in ${Math.ceil(waitMs())} ms`);
+    note(`answer ${status === 200 ? 'of another server' : status || 'none'}, again in ${Math.ceil(waitMs())} ms`);
     wakeIn(waitMs());
   }
 

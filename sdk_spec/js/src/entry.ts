@@ -4,7 +4,7 @@
  * Pure. Hosts differ and err: every field may be missing or of another type. The scene is kept as given, number or
  * string; leading zeros carry meaning.
  */
-import { asObject, trimSlash, type EnterOptions, type SceneMark } from './platform';
+import { asObject, attempt, trimSlash, type EnterOptions, type SceneMark } from './platform';
 import { asId, type Utm } from './payload';
 import type { Properties, ShareInfo } from './types';
 import { readShareParam, SHARE_PARAM } from './share';
@@ -20,13 +20,7 @@ export interface Entry {
   mark?: SceneMark;
 }
 
-function decode(value: string): string {
-  try {
-    return decodeURIComponent(value);
-  } catch {
-    return value;
-  }
-}
+const decode = (value: string): string => attempt(() => decodeURIComponent(value)) || value;
 
 /** `a=1&b=2` or a URL with such a query → pairs, values decoded. */
 function parseQuery(query: string): Record<string, string> {

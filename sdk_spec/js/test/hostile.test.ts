@@ -270,6 +270,17 @@ test('a host object that throws for names it does not know, and takes none', () 
   assert.deepEqual(phone.collector.names(), ['app_launch', 'app_show', 'buy']);
 });
 
+test('a captive portal is named by debug, and a key with a line end is cleaned', () => {
+  const lines: string[] = [];
+  const { phone, run } = quiet({ debug: (line: string) => lines.push(line), writeKey: 'wk_test\n' });
+  phone.collector.fail({ status: 200, body: '<html>Log in</html>' });
+  run.sdk.track('buy');
+  phone.clock.advance(5_100);
+
+  assert.ok(lines.some((line) => /^answer of another server, again in \d+ ms$/.test(line)), lines.join('\n'));
+  assert.equal(phone.collector.requests[0]!.headers['X-Write-Key'], 'wk_test');
+});
+
 test('times that no timer takes are replaced by the default', () => {
   const { phone, run } = quiet({ requestTimeoutMs: Infinity, flushIntervalMs: 1e12, sessionTimeoutMs: NaN, batchSize: -1 });
   run.sdk.track('buy');

@@ -209,6 +209,15 @@ def test_on_rejected_may_track_though_the_queue_is_full(collector: StubCollector
     assert client.close(60)
 
 
+def test_a_with_statement_ends_in_order(collector: StubCollector) -> None:
+    with tracker(collector) as client:
+        event_id = client.track("x", user_id="u1")
+
+    assert collector.batches == [[event_id]]
+    with pytest.raises(ValueError, match="closed"):
+        client.track("x", user_id="u1")
+
+
 def test_threads_track_at_once_and_each_event_is_sent_once(collector: StubCollector) -> None:
     client = tracker(collector, batch_events=50)
     with ThreadPoolExecutor(8) as pool:
