@@ -900,6 +900,55 @@ def import_history(
     raise typer.Exit(int(bool(report.refused_rows)))
 
 
+BackupPlace = Annotated[
+    str,
+    typer.Argument(
+        help="Of ClickHouse's BACKUP, with {part}: \"File('/backups/monday/{part}')\", S3(…), Disk(…). 备份位置。"
+    ),
+]
+
+
+@app.command()
+def backup(
+    to: BackupPlace, data_dir: DataDir = DEFAULT_DATA_DIR, clickhouse_url: WriterUrl = ""
+) -> None:
+    """Back up all tables of all nodes while the collectors go on (在线备份)."""
+    from collector import backup as backups  # noqa: PLC0415
+
+    _back_up(backups.backup, data_dir, clickhouse_url, to)
+
+
+@app.command()
+def restore(
+    place: BackupPlace, data_dir: DataDir = DEFAULT_DATA_DIR, clickhouse_url: WriterUrl = ""
+) -> None:
+    """Restore into an empty database; then run `scenetrail migrate` (恢复到空库，之后执行 migrate)."""
+    from collector import backup as backups  # noqa: PLC0415
+
+    _back_up(backups.restore, data_dir, clickhouse_url, place)
+
+
+def _back_up(work: Callable[..., None], data_dir: Path, clickhouse_url: str, place: str) -> None:
+    from collector.backup import BackupError, Step  # noqa: PLC0415
+    from collector.doctor import without_password  # noqa: PLC0415
+    from collector.migrate import addresses  # noqa: PLC0415
+
+    names = [without_password(url) for url in addresses(_clickhouse_url(data_dir, clickhouse_url))]
+
+    def told(step: Step) -> None:
+        typer.echo(f"{step.status}  {step.part}  {step.size_bytes} bytes  {step.node}")
+
+    try:
+        _with_clickhouse(
+            data_dir,
+            clickhouse_url,
+            lambda *nodes: work(nodes, names, place, told),
+            on_all_nodes=True,
+        )
+    except BackupError as error:
+        _fail(str(error))
+
+
 @spool_app.command("adopt")
 def spool_adopt(
     dead_data_dir: Annotated[
@@ -951,6 +1000,13 @@ def _project_of(data_dir: Path, access_file: str, project: str) -> tuple[str, li
     return project, sorted(one.app_id for one in apps if one.project == project)
 
 
+def _check_app(data_dir: Path, access_file: str, app_id: str) -> None:
+    """Refuse an app that is not there: what is derived from a mistyped name looks right and fits nothing."""
+    apps = [one.app_id for one in access.load(_access_path(data_dir, access_file)).apps]
+    if app_id not in apps:
+        _refuse(f"no app {app_id!r}; apps: {', '.join(apps) or 'none yet'} / 没有该应用")
+
+
 def _with_clickhouse(
     data_dir: Path, clickhouse_url: str, work: Callable[..., Found], *, on_all_nodes: bool = False
 ) -> Found:
@@ -1000,13 +1056,6 @@ def _moment(text: str, default: int) -> int:
         return round(datetime.fromisoformat(text).timestamp() * 1000)
     except ValueError as error:
         _refuse(f"{text!r} is no moment such as 2026-11-22 or 2026-11-22T08:00+08:00: {error}")
-def _check_app(data_dir: Path, access_file: str, app_id: str) -> None:
-    """Refuse an app that is not there: what is derived from a mistyped name looks right and fits nothing."""
-    apps = [one.app_id for one in access.load(_access_path(data_dir, access_file)).apps]
-    if app_id not in apps:
-        _refuse(f"no app {app_id!r}; apps: {', '.join(apps) or 'none yet'} / 没有该应用")
-
-
 
 
 def _time(epoch_ms: int) -> str:

@@ -155,6 +155,7 @@ def prepare(
   <logger><level>warning</level><console>1</console></logger>
   <mark_cache_size>268435456</mark_cache_size>
   <keep_alive_timeout>60</keep_alive_timeout>
+  <backups><allowed_path>{escape(str(folder / "backups"))}/</allowed_path></backups>
   {remote_servers}
 </clickhouse>
 """,

@@ -9,6 +9,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from collector import doctor
+from collector.backup import Step, backup, restore
 from collector.doctor import Setup
 from collector.findings import Finding
 from collector.local_clickhouse import EDITABLE, LocalServer, prepare
@@ -23,8 +24,12 @@ def users_xml(local: ElementTree.Element, server: LocalServer) -> bytes:
     root = ElementTree.parse(DEPLOY / "clickhouse-users.xml").getroot()  # noqa: S314 (our own file)
     users = root.find("users")
     assert users is not None
-    passwords = (server.writer_password, server.reader_password, server.editor_password)
-    for name, password in zip(("writer", "reader", "editor"), passwords, strict=True):
+    for name, password in (
+        ("writer", server.writer_password),
+        ("backup", server.writer_password),
+        ("reader", server.reader_password),
+        ("editor", server.editor_password),
+    ):
         digest = users.find(f"{name}/password_sha256_hex")
         assert digest is not None
         digest.text = hashlib.sha256(password.encode()).hexdigest()
@@ -43,6 +48,28 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with serving(server, folder / "clickhouse.log"):
         migrate(server.url("writer"))
         yield server
+
+
+def test_its_own_user_backs_up_and_restores_and_the_writer_may_not(deployed: LocalServer) -> None:
+    url = deployed.url("writer").replace("writer:", "backup:")
+    writer, client = connect(deployed.url("writer")), connect(url)
+    writer.command("INSERT INTO event_ids VALUES (1), (2)")
+    steps: list[Step] = []
+    with pytest.raises(DatabaseError, match="Not enough privileges"):
+        backup([writer], ["one"], "File('by-the-writer/{part}')", steps.append)
+
+    place = "File('by-its-user/{part}')"
+    backup([client], ["one"], place, steps.append)
+    server = connect(deployed.url("writer").rpartition("/")[0])
+    server.command("DROP DATABASE scenetrail SYNC")
+    server.command("CREATE DATABASE scenetrail")
+    restore([client], ["one"], place, steps.append)
+
+    assert [step.status for step in steps] == ["BACKUP_CREATED"] * 3 + ["RESTORED"] * 3
+    assert writer.command("SELECT count() FROM event_ids") == 2
+    writer.command("TRUNCATE TABLE event_ids")
+    for each in (writer, client, server):
+        each.close()
 
 
 def findings(server: LocalServer, folder: Path, **urls: str) -> dict[str, Finding]:

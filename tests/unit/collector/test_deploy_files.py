@@ -85,14 +85,17 @@ def test_dashboard_can_be_parsed() -> None:
     assert len(json.loads((DEPLOY / "grafana.json").read_text())["panels"]) == 8
 
 
-def test_users_are_the_three_and_the_editor_may_insert_what_people_change() -> None:
+def test_users_are_the_four_and_the_editor_may_insert_what_people_change() -> None:
     root = ElementTree.parse(DEPLOY / "clickhouse-users.xml").getroot()  # noqa: S314 (our own file)
     grants = {
         user.tag: [query.text for query in user.iter("query")] for user in root.find("users") or ()
     }
     profiles = {profile.tag for profile in root.find("profiles") or ()}
 
-    assert set(grants) == {"writer", "reader", "editor"}
+    assert set(grants) == {"writer", "backup", "reader", "editor"}
+    assert [name for name, each in grants.items() if any("FILE" in one for one in each)] == [
+        "backup"
+    ]
     assert grants["reader"] == ["GRANT SELECT ON scenetrail.*"]
     tables = [f"{table}{suffix}" for table in EDITABLE for suffix in ("", COPIES, LOCAL)]
     assert grants["editor"] == [
