@@ -302,7 +302,7 @@ def shows(cell: Locator, value: float) -> None:
     """Wait until a cell shows a number or a rate, rounded whichever way."""
 
     def is_shown() -> bool:
-        text = cell.inner_text().split(maxsplit=1)[0].replace(",", "")
+        text = cell.inner_text().partition(" ")[0].strip().replace(",", "")
         if not re.fullmatch(r"-?[\d.]+%?", text):
             return False
         shown, half = (

@@ -72,7 +72,7 @@ def test_wrong_use_is_told_and_changes_nothing(command: str, tmp_path: Path) -> 
         [*SCENETRAIL, *command.split(), *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         cwd=tmp_path,
         env={
             "PATH": os.environ["PATH"],

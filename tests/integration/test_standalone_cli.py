@@ -168,7 +168,7 @@ def test_keys_and_hashes_are_printed_for_whoever_computes_them_elsewhere(
         input="138 0013 8000\n",
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         env={**os.environ, "SCENETRAIL_DATA_DIR": str(folder)},
     )
     assert piped.stdout.strip() == phone
