@@ -27,6 +27,7 @@ export const PAGES = [
   { id: "exchange", title: "换量分析|Exchange", group: "growth", icon: "exchange", report: "exchange", load: () => import("./pages/exchange.js") },
   { id: "ltv", title: "生命周期价值|Lifetime value", group: "growth", icon: "ltv", report: "ltv", load: () => import("./pages/ltv.js") },
   { id: "share", title: "分享裂变|Sharing", group: "growth", icon: "share", report: "share", load: () => import("./pages/share.js") },
+  { id: "promoters", title: "分销员|Promoters", group: "growth", icon: "people", report: "promoters", load: () => import("./pages/promoters.js") },
   { id: "lifecycle", title: "生命周期|Lifecycle", group: "users", icon: "lifecycle", report: "lifecycle", load: () => import("./pages/lifecycle.js") },
   { id: "layers", title: "用户分层|Layers", group: "users", icon: "layers", report: "layers", load: () => import("./pages/layers.js") },
   { id: "segments", title: "用户分群|Segments", group: "users", icon: "segments", report: "segments", load: () => import("./pages/segments.js") },

@@ -261,6 +261,40 @@ function footOf(answer, isOld, isList) {
   ];
 }
 
+// What all definitions share, in Chinese beside the API's own name.
+const MEANT = {
+  app_ids: "应用",
+  time_range: "时间范围",
+  timezone: "时区",
+  filter: "筛选",
+  breakdown: "分组字段",
+  breakdown_limit: "分组显示个数",
+  identity: "身份口径",
+  as_of: "数据口径日",
+  known: "已知范围",
+  scheme: "场景分组方案",
+  segment: "用户分群",
+  user: "用户如何认定",
+  duplicates: "重复事件",
+  absent_fields: "字段缺失时",
+  data_complete_until: "数据截至",
+  compare: "对比时期",
+  interval: "粒度",
+  window: "窗口",
+  steps: "步骤",
+  order: "顺序",
+  initial: "初始行为",
+  returning: "回访行为",
+  unit: "单位",
+  periods: "期数",
+  cohort: "批次口径",
+  mature: "何时算成熟",
+  total: "合计",
+  calendar: "日历",
+  conversion: "转化行为",
+  measures: "指标",
+};
+
 /** The resolved definition as a list of names and values. */
 export function definitionList(semantics) {
   return h(
@@ -268,7 +302,7 @@ export function definitionList(semantics) {
     {},
     Object.entries(semantics)
       .filter(([, value]) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0))
-      .map(([key, value]) => [h("dt", {}, key), h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))]),
+      .map(([key, value]) => [h("dt", {}, language === "zh" && Object.hasOwn(MEANT, key) ? [MEANT[key], " ", h("code", {}, key)] : key), h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))]),
   );
 }
 

@@ -187,6 +187,25 @@ def test_lifetime_value_shows_every_cell_of_the_api(page: Page, demo: Demo) -> N
     shows(half, result["total"]["ltv"][0] / 2)
 
 
+def test_promoters_are_listed_with_the_orders_due_to_them(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "promoters")
+    result = demo.ask("promoters", {**past_days(), "by": "sharer"})["result"]
+    best = result["promoters"][0]
+    assert best["buyers"]
+
+    expect(page.locator("[data-figure=promoters]")).to_have_text(f"{result['promoters_total']:,}")
+    row = page.get_by_role("region", name="各分销员").locator("tr", has_text=best["promoter"])
+    assert users_of(page, row.locator("td").first.locator("button")) == best["bound_users"]
+    row.locator("td").nth(2).locator("button").click()
+    trail = page.get_by_role("region", name="订单依据").locator("tbody tr")
+    expect(trail).to_have_count(min(50, best["orders"]))
+    page.get_by_text("最后一次").click()
+    expect(page).to_have_url(re.compile("rule=last"))
+    last = {**past_days(), "by": "sharer", "binding": {"rule": "last"}}
+    told = demo.ask("promoters", last)["result"]["direct"]["orders"]
+    expect(page.locator("[data-figure=direct]")).to_have_text(f"{told:,}")
+
+
 def test_attribution_adds_up_under_every_model(page: Page, demo: Demo) -> None:
     open_page(page, demo, "attribution")
     page.get_by_label("时间衰减").check()
