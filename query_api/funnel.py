@@ -105,10 +105,18 @@ def _left_out(preset: str | None, names: list[str]) -> str:
     return f"{', '.join(names)} of {preset} cannot go with the rest of this request; the default is used instead"
 
 
+def _params_under(query: FunnelQuery, preset: Preset) -> tuple[FunnelParams, list[str]]:
+    """Return the funnel that ``compare_semantics`` counts under a preset, and the axes left out."""
+    params, left_out = resolve(query, FUNNEL[preset])
+    return (
+        msgspec.structs.replace(params, breakdown=[], interval=None, dropped_next=0),
+        left_out,
+    )
+
+
 async def _under(ask: Ask, query: FunnelQuery, here: FunnelParams, preset: Preset) -> Row:
     """Return the steps under a preset: axes that the request gives itself stay as they are."""
-    params, left_out = resolve(query, FUNNEL[preset])
-    params = msgspec.structs.replace(params, breakdown=[], interval=None, dropped_next=0)
+    params, left_out = _params_under(query, preset)
     rows = await _count(ask, params, None, ask.range)
     axes = axes_of(params)
     return {
@@ -336,6 +344,10 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
         params.check()
     else:
         params, _ = resolve(query, _axes(query.preset))
+        if cell.preset is not None:
+            if cell.preset not in query.compare_semantics:
+                raise InvalidRequest("$.cell.preset", "not one of `compare_semantics`")
+            params, _ = _params_under(query, cell.preset)
     if cell.step > len(params.steps):
         raise InvalidRequest("$.cell.step", f"there are {len(params.steps)} steps")
     key_of: KeyOf = "breakdown"

@@ -295,7 +295,8 @@ class FunnelCell(Params, kw_only=True):
 
     The step before an optional one's is the required one before it; nobody drops at an optional step. ``breakdown`` (field
     to value) or ``other`` names a group, ``time`` a point of the trend by its label. ``next_event``: of the dropped, those
-    whose next event within the window has this name; null: who have none. Needs ``dropped`` and neither group.
+    whose next event within the window has this name; null: who have none. Needs ``dropped`` and neither group. ``preset``: of
+    the steps under one of ``compare_semantics``, which have neither groups nor points.
     """
 
     step: Annotated[int, Meta(ge=1, le=MAX_STEPS)]
@@ -303,4 +304,5 @@ class FunnelCell(Params, kw_only=True):
     breakdown: dict[str, str | int | float | bool | list[str] | None] | None = None
     other: bool = False
     time: Annotated[str, Meta(max_length=40)] | None = None
+    preset: Preset | None = None
     next_event: EventName | msgspec.UnsetType | None = msgspec.UNSET

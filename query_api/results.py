@@ -56,7 +56,7 @@ class Difference(Struct, kw_only=True):
 
 
 class UnderPreset(Struct, kw_only=True):
-    """An answer under the semantics of another product: ``steps`` of a funnel, ``total`` of a retention."""
+    """An answer under the semantics of another product: ``steps`` of a funnel, ``total`` and ``cohorts`` of a retention."""
 
     preset: str
     axes: dict[str, Any]
@@ -66,6 +66,7 @@ class UnderPreset(Struct, kw_only=True):
     source: str
     steps: list[FunnelStep] = []
     total: dict[str, Any] | None = None
+    cohorts: list[dict[str, Any]] = []
 
 
 class FunnelGroup(Struct, kw_only=True):
@@ -107,8 +108,10 @@ class Cohort(Struct, kw_only=True):
     first_returned: list[int] = []
     lost: int | None = None
     lost_periods: int = 0
-    measured: list[float] | None = None
+    measured: list[float | None] | None = None
     measured_per_user: list[float | None] | None = None
+    measured_numerator: list[float] | None = None
+    measured_denominator: list[int] | None = None
 
 
 class RetentionTotal(Struct, kw_only=True):
@@ -126,8 +129,10 @@ class RetentionTotal(Struct, kw_only=True):
     lost: int = 0
     lost_size: int = 0
     lost_rate: float | None = None
-    measured: list[float] | None = None
+    measured: list[float | None] | None = None
     measured_per_user: list[float | None] | None = None
+    measured_numerator: list[float] | None = None
+    measured_denominator: list[int] | None = None
 
 
 class RetentionResult(Struct, kw_only=True):
@@ -149,13 +154,14 @@ class Series(Struct, kw_only=True):
 
 
 class EventsResult(Struct, kw_only=True):
-    """One series for each breakdown value."""
+    """One series for each breakdown value; ``compare``: the same of another range, and ``time_range``."""
 
     series: list[Series]
+    compare: dict[str, Any] | None = None
 
 
 class SceneRow(Struct, kw_only=True):
-    """An entry scene or a group of them; stay in ms."""
+    """An entry scene or a group of them; ``other``: of all rows beyond the limit; stay in ms."""
 
     launches: int
     entries: int
@@ -169,13 +175,15 @@ class SceneRow(Struct, kw_only=True):
     scene: str | None = None
     scene_name: str | None = None
     scene_group: str | None = None
+    other: bool = False
 
 
 class ScenesResult(Struct, kw_only=True):
-    """One row for each scene or group, and the whole."""
+    """One row for each scene or group, and the whole; ``compare``: the same of another range, and ``time_range``."""
 
     rows: list[SceneRow]
     total: SceneRow | None = None
+    compare: dict[str, Any] | None = None
 
 
 class LifecyclePoint(Struct, kw_only=True):
@@ -189,9 +197,10 @@ class LifecyclePoint(Struct, kw_only=True):
 
 
 class LifecycleResult(Struct, kw_only=True):
-    """One point for each period."""
+    """One point for each period; ``compare``: the same of another range, and ``time_range``."""
 
     points: list[LifecyclePoint]
+    compare: dict[str, Any] | None = None
 
 
 class CellUser(Struct, kw_only=True):

@@ -18,14 +18,17 @@ events may lie after it, and in the cohort's own period also before the initial 
   last one asked for. ``total`` adds up only mature cells: the users returned over the sizes of those cohorts.
 - ``first_returned[n]``: users whose first returning event after the cohort's own period lies in period n, up to the last
   period that a column asks about. ``lost``: users of the cohort without one in any mature period after the cohort's own.
-- ``measure``: sum of a field, or count, of the selected events of all users of the cohort in the column's periods.
+- ``measure``: an aggregate of the selected events of all users of the cohort in the column's periods.
 - With a breakdown, a user stands in each cohort under the value of the first initial event there (by occurred_at, seq,
   event_id), so the rows add up to the cohort.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
+from msgspec import Struct
 
 from query_api import breakdowns
 from query_api.breakdowns import OTHER, Key
@@ -44,6 +47,7 @@ from query_api.retention_params import (
 from query_api.retention_sql import (
     FIRST_RETURN,
     UNIT_MS,
+    bind_columns,
     cells_of_sql,
     initial_and_returning,
     patterns_sql,
@@ -131,15 +135,21 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
     return Answer(result=result, semantics=meaning)
 
 
+def _params_under(query: RetentionQuery, preset: Preset) -> tuple[RetentionParams, list[str]]:
+    """Return the retention that ``compare_semantics`` counts under a preset, and the axes left out."""
+    params, left_out = resolve(query, RETENTION[preset])
+    return msgspec.structs.replace(params, breakdown=[], measure=None), left_out
+
+
 async def _under(ask: Ask, query: RetentionQuery, here: RetentionParams, preset: Preset) -> Row:
     """Return the totals under a preset: axes that the request gives itself stay as they are."""
-    params, left_out = resolve(query, RETENTION[preset])
-    params = msgspec.structs.replace(params, breakdown=[], measure=None)
+    params, left_out = _params_under(query, preset)
     result = await _result(ask, params, ask.range)
     axes = axes_of(params)
     return {
         "preset": preset,
         "total": result["total"],
+        "cohorts": result["cohorts"],
         "axes": axes,
         "differs": differing(axes_of(here), axes),
         "left_out": left_out,
@@ -157,7 +167,7 @@ async def _result(ask: Ask, params: RetentionParams, range_: Range) -> Row:
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_CELLS} cells: ask for fewer values"
         )
-    sums = await _measured(ask, params, periods, range_, top)
+    measures = await _measured(ask, params, periods, range_, top)
     keys = sorted(
         found,
         key=lambda key: (
@@ -171,22 +181,28 @@ async def _result(ask: Ask, params: RetentionParams, range_: Range) -> Row:
             "cohort": periods.labels[cohort],
             **_described(key, params),
             **_line(ask, params, periods, cohort, found[key]),
-            **_measured_line(params, sums.get((cohort, key)), found[key].get((cohort, -1), 0)),
+            **_measured_line(
+                params,
+                measures.get((cohort, key)),
+                [found[key].get((cohort, -1), 0)] * len(columns),
+            ),
         }
         for key in keys
         for cohort in range(cohorts)
     ]
+    lines = [measures.get((cohort, key)) for key in keys for cohort in range(cohorts)]
     matured = [_mature_periods(ask, params, periods, cohort) for cohort in range(cohorts)]
-    result: Row = {"cohorts": rows, "total": _total(params, rows, matured)}
+    result: Row = {"cohorts": rows, "total": _total(params, rows, matured, lines)}
     if params.mode == "bracket":
         result["brackets"] = params.brackets
     if params.breakdown:
         result["totals"] = [
             {
                 **_described(key, params),
-                **_total(params, rows[i * cohorts : (i + 1) * cohorts], matured),
+                **_total(params, rows[of_key], matured, lines[of_key]),
             }
             for i, key in enumerate(keys)
+            for of_key in [slice(i * cohorts, (i + 1) * cohorts)]
         ]
     return result
 
@@ -211,17 +227,55 @@ async def _counted(
 
 async def _measured(
     ask: Ask, params: RetentionParams, periods: Periods, range_: Range, top: list[Key] | None
-) -> dict[tuple[int, Key], list[float]]:
-    """Return the sums of the measure by cohort and breakdown value, one for each column."""
+) -> dict[tuple[int, Key], list[_Measured]]:
+    """Return the measure by cohort and breakdown value, one for each column."""
     if params.measure is None:
         return {}
     bindings = ask.bindings()
     patterns = patterns_sql(ask, params, bindings, periods, range_, top, measured=True)
-    by_period: dict[tuple[int, Key], dict[int, float]] = {}
+    by_period: dict[tuple[int, Key], dict[int, Row]] = {}
     for row in await ask.fetch("retention.measured", bindings, patterns=patterns):
         cell = by_period.setdefault((row["cohort"], breakdowns.unpack(row["key"])), {})
-        cell[row["period"]] = row["amount"]
-    return {cell: added_in(amounts, params.columns()) for cell, amounts in by_period.items()}
+        cell[row["period"]] = row
+    users: dict[tuple[int, Key], list[int]] = {}
+    if params.measure.aggregate in ("users", "per_user"):
+        bindings = ask.bindings()
+        patterns = patterns_sql(ask, params, bindings, periods, range_, top, measured=True)
+        bind_columns(params, bindings)
+        for row in await ask.fetch("retention.measured_users", bindings, patterns=patterns):
+            users[row["cohort"], breakdowns.unpack(row["key"])] = row["users"]
+    return {
+        cell: _columns(params.columns(), rows, users.get(cell)) for cell, rows in by_period.items()
+    }
+
+
+class _Measured(Struct, frozen=True):
+    """What any aggregate of one column is made of; ``least`` and ``most`` None without an event."""
+
+    amount: float = 0.0
+    events: int = 0
+    users: int = 0
+    least: float | None = None
+    most: float | None = None
+
+
+def _columns(
+    columns: list[tuple[int, int]], rows: dict[int, Row], users: list[int] | None
+) -> list[_Measured]:
+    amounts = added_in({period: row["amount"] for period, row in rows.items()}, columns)
+    found = []
+    for n, (first, last) in enumerate(columns):
+        inside = [row for period, row in rows.items() if first <= period <= last]
+        found.append(
+            _Measured(
+                amounts[n],
+                sum(row["events"] for row in inside),
+                0 if users is None else users[n],
+                min((row["least"] for row in inside), default=None),
+                max((row["most"] for row in inside), default=None),
+            )
+        )
+    return found
 
 
 def _line(
@@ -261,16 +315,45 @@ def _mature_periods(ask: Ask, params: RetentionParams, periods: Periods, cohort:
     return min(last + 1, max(0, past_ms // UNIT_MS[params.unit]))
 
 
-def _measured_line(params: RetentionParams, sums: list[float] | None, size: int) -> Row:
+def _measured_line(params: RetentionParams, found: list[_Measured] | None, sizes: list[int]) -> Row:
+    """Return the columns of the measure; ``sizes``: the users that each is about."""
     if params.measure is None:
         return {}
-    values = sums or [0.0] * len(params.columns())
-    if params.measure.aggregate == "count":
-        values = [int(value) for value in values]
+    cells = found or [_Measured()] * len(params.columns())
+    aggregate = params.measure.aggregate
+    if aggregate in ("sum", "count", "users"):
+        field = {"sum": "amount", "count": "events", "users": "users"}[aggregate]
+        values = [getattr(cell, field) for cell in cells]
+        return {
+            "measured": values,
+            "measured_per_user": [_rate(*pair) for pair in zip(values, sizes, strict=True)],
+        }
+    if aggregate in ("min", "max"):
+        field = "least" if aggregate == "min" else "most"
+        return {"measured": [getattr(cell, field) for cell in cells]}
+    if aggregate == "avg":
+        pairs = [(cell.amount, cell.events) for cell in cells]
+    elif params.measure.field is None:
+        pairs = [(cell.events, cell.users) for cell in cells]
+    else:
+        pairs = [(cell.amount, cell.users) for cell in cells]
     return {
-        "measured": values,
-        "measured_per_user": [value / size if size else None for value in values],
+        "measured": [_rate(*pair) for pair in pairs],
+        "measured_numerator": [numerator for numerator, _ in pairs],
+        "measured_denominator": [denominator for _, denominator in pairs],
     }
+
+
+def _together(parts: Iterable[_Measured]) -> _Measured:
+    """Add cohorts up; a user counts once in each."""
+    cells = list(parts)
+    return _Measured(
+        added([0.0, *(cell.amount for cell in cells)]),
+        sum(cell.events for cell in cells),
+        sum(cell.users for cell in cells),
+        min((cell.least for cell in cells if cell.least is not None), default=None),
+        max((cell.most for cell in cells if cell.most is not None), default=None),
+    )
 
 
 def _described(key: Key, params: RetentionParams) -> Row:
@@ -281,7 +364,12 @@ def _rate(numerator: float, denominator: int) -> float | None:
     return numerator / denominator if denominator else None
 
 
-def _total(params: RetentionParams, rows: list[Row], matured: list[int]) -> Row:
+def _total(
+    params: RetentionParams,
+    rows: list[Row],
+    matured: list[int],
+    lines: list[list[_Measured] | None],
+) -> Row:
     """Add up the mature cells of each column, and of each period of the first return."""
     columns = len(params.columns())
     returned, sizes = [0] * columns, [0] * columns
@@ -314,13 +402,13 @@ def _total(params: RetentionParams, rows: list[Row], matured: list[int]) -> Row:
         "lost_size": lost_size,
         "lost_rate": _rate(lost, lost_size),
     }
-    if params.measure is not None:
-        measured = [
-            added(row["measured"][n] for row in rows if row["mature"][n]) for n in range(columns)
-        ]
-        total["measured"] = measured
-        total["measured_per_user"] = [_rate(*pair) for pair in zip(measured, sizes, strict=True)]
-    return total
+    cells = [
+        _together(
+            line[n] for row, line in zip(rows, lines, strict=True) if line and row["mature"][n]
+        )
+        for n in range(columns)
+    ]
+    return total | _measured_line(params, cells, sizes)
 
 
 def _semantics(params: RetentionParams) -> Row:
@@ -369,8 +457,9 @@ def _semantics(params: RetentionParams) -> Row:
     meaning["measure"] = msgspec.to_builtins(params.measure)
     if params.measure is not None:
         meaning["measured"] = (
-            "over the events of all users of the cohort in the column's periods, whether they returned or not; per user: over "
-            "the size of the cohort; total: mature cells only"
+            "over the events of all users of the cohort in the column's periods, whether they returned or not, as the events "
+            "report aggregates them; measured_per_user: over the size of the cohort; total: mature cells only, users once in "
+            "each cohort"
         )
     return meaning
 
@@ -378,6 +467,10 @@ def _semantics(params: RetentionParams) -> Row:
 async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSelect:
     """Select the users of a cell of one cohort, or of the total over all."""
     params, _ = resolve(query, _axes(query.preset))
+    if cell.preset is not None:
+        if cell.preset not in query.compare_semantics:
+            raise InvalidRequest("$.cell.preset", "not one of `compare_semantics`")
+        params, _ = _params_under(query, cell.preset)
     columns = params.columns()
     periods, count = _periods(ask, params, ask.range)
     if cell.cohort is not None and cell.cohort not in periods.labels[:count]:
@@ -434,6 +527,9 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
     return UserSelect("retention.users", sql, bindings)
 
 
+_MEASURED = ("measured", "measured_per_user", "measured_numerator", "measured_denominator")
+
+
 def table(result: Row) -> list[Row]:
     """Flatten: one row for each cohort and column."""
     brackets = result.get("brackets")
@@ -455,14 +551,7 @@ def table(result: Row) -> list[Row]:
                     "returned": returned,
                     "rate": line["rates"][n],
                     "mature": line["mature"][n],
-                    **(
-                        {
-                            "measured": line["measured"][n],
-                            "measured_per_user": line["measured_per_user"][n],
-                        }
-                        if "measured" in line
-                        else {}
-                    ),
+                    **{name: line[name][n] for name in _MEASURED if name in line},
                 }
             )
     return rows

@@ -29,9 +29,14 @@ PeriodZero = Literal["any", "repeated"]
 
 
 class RetentionMeasure(EventSelector, kw_only=True):
-    """A number beside each cell: ``sum`` of ``field`` (0 where an event lacks it) or ``count`` of the events selected."""
+    """
+    A number beside each cell, of the events selected, as in the events report.
 
-    aggregate: Literal["sum", "count"] = "sum"
+    ``sum`` of ``field`` (0 where an event lacks it), ``count`` of events, ``users`` with one; ``avg``, ``min``, ``max`` of the
+    ``field`` over the events that have it; ``per_user``: events, or with ``field`` its sum, for each user with one.
+    """
+
+    aggregate: Literal["sum", "count", "users", "avg", "min", "max", "per_user"] = "sum"
     field: FieldName | None = None
 
 
@@ -106,10 +111,11 @@ class RetentionParams(_Retention, kw_only=True):
         for name, why in self.unfit().items():
             raise InvalidRequest(f"$.{name}", why)
         if self.measure is not None:
-            if self.measure.aggregate == "sum" and self.measure.field is None:
-                raise InvalidRequest("$.measure.field", "sum needs a field")
-            if self.measure.aggregate == "count" and self.measure.field is not None:
-                raise InvalidRequest("$.measure.field", "count takes no field")
+            aggregate = self.measure.aggregate
+            if aggregate in ("sum", "avg", "min", "max") and self.measure.field is None:
+                raise InvalidRequest("$.measure.field", f"{aggregate} needs a field")
+            if aggregate in ("count", "users") and self.measure.field is not None:
+                raise InvalidRequest("$.measure.field", f"{aggregate} takes no field")
 
     def unfit(self) -> dict[str, str]:
         """Return the axes that cannot go with the rest of the request, and why."""
@@ -150,7 +156,8 @@ class RetentionCell(Params, kw_only=True):
     whole cohort.
     ``lost``: those of the cohort who are not in the column; without ``period`` those who have not returned in any mature
     period after the cohort's. ``first_return``: those who returned so many periods after the cohort's for the first time.
-    ``breakdown`` or ``other`` as in the row; neither: all rows.
+    ``breakdown`` or ``other`` as in the row; neither: all rows. ``preset``: of the retention under one of
+    ``compare_semantics``, which has no breakdown.
     """
 
     cohort: Annotated[str, Meta(max_length=40)] | None = None
@@ -159,3 +166,4 @@ class RetentionCell(Params, kw_only=True):
     first_return: Annotated[int, Meta(ge=1, le=MAX_RETENTION_PERIODS)] | None = None
     breakdown: dict[str, Any] | None = None
     other: bool = False
+    preset: Preset | None = None

@@ -136,6 +136,8 @@ def patterns_sql(
             if read.number is None:
                 raise InvalidRequest("$.measure.field", "this field is never a number")
             value = f"toFloat64(if({read.has_number}, {read.number}, 0))"
+            if params.measure.aggregate in ("avg", "min", "max"):
+                returning = f"({returning} AND {read.has_number})"
     key = breakdowns.top_sql(breakdowns.key_sql(params.breakdown, bindings), top, bindings)
     key = breakdowns.pack_sql(key) if params.breakdown else "''"
     starts = periods.starts_ms

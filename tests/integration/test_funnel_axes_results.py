@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
 from query_support import ask, event, id_key, insert, ms
+
+from query_api.errors import InvalidRequest
 
 DAY = {"time_range": {"from": "2026-10-01", "to": "2026-10-01"}}
 AT = "2026-10-01T09:00:"  # Shanghai
@@ -300,6 +303,15 @@ async def test_presets_beside_one_another_show_why_a_number_differs(database, da
         "amplitude": 1,  # the window is the default's
         "posthog": 4,  # all but u2
     }
+    for name, part in compared.items():
+        cell = {"step": 2, "preset": name}
+        body = {**DAY, "steps": [A, B], "compare_semantics": PRESETS, "cell": cell}
+        page = (await ask(database_url, "funnel/users", body))["result"]
+        assert page["total"] == len(page["users"]) == part["steps"][1]["users"]
+    for cell in ({"step": 2, "preset": "ark"}, {"step": 2, "preset": "ark", "breakdown": {}}):
+        with pytest.raises(InvalidRequest) as refused:
+            await ask(database_url, "funnel/users", {**DAY, "steps": [A, B], "cell": cell})
+        assert refused.value.path == "$.cell.preset"
     assert compared["sensors"]["differs"] == [
         {
             "axis": "window",

@@ -63,7 +63,10 @@ QUESTIONS = [
             {"mode": "on_or_after"},
             {"mode": "bracket", "brackets": [[1, 2]]},
             {"periods": 70, "period_zero": "repeated"},
-            {"period_counts": "elapsed", "measure": {"field": "properties.price"}},
+            {
+                "period_counts": "elapsed",
+                "measure": {"field": "properties.price", "aggregate": "per_user"},
+            },
         )
         for part, cell in (("", {}), ("/users", {"cell": {"cohort": "2026-10-01"}}))
     ],

@@ -69,6 +69,53 @@ async def test_measure_adds_up_the_events_of_all_users_of_the_cohort(logged):
     assert result["cohorts"][0]["measured"] == [1, 3]
 
 
+PRICE = {"field": "properties.price"}
+MEASURES = [
+    # A measure, its columns of the first cohort by mode "on" and "on_or_after", and of the total by "on".
+    ({"aggregate": "count"}, [1, 0, 1, 2], [4, 3, 3, 2], [1, 1, 1, 2]),
+    ({"aggregate": "users"}, [1, 0, 1, 1], [2, 2, 2, 1], [1, 1, 1, 1]),
+    (
+        {"aggregate": "avg", **PRICE},
+        [10, None, 2.5, 100],
+        [37.5, 51.25, 51.25, 100],
+        [10, 2.5, 2.5, 100],
+    ),
+    (
+        {"aggregate": "min", **PRICE},
+        [10, None, 2.5, 100],
+        [2.5, 2.5, 2.5, 100],
+        [10, 2.5, 2.5, 100],
+    ),
+    ({"aggregate": "max", **PRICE}, [10, None, 2.5, 100], [100] * 4, [10, 2.5, 2.5, 100]),
+    ({"aggregate": "per_user"}, [1, None, 1, 2], [2, 1.5, 1.5, 2], [1, 1, 1, 2]),
+    (
+        {"aggregate": "per_user", **PRICE},
+        [10, None, 2.5, 100],
+        [56.25, 51.25, 51.25, 100],
+        [10, 2.5, 2.5, 100],
+    ),
+]
+
+
+@pytest.mark.parametrize(("measure", "on", "on_or_after", "total"), MEASURES)
+async def test_measures_mean_what_they_mean_in_the_events_report(
+    logged, measure, on, on_or_after, total
+):
+    result = await result_of(logged, measure={**PAY, **measure})
+    later = await result_of(logged, measure={**PAY, **measure}, mode="on_or_after")
+
+    assert result["cohorts"][0]["measured"] == pytest.approx(on)
+    assert later["cohorts"][0]["measured"] == pytest.approx(on_or_after)
+    assert result["total"]["measured"] == pytest.approx(total)
+    for line in (result["cohorts"][0], result["total"]):
+        if measure["aggregate"] in ("avg", "per_user"):
+            parts = zip(line["measured_numerator"], line["measured_denominator"], strict=True)
+            assert line["measured"] == [a / b if b else None for a, b in parts]
+        else:
+            assert "measured_numerator" not in line
+        assert ("measured_per_user" in line) == (measure["aggregate"] in ("count", "users"))
+
+
 async def test_measure_only_over_mature_cells_in_the_total(logged):
     result = await result_of(
         logged, now="2026-10-04T00:00:00+08:00", measure={**PAY, "aggregate": "count"}
@@ -211,6 +258,15 @@ async def test_presets_beside_one_another_show_why_a_number_differs(logged):
     ]
     assert compared["posthog"]["differs"] == []
     assert all(part["not_expressed"] and part["source"] for part in compared.values())
+    for name in ("ark", "mixpanel"):
+        line = compared[name]["cohorts"][0]
+        cell = {"cohort": line["cohort"], "period": 1, "preset": name}
+        users = await users_of(logged, cell, compare_semantics=PRESETS)
+        assert users == keys(*{"ark": ["u1"], "mixpanel": ["u1", "u3"]}[name])
+        assert len(users) == line["returned"][1]
+    with pytest.raises(InvalidRequest) as refused:
+        await users_of(logged, {"cohort": "2026-10-01", "preset": "ark"})
+    assert refused.value.path == "$.cell.preset"
 
 
 async def test_a_preset_sets_the_axes_and_explicit_fields_override(logged):
@@ -232,7 +288,9 @@ async def test_a_preset_sets_the_axes_and_explicit_fields_override(logged):
         ({"measure": {**PAY, "aggregate": "count", "field": "page"}}, "$.measure.field"),
         ({"measure": {**PAY, "field": "page"}}, "$.measure.field"),
         ({"measure": {**PAY, "field": "colour"}}, "$.measure.field"),
-        ({"measure": {**PAY, "aggregate": "avg", "field": "properties.a"}}, "$.measure.aggregate"),
+        ({"measure": {**PAY, "aggregate": "p50", "field": "properties.a"}}, "$.measure.aggregate"),
+        ({"measure": {**PAY, "aggregate": "max"}}, "$.measure.field"),
+        ({"measure": {**PAY, "aggregate": "users", "field": "properties.a"}}, "$.measure.field"),
         ({"period_zero": "repeated", "period_counts": "elapsed"}, "$.period_zero"),
         ({"period_counts": "utc"}, "$.period_counts"),
         ({"preset": "umami"}, "$.preset"),
