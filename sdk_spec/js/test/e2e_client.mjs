@@ -2,7 +2,7 @@
  * Plays users of a mini-program with the built WeChat library over real HTTP, and prints as JSON what they did.
  *
  * Each user has a JavaScript context and a storage of their own; `wx.request` is Node's fetch. A visit is a cold start
- * (every other one on the card that the user before has shared), a page, tracked events, a share and a hide. With
+ * (every other one on the card that the user before has shared), a page, tracked events, one with odd properties, a share and a hide. With
  * `KILLS`, that many users lose their process in the middle and start again on the same storage.
  *
  * Settings, from the environment: `COLLECTOR_URL`, `WRITE_KEY`, `APP_ID`; `USERS` (10), `EVENTS` a user tracks (20),
@@ -125,6 +125,24 @@ function boot(storage, launchOptions) {
   };
 }
 
+/** What no schema expects; the collector must refuse none of it. */
+const odd = () => ({
+  half: '\ud83d',
+  nul: 'a\u0000b\u202e',
+  big: 2n ** 80n,
+  edge: 2 ** 63,
+  nan: NaN,
+  date: new Date(NaN),
+  deep: { a: [{ b: 1 }] },
+  list: Array(999).fill('好'),
+  long: '很长'.repeat(9_000),
+  ['name\n'.repeat(99)]: 1,
+  get broken() {
+    throw new Error('getter');
+  },
+  ...Object.fromEntries(Array.from({ length: 999 }, (_, i) => [`p${i}`, i])),
+});
+
 async function trackSome(sdk, user, from, to) {
   for (let i = from; i < to; i++) {
     sdk.track('buy', { user, i, price: i + 0.5, name: '好物' });
@@ -154,6 +172,7 @@ async function playUser(user, cardPath) {
       run = boot(storage, options);
     }
     await trackSome(run.sdk, user, half, eventCount);
+    run.sdk.track('odd', odd());
     run.hide();
     while (run.sdk.getStats().queued && Date.now() < deadline) {
       await sleep(200);
