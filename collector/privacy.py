@@ -42,6 +42,7 @@ SPOOL_WAIT_S = 60.0
 FOLLOW_S = 2.5
 """The writer looks for tombstones once a second, before it stores a block."""
 MAX_ROUNDS = 3
+_LETTERS_AT_ONCE = 1_000
 _SETTINGS = {"mutations_sync": 2, "max_execution_time": 0, "max_partitions_per_insert_block": 0}
 _IN_FOREGROUND = {"distributed_foreground_insert": 1}
 TABLES = (
@@ -85,12 +86,6 @@ class Person(Struct, frozen=True):
             "project": self.project,
             "keys": self.keys,
             "quoted_ids": sorted(quoted),
-            **{
-                f"{kind}s": sorted(
-                    f"{app_id}\x1f{value}" for each, app_id, value in self.ids if each == kind
-                )
-                for kind in KINDS
-            },
         }
 
 
@@ -108,6 +103,7 @@ class Receipt(Struct, frozen=True):
     left: dict[str, int]
     spool: str
     stays: str
+    files: str = ""
 
 
 StoredAs = Callable[[str, str], str]
@@ -227,6 +223,7 @@ def erase(
         left=left,
         spool="drained before; files of stored events are deleted within a minute",
         stays="keys of events (event_ids) and of ids (erased_ids), 64-bit hashes, so that nothing comes back",
+        files="ClickHouse deletes the files of rewritten parts within about 10 minutes, or when it starts",
     )
     _keep(client, receipt)
     return receipt
@@ -260,6 +257,7 @@ def export(client: Client, person: Person, asked: str) -> Iterator[dict[str, Any
         left={},
         spool="what waits there is not in the export",
         stays="everything",
+        files="nothing was changed",
     )
     _keep(client, receipt)
     yield {"table": "receipt", **msgspec.to_builtins(receipt)}
@@ -395,18 +393,42 @@ def _others(client: Client, person: Person, until_ms: int) -> int:
 
 
 def _command(places: list[Place], name: str, person: Person, until_ms: int) -> None:
-    """Change the rows of a table on every node."""
+    """
+    Change the rows of a table on every node.
+
+    A mutation's text stays in the data folder and in ``system.mutations``, so ids stand there as keys only.
+    """
     table = "events" if name == "take_out" else name.removeprefix("delete_")
+    values = {**person.values(), "until_ms": until_ms}
     for place in places:
         local = place.local[table]
-        sql = (
-            re.sub(r"\bALTER TABLE \w+", f"ALTER TABLE {local}", load_sql(f"privacy.{name}"))
-            if name == "take_out"
-            else f"ALTER TABLE {local} DELETE WHERE {load_sql(f'privacy.where_{table}')}"
+        if name == "take_out":
+            sql = re.sub(r"\bALTER TABLE \w+", f"ALTER TABLE {local}", load_sql("privacy.take_out"))
+            place.client.command(sql, parameters=values, settings=_SETTINGS)
+        elif table == "dead_letters":
+            _delete_letters(place.client, local, values)
+        else:
+            sql = f"ALTER TABLE {local} DELETE WHERE {load_sql(f'privacy.where_{table}')}"
+            place.client.command(sql, parameters=values, settings=_SETTINGS)
+
+
+def _delete_letters(client: Client, local: str, values: dict[str, Any]) -> None:
+    """Remove refused events by their places, since only their text names the person."""
+    found = client.query(
+        f"{load_sql('privacy.letters')}\nFROM {local}\nWHERE {load_sql('privacy.where_dead_letters')}",
+        parameters=values,
+    ).result_rows
+    sql = f"ALTER TABLE {local} DELETE WHERE {load_sql('privacy.delete_dead_letters')}"
+    for start in range(0, len(found), _LETTERS_AT_ONCE):
+        some = found[start : start + _LETTERS_AT_ONCE]
+        places = dict(
+            zip(
+                ("app_ids", "request_ids", "indexes"),
+                map(list, zip(*some, strict=True)),
+                strict=True,
+            )
         )
-        place.client.command(
-            sql, parameters={**person.values(), "until_ms": until_ms}, settings=_SETTINGS
-        )
+        client.command(sql, parameters=places, settings=_SETTINGS)
 
 
 def _keep(client: Client, receipt: Receipt) -> None:

@@ -37,8 +37,13 @@ _IDS = frozenset(
         *("share_id", "group_id", "share_ticket", "referrer_app_id", "scene"),
     )
 )
-_SUSPECT = re.compile(r"\d{4}|@")
+_SUSPECT = re.compile(r"\d{4}|@|%40")
 """Every value that a rule denies has one of these; most texts have none."""
+_ENCODED = "(?<=%[0-9A-Fa-f]{2})"
+_START = rf"(?:(?<![\dA-Za-z_.])|{_ENCODED})"
+"""Where a number may begin: not within a word or after a point, but after ``%3D`` and the like of an encoded address."""
+_WIDE_DIGITS = str.maketrans({chr(0xFF10 + digit): str(digit) for digit in range(10)})
+"""Of Chinese input methods: １３８."""
 _MARKED = re.compile(rb"\xff(u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -67,19 +72,19 @@ class Rule(msgspec.Struct, frozen=True):
 RULES = {
     "phone": Rule(
         ("*phone*", "mobile*", "tel", "telephone", "*手机*", "*电话*"),
-        r"(?<![\dA-Za-z_.])(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?![\dA-Za-z_]|\.\d)",
+        rf"{_START}(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{{4}}[- ]?\d{{4}}(?![\dA-Za-z_]|\.\d)",
     ),
     "id_card": Rule(
         ("id_card*", "idcard*", "id_no", "id_number", "*身份证*"),
-        r"(?<![\dA-Za-z_])[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?![\dA-Za-z_])",
+        rf"(?:(?<![\dA-Za-z_])|{_ENCODED})[1-9]\d{{5}}(?:18|19|20)\d{{2}}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{{3}}[\dXx](?![\dA-Za-z_])",
         _is_id_card,
     ),
     "bank_card": Rule(
         ("bank_card*", "card_no", "*银行卡*"),
-        r"(?<![\dA-Za-z_.])[3-6]\d{3}(?:[- ]?\d{4}){2}[- ]?\d{3,7}(?![\dA-Za-z_]|\.\d)",
+        rf"{_START}[3-6]\d{{3}}(?:[- ]?\d{{4}}){{2}}[- ]?\d{{3,7}}(?![\dA-Za-z_]|\.\d)",
         _is_bank_card,
     ),
-    "email": Rule(("*email*", "e-mail", "*邮箱*"), r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"),
+    "email": Rule(("*email*", "e-mail", "*邮箱*"), r"[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+"),
 }
 NAME = "name:"
 
@@ -254,6 +259,8 @@ class Scrubber:
     def _clean(self, text: str, found: Counter[str]) -> str:
         if not _SUSPECT.search(text):
             return text
+        given, text = text, _narrow(text)
+        plain = text
         for rule, (pattern, is_one) in self._values.items():
 
             def put(match: re.Match[str], rule: str = rule, is_one: Any = is_one) -> str:  # noqa: ANN401
@@ -263,7 +270,7 @@ class Scrubber:
                 return MASK
 
             text = pattern.sub(put, text)
-        return text
+        return given if text == plain else text
 
     def _match_name(self, name: str) -> str | None:
         for rule, pattern in self._names.items():
@@ -281,10 +288,15 @@ class Scrubber:
         text = str(value)
         if not _SUSPECT.search(text):
             return None
+        text = _narrow(text)
         for rule, (pattern, is_one) in self._values.items():
             if any(is_one(match[0]) for match in pattern.finditer(text)):
                 return rule
         return None
+
+
+def _narrow(text: str) -> str:
+    return text if text.isascii() else text.translate(_WIDE_DIGITS)
 
 
 def _glob(pattern: str) -> str:

@@ -11,8 +11,8 @@ WHERE project = {project:String}
         OR toUnixTimestamp64Milli(occurred_at) - if(clock = 'shifted', 0, greatest(0, dateDiff('millisecond', received_at, sent_at))) <= {until_ms:Int64}
     )
     AND (
-        concat(app_id, '\x1f', anonymous_id) IN {anonymous_ids:Array(String)}
-        OR concat(app_id, '\x1f', openid) IN {openids:Array(String)}
-        OR concat('\x1f', unionid) IN {unionids:Array(String)}
-        OR concat('\x1f', user_id) IN {user_ids:Array(String)}
+        xxh3(concat(project, '\x1fanonymous_id\x1f', app_id, '\x1f', anonymous_id)) IN {keys:Array(UInt64)}
+        OR xxh3(concat(project, '\x1fopenid\x1f', app_id, '\x1f', openid)) IN {keys:Array(UInt64)}
+        OR xxh3(concat(project, '\x1funionid\x1f\x1f', unionid)) IN {keys:Array(UInt64)}
+        OR xxh3(concat(project, '\x1fuser_id\x1f\x1f', user_id)) IN {keys:Array(UInt64)}
     )

@@ -2,6 +2,7 @@
 
 import threading
 
+import msgspec
 import numpy as np
 import pytest
 from query_support import APP, PROJECT, event, id_key, insert
@@ -105,6 +106,31 @@ def test_what_was_before_stays_away_and_what_comes_later_is_new(
     rows = database.query("SELECT DISTINCT event_id FROM identity_bindings").result_rows
     assert rows == [("e6",)]
     assert restarted.drop_erased(block, np.array([False, False, False])) is not None
+
+
+def test_ids_of_an_erased_person_stay_in_no_mutation(writer, database, database_url, tmp_path):
+    """The text of a mutation stays in the data folder: mutation_<n>.txt beside the parts."""
+    ids = '"user_id":"u1","openid":"o-用户-1","anonymous_id":"a1"'
+    good = record("e2", T, ids)
+    bad = msgspec.structs.replace(
+        good, body=good.body.replace(str(T).encode(), b'"soon"'), refused=[0]
+    )
+    blocks = [record("e1", T, ids), bad, record("e3", T, '"user_id":"u2","anonymous_id":"a1"')]
+    writer.store(build_block(blocks), [])
+
+    receipt = erase(database_url, tmp_path, "openid:o-用户-1")
+
+    assert (receipt.rows["events"], receipt.rows["dead_letters"]) == (1, 1)
+    assert receipt.ids_taken_out_of_events_of_others == 1
+    assert not any(receipt.left.values())
+    rest = database.query("SELECT user_id, anonymous_id FROM events FINAL").result_rows
+    assert rest == [("u2", "")]
+    commands = database.query(
+        "SELECT command FROM system.mutations WHERE database = currentDatabase()"
+    ).result_rows
+    assert len(commands) > 3
+    for text in ("o-用户-1", "'u1'", "a1"):
+        assert not [one for (one,) in commands if text in one]
 
 
 def test_an_id_in_several_apps_must_name_the_app(database, database_url, tmp_path):
