@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import google_crc32c
 import msgspec
@@ -146,6 +147,10 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
+_Group: TypeAlias = list[tuple[bytes, asyncio.Future[None]]]
+"""Encoded records, each with the one who waits for it."""
+
+
 class Spool:
     """
     Appends records for one worker; one commit thread shares each ``fdatasync`` among all requests that wait.
@@ -170,10 +175,9 @@ class Spool:
         self._pending_max_bytes = pending_max_bytes
         self._lock = lock_folder(folder)
         self._loop = asyncio.get_running_loop()
-        # A record with its waiter; True: seal the segment; None: the end.
-        self._queue: queue.SimpleQueue[tuple[bytes, asyncio.Future[None]] | bool | None] = (
-            queue.SimpleQueue()
-        )
+        # Records with their waiters; True: seal the segment; None: the end.
+        self._queue: queue.SimpleQueue[_Group | bool | None] = queue.SimpleQueue()
+        self._arrived: _Group = []
         self._wanted_bytes = 1
         self._pending_bytes = 0
         self._file = -1
@@ -205,8 +209,16 @@ class Spool:
             raise SpoolFullError("the disk does not keep up; pending_max_bytes are waiting")
         future: asyncio.Future[None] = self._loop.create_future()
         self._pending_bytes += size
-        self._queue.put((payload, future))
+        if not self._arrived:
+            # To wake the thread for each record would cost more than to encode it: once for all requests of a turn of the loop.
+            self._loop.call_soon(self._hand_over)
+        self._arrived.append((payload, future))
         return future
+
+    def _hand_over(self) -> None:
+        if self._arrived:
+            group, self._arrived = self._arrived, []
+            self._queue.put(group)
 
     @property
     def is_full(self) -> bool:
@@ -229,6 +241,7 @@ class Spool:
 
     def close(self) -> None:
         """Commit what waits, end the thread, release the folder."""
+        self._hand_over()
         self._queue.put(None)
         self._thread.join()
         if self._file >= 0:
@@ -248,10 +261,10 @@ class Spool:
         """Whatever queued while the last sync ran is the next group. Needs no timer."""
         while True:
             item = self._queue.get()
-            group: list[tuple[bytes, asyncio.Future[None]]] = []
+            group: _Group = []
             with contextlib.suppress(queue.Empty):
-                while isinstance(item, tuple):
-                    group.append(item)
+                while isinstance(item, list):
+                    group += item
                     item = self._queue.get_nowait()
             if group:
                 self._commit(group)
@@ -260,7 +273,7 @@ class Spool:
             if item is True:
                 self._seal()
 
-    def _commit(self, group: list[tuple[bytes, asyncio.Future[None]]]) -> None:
+    def _commit(self, group: _Group) -> None:
         error: SpoolBrokenError | None = None
         try:
             self._write([payload for payload, _ in group])
@@ -280,9 +293,7 @@ class Spool:
             os.close(self._file)
             self._file = -1
 
-    def _answer(
-        self, group: list[tuple[bytes, asyncio.Future[None]]], error: SpoolBrokenError | None
-    ) -> None:
+    def _answer(self, group: _Group, error: SpoolBrokenError | None) -> None:
         """In the event loop: wake the requests of a committed group."""
         size = sum(len(payload) + _RECORD.size for payload, _ in group)
         self._pending_bytes -= size
