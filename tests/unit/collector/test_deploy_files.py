@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from collector import metrics
-from collector.cluster import COPIES, LOCAL
+from collector.cluster import COPIES, KEEPS_COPIES, LOCAL
 from collector.local_clickhouse import EDITABLE
 from collector.settings import Settings
 from collector.settings import from_env as collector_settings
@@ -143,6 +143,146 @@ def test_compose_file_holds_together() -> None:
         host for url in addresses.values() for host in re.findall(r"://(?:[^@/]*@)?([a-z]+):", url)
     }
     assert named <= set(services)
+
+
+KINDS = {
+    "Secret": "v1",
+    "ConfigMap": "v1",
+    "Service": "v1",
+    "StatefulSet": "apps/v1",
+    "Deployment": "apps/v1",
+    "Job": "batch/v1",
+    "PodDisruptionBudget": "policy/v1",
+}
+MADE_BY_HAND = {("ConfigMap", "clickhouse-users"), ("Secret", "scenetrail-access")}
+"""By the commands at the head of the file."""
+
+
+def manifests() -> dict[tuple[str, str], Any]:
+    """The objects of the Kubernetes file by kind and name."""
+    text = (DEPLOY / "kubernetes.yaml").read_text()
+    found = list(yaml.safe_load_all(text))
+    by_name = {(one["kind"], one["metadata"]["name"]): one for one in found}
+    assert len(by_name) == len(found)
+    return by_name
+
+
+def pods(objects: dict[tuple[str, str], Any]) -> dict[str, Any]:
+    """Templates of pods, by the name of what makes them."""
+    return {
+        name: one["spec"]["template"]
+        for (_, name), one in objects.items()
+        if "template" in one.get("spec", {})
+    }
+
+
+def test_kubernetes_objects_are_of_kinds_and_versions_that_exist_in_one_namespace() -> None:
+    for (kind, name), one in manifests().items():
+        assert one["apiVersion"] == KINDS[kind], name
+        assert one["metadata"]["namespace"] == "scenetrail", name
+        assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", name)
+
+
+def test_kubernetes_selectors_find_their_pods_and_ports() -> None:
+    objects = manifests()
+    labels = {name: pod["metadata"]["labels"] for name, pod in pods(objects).items()}
+    for (kind, name), one in objects.items():
+        if kind in ("StatefulSet", "Deployment"):
+            assert one["spec"]["selector"]["matchLabels"] == labels[name]
+        if kind == "PodDisruptionBudget":
+            assert one["spec"]["selector"]["matchLabels"] in labels.values()
+        if kind == "StatefulSet":
+            assert ("Service", one["spec"]["serviceName"]) in objects
+        if kind == "Service":
+            [pod] = [
+                pods(objects)[pod] for pod, of in labels.items() if of == one["spec"]["selector"]
+            ]
+            ports = {
+                port["name"]: port["containerPort"]
+                for each in pod["spec"]["containers"]
+                for port in each["ports"]
+            }
+            assert {port["targetPort"]: port["port"] for port in one["spec"]["ports"]} == ports
+
+
+def test_kubernetes_pods_name_volumes_and_settings_that_are_there() -> None:
+    objects = manifests()
+    known = set(objects) | MADE_BY_HAND
+    for name, pod in pods(objects).items():
+        owner = next(
+            one
+            for (_, of), one in objects.items()
+            if of == name and "spec" in one and "template" in one["spec"]
+        )
+        claimed = {
+            claim["metadata"]["name"] for claim in owner["spec"].get("volumeClaimTemplates", ())
+        }
+        volumes = {volume["name"]: volume for volume in pod["spec"].get("volumes", ())}
+        for volume in volumes.values():
+            if "configMap" in volume:
+                assert ("ConfigMap", volume["configMap"]["name"]) in known
+            if "secret" in volume:
+                assert ("Secret", volume["secret"]["secretName"]) in known
+        mounted = set()
+        for container in pod["spec"]["containers"]:
+            assert {"requests", "limits"} <= set(container["resources"]), name
+            mounted |= {mount["name"] for mount in container.get("volumeMounts", ())}
+            for source in container.get("envFrom", ()):
+                assert ("Secret", source["secretRef"]["name"]) in objects
+            given = {one["name"]: one["value"] for one in container.get("env", ())}
+            for source in container.get("envFrom", ()):
+                given |= objects["Secret", source["secretRef"]["name"]]["stringData"]
+            assert all(isinstance(value, str) for value in given.values())
+            if "collector" in container.get("command", ()):
+                assert collector_settings(given).workers == 2
+            if "query_api" in container.get("command", ()):
+                assert query_settings(given).collector_url == "http://collector:8710"
+            if container["image"] == "scenetrail":
+                assert pod["spec"]["securityContext"]["runAsUser"] == 10_001
+                assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+        assert mounted == set(volumes) | claimed
+    assert "--uid 10001 " in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_kubernetes_pods_have_time_to_drain_and_are_asked_where_they_answer() -> None:
+    objects = manifests()
+    for name, seconds in (("scenetrail-collector", 60), ("scenetrail-query", 25)):
+        spec = pods(objects)[name]["spec"]
+        [container] = spec["containers"]
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
+        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
+        assert container["lifecycle"]["preStop"]["exec"]["command"][0] == "sleep"
+        assert spec["terminationGracePeriodSeconds"] >= seconds
+        assert (
+            objects[("StatefulSet" if name.endswith("collector") else "Deployment", name)]["spec"][
+                "replicas"
+            ]
+            > 1
+        )
+    claim = objects["StatefulSet", "scenetrail-collector"]["spec"]["volumeClaimTemplates"][0]
+    room = int(claim["spec"]["resources"]["requests"]["storage"].removesuffix("Gi")) * 1024**3
+    default = collector_settings({})
+    assert room > default.spool_max_bytes + default.spool_reserve_bytes
+
+
+def test_kubernetes_cluster_has_a_pod_for_each_shard_and_an_address_for_each_pod() -> None:
+    objects = manifests()
+    config = ElementTree.fromstring(
+        objects["ConfigMap", "clickhouse-config"]["data"]["cluster.xml"]
+    )  # noqa: S314
+    replicas = objects["StatefulSet", "clickhouse"]["spec"]["replicas"]
+    hosts = [f"clickhouse-{number}.clickhouse" for number in range(replicas)]
+    name = objects["Secret", "scenetrail-collector"]["stringData"]["SCENETRAIL_CLICKHOUSE_CLUSTER"]
+    shards = config.findall(f"remote_servers/{name}/shard")
+    [copies] = config.findall(f"remote_servers/{name}{KEEPS_COPIES}/shard")
+
+    assert [shard.findtext("replica/host") for shard in shards] == hosts
+    assert [replica.findtext("host") for replica in copies.findall("replica")] == hosts
+    assert copies.findtext("internal_replication") == "false"
+    for key in ("scenetrail-collector", "scenetrail-query"):
+        for variable, value in objects["Secret", key]["stringData"].items():
+            if variable.endswith("_URL"):
+                assert re.findall(r"@([^:/]+):8123/scenetrail", value) == hosts
 
 
 @pytest.mark.parametrize("name", UNITS)
