@@ -24,7 +24,7 @@ const STARTER = [
 
 export default function boards(context) {
   const { state, set } = context;
-  const place = h("div", { class: "page-stack" });
+  const place = h("div", { class: "page-stack" }, waiting());
   const tools = h("div", { class: "row" });
   const file = h("input", { type: "file", accept: "application/json", class: "visually-hidden", tabindex: "-1", "aria-label": t("导入文件|File to import") });
 
@@ -107,6 +107,8 @@ export default function boards(context) {
   return h("div", { class: "page-stack" }, tools, place);
 }
 
+const waiting = () => h("div", { class: "loading" }, h("div", { class: "progress", role: "progressbar", "aria-label": t("正在读取…|Loading…") }));
+
 const titleOf = (board) => board || t("未分组|Without a board");
 
 function starter() {
@@ -151,6 +153,7 @@ function moveUp(view, card, act) {
 }
 
 async function fill(content, page, state, context) {
+  put(content, waiting());
   try {
     page.module ??= await page.load();
     const made = page.module.default({ ...context, state, main: content, set: (part) => (location.hash = addressOf(page.id, { ...state, ...part })) });
