@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -60,6 +61,16 @@ async def counted(
     return sum(total.values()), answer["meta"]["missing_shards"]
 
 
+async def reached(url: str) -> tuple[int, list[int]]:
+    """What a partial answer counts; asked again where a slow machine did not even connect in time."""
+    deadline = time.monotonic() + 240
+    while True:
+        try:
+            return await counted(url, connect_timeout_s=1, partial=True)
+        except QueryError:
+            assert time.monotonic() < deadline, "no partial answer"
+
+
 def stored(node: Client) -> int:
     return int(node.command("SELECT count() FROM events FINAL"))
 
@@ -114,9 +125,10 @@ async def test_a_shard_that_hangs_keeps_nobody_waiting_and_what_waited_counts_on
     os.kill(process.pid, signal.SIGSTOP)
     try:
         loaded(collector, "during", 1_000)
+        first, _ = addresses(two)  # the other one hangs
         with pytest.raises(QueryError) as refused:
-            await counted(two, connect_timeout_s=0.3)
-        partial = await counted(two, connect_timeout_s=0.3, partial=True)
+            await counted(first, connect_timeout_s=1)
+        partial = await reached(first)
         assert collector.is_ready()
     finally:
         os.kill(process.pid, signal.SIGCONT)
