@@ -174,13 +174,14 @@ def load(clickhouse: ClickHouse, ready: Ready, *, events: int, users: int) -> fl
             **common,
             first=first,
             rows=min(_PART_ROWS, events - first),
-            from_ms=_ms(FIRST_DAY),
+            from_ms=epoch_ms(FIRST_DAY),
             days=DAYS,
         )
     return time.monotonic() - started
 
 
-def _ms(day: date) -> int:
+def epoch_ms(day: date) -> int:
+    """Epoch ms of midnight there."""
     return int(datetime(day.year, day.month, day.day, tzinfo=ZONE).timestamp() * 1000)
 
 
@@ -198,8 +199,8 @@ def parameters_of(question: Question, ready: Ready) -> dict[str, object]:
     """Return the parameters of the SQL beside it."""
     return {
         "app_id": ready.app_id,
-        "from_ms": _ms(FIRST_DAY),
-        "to_ms": _ms(FIRST_DAY + timedelta(days=DAYS)),
+        "from_ms": epoch_ms(FIRST_DAY),
+        "to_ms": epoch_ms(FIRST_DAY + timedelta(days=DAYS)),
         "names": sql_array(question.events),
     }
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadtest import compare, queries
+from loadtest import compare, identity_cost, queries
 from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.demo import sql_array
 from loadtest.duck import Duck
@@ -151,6 +151,22 @@ def test_duckdb_answers_the_same_numbers(ready, duck):
     shown = [(p["sessions"], p["users"], p["bounces"], p["median_depth"]) for p in points]
     assert shown == [(row[1], row[2], row[3], row[5]) for row in rows]
     assert not asked
+
+
+def test_every_way_to_find_persons_gives_the_same_funnel(serving):
+    identity_cost.load(serving, persons=200, events=5_000)
+    identity_cost.load(serving, persons=200, events=5_000)  # finds it there
+
+    costs = identity_cost.measure(serving, 1)
+
+    none, *ways = costs
+    assert (none.way, {cost.way for cost in ways}) == ("none", identity_cost.WAYS.keys() - {"none"})
+    assert sum(level["users"] for level in ways[0].levels) == 200
+    assert sum(level["users"] for level in none.levels) > 500
+    told = identity_cost.rows(
+        [identity_cost.Cost("none", [2.0, 1.0], []), identity_cost.Cost("x", [3.0, 1.5], [])]
+    )
+    assert told[1] == {"way": "x", "median": 2.25, "best": 1.5, "× none": 1.5}
 
 
 def test_growth_is_told_by_report():
