@@ -25,7 +25,7 @@ out. Distinct openers are exact, down to depth share_sql.MAX_DEPTH.
 **K** has no common definition; ``k`` chooses one and ``result.k`` prints every input:
 
 - ``invite_conversion``: invitations per active user (shares / active_users) times new users per invitation (new_users /
-  shares).
+  shares); active: with an app_launch or app_show in the range.
 - ``new_per_sharer``: new_users / sharers.
 - ``growingio_daily``: for each day new users of the day / sharers of the day; the mean over the days with a sharer. GrowingIO
   publishes that its coefficient is daily, not the formula.
@@ -377,6 +377,7 @@ def _semantics(query: ShareQuery) -> Row:
         "unknown_opens": "sessions with a share_id that no card of the app has: forged, or its share event was lost",
         "direct_openers": "distinct users who opened a card of the sharer",
         "descendant_openers": "distinct users who opened a card of the sharer or any card below one, the sharer left out",
+        "active_users": "users with an app_launch or app_show in the time range",
         "sharers_order": "by descendant_openers, direct_openers, shares, most first",
         "reshare_delay": "from the sharer's last opening of the parent card before the share; over cards of the "
         "range with a known parent",
