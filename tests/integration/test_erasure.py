@@ -9,7 +9,7 @@ from query_support import APP, PROJECT, event, id_key, insert
 
 from collector import privacy
 from collector.filter import KeyFilter
-from collector.migrate import connect
+from collector.migrate import addresses, connect
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool import SpoolReader, SpoolRecord
@@ -62,12 +62,14 @@ USER = '"user_id":"u1","openid":"o1"'
 
 
 def erase(database_url, tmp_path, asked):
-    client = connect(database_url)
+    nodes = [connect(url) for url in addresses(database_url)]
     try:
-        person = privacy.find(client, PROJECT, asked, [APP])
-        return privacy.erase(client, tmp_path / "nothing", person, asked, wait_s=0)
+        person = privacy.find(nodes[0], PROJECT, asked, [APP])
+        nowhere = tmp_path / "nothing"
+        return privacy.erase(nodes[0], nowhere, person, asked, wait_s=0, nodes=nodes)
     finally:
-        client.close()
+        for node in nodes:
+            node.close()
 
 
 def ids_of(database):
