@@ -1,5 +1,6 @@
 """The console in a real browser over a real demo: its numbers are the API's, its flows work, nothing leaves the machine."""
 
+import html
 import json
 import re
 import time
@@ -87,6 +88,39 @@ def test_the_cookie_asks_only_from_the_console_itself(
     assert status(**{"Sec-Fetch-Site": "cross-site"}) == 403
     assert status(Origin="http://elsewhere.test") == 403
     assert status() == 403
+
+
+def test_the_page_is_never_kept_and_its_files_are_kept_for_good(
+    signed_in: BrowserContext, demo: Demo
+) -> None:
+    [cookie] = signed_in.cookies()
+
+    def got(path: str, **headers: str) -> tuple[int, str, str]:
+        request = urllib.request.Request(f"{demo.url}{path}", headers=headers)  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return answer.status, answer.headers["Cache-Control"], answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, "", ""
+
+    def told(text: str) -> dict[str, Any]:
+        found = re.search(r'name="scenetrail-session" content="([^"]*)"', text)
+        assert found
+        return dict(json.loads(html.unescape(found[1])))
+
+    status, kept, page = got("/")
+    assert (status, kept, told(page)) == (200, "no-store", {"signed_in": False})
+    _, kept, page = got("/", Cookie=f"{cookie['name']}={cookie['value']}")
+    session = told(page)
+    assert (kept, session["signed_in"], len(session["apps"])) == ("no-store", True, 3)
+    assert {"funnel", "retention"} <= set(session["reports"])
+    named = re.search(r'src="(/static/[0-9a-f]{16}/app\.js)"', page)
+    assert named
+    assert "immutable" in got(named[1])[1]
+    assert got("/static/app.js")[:2] == (200, "no-cache")
+    assert got(f"/static/{'0' * 16}/app.js")[:2] == (200, "no-cache")
+    assert got("/static/index.html")[0] == 404
 
 
 # --- Numbers are the API's --------------------------------------------------------
