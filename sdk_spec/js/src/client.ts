@@ -44,6 +44,8 @@ export function createClient(platform: Platform): Client {
   let device: Device | undefined;
   let networkType: string | undefined;
   let current: { identity: Identity; networkType: string | undefined; context: Context } | undefined;
+  /** Contexts made before consent. */
+  const pending: (typeof current & object)[] = [];
   let early: [string, unknown[], number][] = [];
   let timers: Record<string, number> = {};
 
@@ -122,6 +124,7 @@ export function createClient(platform: Platform): Client {
         },
       };
       current = made;
+      if (consent === 'pending') pending.push(made);
     }
     return current.context;
   }
@@ -202,8 +205,9 @@ export function createClient(platform: Platform): Client {
   function grant(): void {
     consent = 'granted';
     sessions.restore(Date.now());
-    // Ids made before consent give way to those that an earlier run has stored.
-    if (current) current.identity = sessions.identity;
+    // An id made before consent gives way to the one that an earlier run has stored, also in events from before an `identify`.
+    const { anonymousId } = sessions.identity;
+    for (const made of pending) made.identity = { ...made.identity, anonymousId };
     emitter = newEmitter();
     isQueueRestored = false;
     later(restoreQueue, 0);

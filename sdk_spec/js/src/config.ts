@@ -6,7 +6,7 @@ import type { Account, Platform } from './platform';
 import type { AutoTrack, Consent, DebugSink, Options, PlatformName } from './types';
 import { asId } from './payload';
 
-export interface Config extends Numbers {
+export interface Config {
   eventsUrl: string;
   writeKey: string;
   appId: string;
@@ -15,6 +15,11 @@ export interface Config extends Numbers {
   consent: Consent;
   /** Whether an automatic event is on; `tap` has to be switched on. */
   isAuto(name: keyof AutoTrack): boolean;
+  sessionTimeoutMs: number;
+  flushIntervalMs: number;
+  batchSize: number;
+  maxQueueEvents: number;
+  requestTimeoutMs: number;
 }
 
 /** The console, one line a message; used by `debug: true`. */
@@ -22,17 +27,8 @@ export const consoleSink: DebugSink = (message, detail) =>
   console.log('[scenetrail]', message, detail === undefined ? '' : detail);
 
 /** A longer time is none that a timer takes: it would fire at once. */
-const MAX_NUMBER = 2 ** 31;
-
-/** Options that are positive numbers, with their defaults. */
-const NUMBERS = {
-  sessionTimeoutMs: 30 * 60_000,
-  flushIntervalMs: 5_000,
-  batchSize: 20,
-  maxQueueEvents: 500,
-  requestTimeoutMs: 10_000,
-};
-type Numbers = typeof NUMBERS;
+const positive = (value: unknown, fallback: number): number =>
+  typeof value === 'number' && value > 0 && value < 2 ** 31 ? value : fallback;
 
 /** Resolve the options, or name the one that is missing. */
 export function readConfig(options: Options, platform: Platform): Config | string {
@@ -44,13 +40,7 @@ export function readConfig(options: Options, platform: Platform): Config | strin
   if (!writeKey) return 'writeKey';
   if (!appId) return 'appId';
   const auto = options.autoTrack;
-  const numbers = { ...NUMBERS };
-  for (const name of Object.keys(NUMBERS) as (keyof Numbers)[]) {
-    const given = options[name];
-    if (typeof given === 'number' && given > 0 && given < MAX_NUMBER) numbers[name] = given;
-  }
   return {
-    ...numbers,
     eventsUrl: options.collectorUrl.replace(/\/+$/, '') + '/v1/events',
     writeKey,
     appId,
@@ -62,5 +52,10 @@ export function readConfig(options: Options, platform: Platform): Config | strin
       const own = ((auto || {}) as Partial<AutoTrack>)[name];
       return own === undefined ? auto !== false && name !== 'tap' : own;
     },
+    sessionTimeoutMs: positive(options.sessionTimeoutMs, 30 * 60_000),
+    flushIntervalMs: positive(options.flushIntervalMs, 5_000),
+    batchSize: positive(options.batchSize, 20),
+    maxQueueEvents: positive(options.maxQueueEvents, 500),
+    requestTimeoutMs: positive(options.requestTimeoutMs, 10_000),
   };
 }

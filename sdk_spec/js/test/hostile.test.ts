@@ -316,3 +316,24 @@ test('what is not a hook stays the very function that the app gave: setData, met
   assert.equal(options['setData'], buy);
   assert.equal(options['observers']['a, b'], observer);
 });
+
+test('consent asked for by a later version: what came before an identify goes to the visitor that was stored', () => {
+  const phone = new Phone();
+  phone.start().hide();
+  const { anonymous_id: stored } = phone.collector.find('app_launch');
+  phone.collector.stored = [];
+  const run = phone.start({ consent: 'pending' });
+  run.sdk.identify({ userId: 'u1' });
+  run.sdk.optIn();
+  run.sdk.track('later');
+  phone.settle(12_000);
+
+  assert.deepEqual(
+    phone.collector.events.map((event) => [event['event'], event['anonymous_id'] === stored, event['user_id']]),
+    [
+      ...FIRST_VISIT.map((name) => [name, true, undefined]),
+      ['identify', true, 'u1'],
+      ['later', true, 'u1'],
+    ],
+  );
+});
