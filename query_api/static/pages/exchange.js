@@ -50,8 +50,8 @@ export default function exchange({ state, set, users }) {
 }
 
 function view({ rows, total }, body, by, users) {
-  const name = (r) => [r.partner_app_id, by.length ? rowName(r, by) : ""].filter(Boolean).join(" · ");
-  const cell = (r, metric) => ({ metric, partner_app_id: r.partner_app_id, ...(by.length ? { breakdown: r.breakdown } : {}) });
+  const name = (r) => (r.other ? t("其他|Other") : [r.partner_app_id, by.length ? rowName(r, by) : ""].filter(Boolean).join(" · "));
+  const cell = (r, metric) => (r.other ? { metric, other: true } : { metric, partner_app_id: r.partner_app_id, ...(by.length ? { breakdown: r.breakdown } : {}) });
   const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("exchange", body, cell(r, metric), `${name(r)} · ${title}`)) });
   const figure = (metric, title) => [metric, title, usersLink(number(total[metric]), () => users("exchange", body, { metric }, title))];
   const colors = palette();

@@ -113,6 +113,7 @@ function summary(answer, body, users) {
 }
 
 function nameOf(row, by) {
+  if (row.other) return t("其他|Other");
   if (by === "scene") return sceneTitle(row.scene_name || (row.scene ? row.scene : ""), row.scene_group);
   if (by === "group") return groupTitle(row.scene_group);
   const text = row[by];
@@ -122,6 +123,7 @@ function nameOf(row, by) {
 
 /** What names a row, for a cell. */
 function cellOf(row, by) {
+  if (row.other) return { other: true };
   if (by === "scene") return { platform: row.platform, scene: row.scene };
   if (by === "group") return { scene_group: row.scene_group };
   const names = by === "qr_code" ? ["app_id", "qr_code", "qr_status"] : ["store", "city", "placement"].includes(by) ? [by, "qr_status"] : [by];
@@ -236,7 +238,7 @@ function channels(question, field, users) {
   const body = { ...question, ...brokenDown([field], 20) };
   const { by } = body;
   const name = (r) => `${nameOf(r, by)} · ${rowName(r, [field])}`;
-  const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("scenes", body, { metric, ...cellOf(r, by), breakdown: r.breakdown }, `${name(r)} · ${title}`)) });
+  const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("scenes", body, { metric, ...cellOf(r, by), breakdown: r.other ? undefined : r.breakdown }, `${name(r)} · ${title}`)) });
   return panel({
     title: t("按 {field} 细分|Broken down by {field}", { field: fieldFace(field) }),
     report: "scenes",
