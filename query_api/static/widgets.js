@@ -153,7 +153,7 @@ export function toast(text, kind = "") {
   toasts ??= document.body.appendChild(h("div", { class: "toasts", role: "status", "aria-live": "polite" }));
   const note = h("div", { class: `toast ${kind}` }, text);
   toasts.append(note);
-  setTimeout(() => note.remove(), 4000);
+  setTimeout(() => note.remove(), 8000);
 }
 
 export async function copy(text) {
