@@ -79,7 +79,7 @@ class Amount(Bounds, kw_only=True):
 
 
 class Did(EventSelector, kw_only=True):
-    """Events of a person: by default at least one. All of ``times``, ``days`` and ``sum`` that are given must hold."""
+    """Events of a person, at least one. All of ``times``, ``days`` and ``sum`` that are given must hold of them."""
 
     times: Bounds | None = None
     days: Bounds | None = None
@@ -354,8 +354,8 @@ async def users_of(scope: Scope, rule: Rule, path: str) -> UserSelect:
 SEMANTICS: dict[str, Any] = {
     "instant": "the rule is asked at the end of the time range: later events do not exist for it",
     "everyone": "every person with an event in the asked apps before that instant satisfies the rule or does not",
-    "did": "at least one event unless times, days or sum say otherwise; days: calendar days of the timezone; sum: over the "
-    "events that have the field as a number, at least one",
+    "did": "at least one event, also where times, days or sum give at_most only (who has none is found by did_not or not); "
+    "days: calendar days of the timezone; sum: over the events that have the field as a number, at least one",
     "within": "absent: all of history up to the instant; last: so many times 24 hours (or hours) before it",
     "property": "attributes as the events up to the instant left them",
     "sequence": "as the funnel report defines it; all events lie before the instant",
