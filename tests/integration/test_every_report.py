@@ -284,7 +284,7 @@ def test_no_common_field_is_passed_over(asker, report):
             assert refused(asker, report, **{field: value}) == refusal
         elif field == "timezone" and report in ZONELESS:
             continue
-        elif outcome(asker, report, **{field: value}) == plain["result"]:
+        elif outcome(asker, report, **broken_down(report, field, value)) == plain["result"]:
             passed_over.append(field)
     assert passed_over == []
 
@@ -293,14 +293,20 @@ def test_no_common_field_is_passed_over(asker, report):
 def test_the_rest_of_a_breakdown_is_other(asker, report):
     if report in REFUSED["breakdown"]:
         return
-    body = {"breakdown": ["platform", "device.brand"], "breakdown_limit": 1}
-    if report in ("scenes", "exchange"):
-        body |= {"limit": 1}
-        assert refused(asker, report, **body) == ("invalid_request", "$.breakdown_limit")
-        del body["breakdown_limit"]
+    body = broken_down(report, "breakdown", CHANGES["breakdown"])
+    if "limit" in body:
+        error = refused(asker, report, **body, breakdown_limit=1)
+        assert error == ("invalid_request", "$.breakdown_limit")
     found = list(others(ask(asker, report, **body)["result"]))
     assert any(found)
     assert not all(found)
+
+
+def broken_down(report, field, value):
+    """Return a common field, a breakdown with the least number of rows."""
+    if field != "breakdown":
+        return {field: value}
+    return {field: value, "limit" if report in ("scenes", "exchange") else "breakdown_limit": 1}
 
 
 def others(node):
