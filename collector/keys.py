@@ -128,7 +128,9 @@ def add_read_token(
     """
     if all(app.project != project for app in file.apps):
         known = sorted({app.project for app in file.apps})
-        raise KeysError(f"no app belongs to project {project!r}; projects: {' '.join(known) or 'none yet'}")
+        raise KeysError(
+            f"no app belongs to project {project!r}; projects: {' '.join(known) or 'none yet'}"
+        )
     for app_id in app_ids:
         if _app(file, app_id).project != project:
             raise KeysError(f"app {app_id} does not belong to project {project!r}")
@@ -142,7 +144,9 @@ def add_admin_token(file: AccessFile, project: str, now_ms: int) -> tuple[Access
     """Add a token that may erase and export persons of a project. Errors: KeysError for an unknown project."""
     if all(app.project != project for app in file.apps):
         known = sorted({app.project for app in file.apps})
-        raise KeysError(f"no app belongs to project {project!r}; projects: {' '.join(known) or 'none yet'}")
+        raise KeysError(
+            f"no app belongs to project {project!r}; projects: {' '.join(known) or 'none yet'}"
+        )
     secret = access.new_secret("at")
     token = AdminToken(_new_id("admin"), project, access.digest(secret), created_at=now_ms)
     issued = Issued("admin_token", token.token_id, secret, project, ())

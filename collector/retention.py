@@ -1,6 +1,5 @@
 """
-Data that an app keeps no longer (``retention_days`` in the access file) goes: hourly (a setting), or by ``scenetrail privacy
-expire``.
+Data that an app keeps no longer (``retention_days`` in the access file) goes: hourly, or by ``scenetrail privacy expire``.
 
 Of such an app: events that happened before, refused events that came before, and what is known of its openids and
 anonymous_ids that have no event left: bindings, persons, conflicts. Ids of the project (user_id, unionid, phone_hash) belong
