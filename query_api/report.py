@@ -182,6 +182,14 @@ class Ask:
             return events
         return source.restricted(bindings, events, where if outside else "1", self.segment)
 
+    async def has_silent(self, from_ms: int, to_ms: int) -> bool:
+        """Tell whether an event of the apps has no ``session_id`` there: most logs have none, and then nothing is to be cut."""
+        bindings = self.bindings()
+        bindings.named("app_ids", self.app_ids, "Array(String)")
+        bindings.named("from_ms", from_ms, "Int64")
+        bindings.named("to_ms", to_ms, "Int64")
+        return bool(await self.fetch("source.any_silent", bindings))
+
     async def fetch(self, name: str, bindings: Bindings, **fragments: str) -> list[Row]:
         """Run ``sql/<name>.sql`` with these fragments and values; return its rows by column."""
         return await self.fetch_sql(name, load_sql(name, **fragments), bindings)

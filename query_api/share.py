@@ -38,12 +38,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from query_api import breakdowns, per_user, share_forest, share_sql, source
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
+from query_api.filters import Bindings
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import periods_of, rfc3339
@@ -57,6 +58,19 @@ MAX_CASCADE = 10_000
 MAX_ROWS = 1_000
 """Pages, channels or groups shown."""
 LEAST_CANDIDATES = 200
+_COUNTS, _SHARERS, _DELAYS = 1, 2, 3
+_PARTS = {
+    _COUNTS: (
+        "shares", "sharers", "opens", "openers", "new_users", "conversions", "converters", "own_opens",
+        "unknown_opens", "unknown_share_ids", "revenue",
+    ),
+    _SHARERS: (
+        "shares", "direct_opens", "direct_openers", "descendant_openers", "new_users", "conversions",
+        "sharers", "beyond", "revenue",
+    ),
+    _DELAYS: ("reshares", "opened_before", "active_users", "median_ms", "p90_ms", "average_ms"),
+}  # fmt: skip
+"""Parts of share.report, and the names of their numbers."""
 
 ShareId = Annotated[str, Meta(min_length=1, max_length=1_024)]
 
@@ -149,12 +163,9 @@ async def _result(
     ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, top: list[Key] | None
 ) -> tuple[Row, bool]:
     """Return the numbers of a range, and whether a list was cut."""
-    bindings = ask.bindings()
-    select = load_sql("share.counts", dimensions=share_sql.dimensions(ask, asked, top, bindings))
-    sql = share_sql.statement(ask, asked, bindings, forest, select, described=True)
-    tables: dict[str, dict[Key, Row]] = {name: {} for name in asked.dimensions}
-    for row in await ask.fetch_sql("share.counts", sql, bindings):
-        tables[row["dimension"]][tuple(row["value"])] = row
+    asked = await share_sql.with_silent(ask, asked)
+    counted = await _counted(ask, query, asked, forest, top)
+    tables = counted.tables
     total = tables["total"].get((), {})
     bindings = ask.bindings()
     forged_source = ask.source(bindings, "properties_text['$forged_share_id'] != ''")
@@ -201,9 +212,9 @@ async def _result(
     if forest.deepest <= share_sql.MAX_DEPTH:
         shape = await asyncio.to_thread(share_forest.shape_of, forest.parents(), forest.depth)
         result["forest"] = msgspec.to_builtins(shape)
-    result["sharers"], sharers = await _sharers(ask, query, asked, forest)
+    result["sharers"], sharers = await _sharers(ask, query, asked, forest, counted)
     result["sharers_total"] = sharers
-    result["reshare_delay"], active_users = await _delays(ask, asked, forest)
+    result["reshare_delay"], active_users = _delays(counted.delays)
     daily = {int(value[0]): row for value, row in tables.get("day", {}).items()}
     result["k"] = _k(ask, query, result["total"], active_users, daily)
     if query.root is not None:
@@ -233,30 +244,76 @@ def _metrics(row: Row) -> Row:
     }
 
 
+class _Counted(Struct):
+    """What share.report counts: rows by table and key, the sharers (not where none are asked for), the delays."""
+
+    tables: dict[str, dict[Key, Row]]
+    sharers: list[Row]
+    delays: Row
+
+
+async def _counted(
+    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, top: list[Key] | None
+) -> _Counted:
+    bindings = ask.bindings()
+    sharers = ""
+    more: dict[str, str] = {}
+    if query.sharer_limit:
+        select, more = _top_sharers(query, _candidates(query), bindings)
+        sharers = load_sql("share.report_sharers", sharers=select)
+    select = load_sql(
+        "share.report",
+        counts=load_sql("share.counts", dimensions=share_sql.dimensions(ask, asked, top, bindings)),
+        sharers=sharers,
+        delays=load_sql("share.delays"),
+    )
+    sql = share_sql.statement(ask, asked, bindings, forest, select, more, described=True)
+    found = _Counted({name: {} for name in asked.dimensions}, [], {})
+    for row in await ask.fetch_sql("share.report", sql, bindings):
+        values = [*row["counts"], *row["numbers"]]
+        named = dict(zip(_PARTS[row["part"]], values, strict=True))
+        if row["part"] == _COUNTS:
+            found.tables[row["dimension"]][tuple(row["value"])] = named
+        elif row["part"] == _SHARERS:
+            found.sharers.append(named | {"sharer": row["sharer"]})
+        else:
+            found.delays = named
+    return found
+
+
+def _candidates(query: ShareQuery) -> int:
+    return max(LEAST_CANDIDATES, 4 * query.sharer_limit)
+
+
+def _top_sharers(
+    query: ShareQuery, candidates: int, bindings: Bindings
+) -> tuple[str, dict[str, str]]:
+    """Return the SELECT of the sharers with the most descendant openers among so many candidates, and its CTEs."""
+    bindings.named("candidates", candidates, "UInt32")
+    bindings.named("sharer_limit", query.sharer_limit, "UInt32")
+    pairs = load_sql("share.pairs", among="sharer IN (SELECT sharer FROM candidates)")
+    more = {name: load_sql(f"share.{name}") for name in ("paths", "bounds", "candidates")}
+    return load_sql("share.sharers", pairs=pairs), more
+
+
 async def _sharers(
-    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest
+    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, counted: _Counted
 ) -> tuple[list[Row], int]:
     """Return the sharers with the most descendant openers, and how many sharers there are."""
-    if query.sharer_limit == 0:
-        return [], 0
-    pairs = load_sql("share.pairs", among="sharer IN (SELECT sharer FROM candidates)")
-    more = {
-        "paths": load_sql("share.paths"),
-        "bounds": load_sql("share.bounds"),
-        "candidates": load_sql("share.candidates"),
-    }
-    select = load_sql("share.sharers", pairs=pairs)
-    candidates = max(LEAST_CANDIDATES, 4 * query.sharer_limit)
-    while True:
-        bindings = ask.bindings()
-        bindings.named("candidates", candidates, "UInt32")
-        bindings.named("sharer_limit", query.sharer_limit, "UInt32")
-        sql = share_sql.statement(ask, asked, bindings, forest, select, more)
-        rows = await ask.fetch_sql("share.sharers", sql, bindings)
-        beyond = rows[0]["beyond"] or 0 if rows else 0
-        if not beyond or rows[-1]["descendant_openers"] > beyond:
+    rows, candidates = counted.sharers, _candidates(query)
+    while rows and rows[0]["beyond"]:
+        if min(row["descendant_openers"] for row in rows) > rows[0]["beyond"]:
             break
         candidates *= 16
+        bindings = ask.bindings()
+        select, more = _top_sharers(query, candidates, bindings)
+        sql = share_sql.statement(ask, asked, bindings, forest, select, more)
+        rows = await ask.fetch_sql("share.sharers", sql, bindings)
+    rows.sort(
+        key=lambda row: (
+            -row["descendant_openers"], -row["direct_openers"], -row["shares"], row["sharer"]
+        )
+    )  # fmt: skip
     names = ["shares", "direct_opens", "direct_openers", "descendant_openers"]
     names += ["new_users", "conversions", "revenue"]
     return (
@@ -300,11 +357,8 @@ def _k(ask: Ask, query: ShareQuery, total: Row, active: int, by_day: dict[int, R
     return {"definition": query.k, "value": value, "formula": formula, "inputs": inputs}
 
 
-async def _delays(ask: Ask, asked: Asked, forest: Forest) -> tuple[Row, int]:
+def _delays(row: Row) -> tuple[Row, int]:
     """Return the re-share delay, and the active users of the range."""
-    bindings = ask.bindings()
-    sql = share_sql.statement(ask, asked, bindings, forest, load_sql("share.delays"))
-    [row] = await ask.fetch_sql("share.delays", sql, bindings)
     known = row["opened_before"] > 0
     delay = {
         "reshares": row["reshares"],

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from query_api import breakdowns, source
 from query_api.breakdowns import Key
@@ -42,6 +42,8 @@ class Asked(Struct, frozen=True, kw_only=True):
     conversion: EventSelector
     revenue: FieldName | None
     dimensions: list[str]
+    silent: bool = True
+    """Whether there may be events without a session_id."""
 
 
 def _scenes(by_platform: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -68,21 +70,28 @@ def cards(ask: Ask, asked: Asked, bindings: Bindings, *, described: bool = False
     )
 
 
-def _with_sessions(ask: Ask, bindings: Bindings, where: str) -> str:
+async def with_silent(ask: Ask, asked: Asked) -> Asked:
+    """Ask whether sessions have to be cut."""
+    from_ms = ask.range.from_ms - LOOK_AROUND_MS
+    return structs.replace(asked, silent=await ask.has_silent(from_ms, ask.range.to_ms))
+
+
+def _with_sessions(ask: Ask, asked: Asked, bindings: Bindings, where: str) -> str:
     bindings.named("silent_from_ms", ask.range.from_ms - LOOK_AROUND_MS, "Int64")
     silent = (
         "session_id = '' AND occurred_at >= fromUnixTimestamp64Milli({silent_from_ms:Int64}, 'UTC') "
         "AND occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
     )
     around = {"from_ms": 0, "to_ms": EVER_MS}
+    events = ask.source(bindings, where, **around)
     return source.with_sessions(
-        bindings, ask.source(bindings, where, **around), ask.source(bindings, silent, **around)
+        bindings, events, ask.source(bindings, silent, **around) if asked.silent else None
     )
 
 
-def _entries(ask: Ask, bindings: Bindings) -> str:
+def _entries(ask: Ask, asked: Asked, bindings: Bindings) -> str:
     before_end = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
-    return _with_sessions(ask, bindings, f"{ENTRY} AND {before_end}")
+    return _with_sessions(ask, asked, bindings, f"{ENTRY} AND {before_end}")
 
 
 def _conversions(ask: Ask, asked: Asked, bindings: Bindings) -> str:
@@ -101,7 +110,7 @@ def _conversions(ask: Ask, asked: Asked, bindings: Bindings) -> str:
         "share.conversions",
         order=source.order(),
         value=value,
-        events=_with_sessions(ask, bindings, f"{condition} AND {in_range}"),
+        events=_with_sessions(ask, asked, bindings, f"{condition} AND {in_range}"),
     )
 
 
@@ -138,7 +147,9 @@ def statement(
     return load_sql(
         "share.with",
         cards=cards(ask, asked, bindings, described=described),
-        openings=load_sql("share.openings", order=source.order(), entries=_entries(ask, bindings)),
+        openings=load_sql(
+            "share.openings", order=source.order(), entries=_entries(ask, asked, bindings)
+        ),
         opens=load_sql("share.opens"),
         conversions=_conversions(ask, asked, bindings),
         facts=load_sql("share.facts"),

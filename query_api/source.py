@@ -85,11 +85,14 @@ def order() -> str:
     return load_sql("source.order")
 
 
-def with_sessions(bindings: Bindings, events_source: str, silent_source: str) -> str:
+def with_sessions(bindings: Bindings, events_source: str, silent_source: str | None) -> str:
     """
     Add the session to the events of a source.
 
-    ``silent_source``: all events of the same range with ``session_id = ''``, unfiltered.
+    ``silent_source``: all events of the same range with ``session_id = ''``, unfiltered; None where there are none
+    (``Ask.has_silent``), which saves a second pass over the range.
     """
+    if silent_source is None:
+        return load_sql("source.no_silent", events=events_source)
     bindings.named("session_gap_ms", SESSION_GAP_MS, "Int64")
     return load_sql("source.sessions", events=events_source, silent=silent_source)

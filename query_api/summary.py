@@ -27,7 +27,7 @@ from msgspec import Meta
 
 from query_api import source
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
+from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.holidays import DAY_TYPES, day_of
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import (
@@ -51,6 +51,13 @@ LOOK_AROUND_MS = DAY_MS
 COUNTS = ("users", "new_users", "sessions", "page_views", "shares", "sharers", "orders", "payers")
 STAYS = ("average_stay_ms", "median_stay_ms")
 NUMBERS = (*COUNTS, *STAYS, "revenue", "revenue_per_order")
+_SESSIONS = 3
+_ACTIVITY = {
+    1: ("users", "page_views"),
+    2: ("new_users",),
+    _SESSIONS: ("sessions", *STAYS),
+}
+"""Kinds of rows of summary.activity, and what each has."""
 _ADDITIVE = ("new_users", "sessions", "page_views", "shares", "orders", "revenue")
 
 
@@ -125,27 +132,59 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
 
     bindings, where = begin()
     conditions = _conditions(query, bindings)
+    share, order = conditions["share"], conditions["order"]
+    names = event_names_sql([query.share, query.order], bindings)
     counted = await ask.fetch(
         "summary.counts",
         bindings,
-        **conditions,
-        revenue=sum_sql(_amount(query, bindings), conditions["order"]),
-        source=ask.source(bindings, where, **span),
+        share=share,
+        order=order,
+        revenue=sum_sql(_amount(query, bindings), order),
+        source=ask.source(bindings, f"{where} AND {names} AND ({share} OR {order})", **span),
     )
-    bindings, where = begin()
-    active = selector_sql(query.active, "$.active", bindings)
-    new = await ask.fetch(
-        "summary.new_users",
-        bindings,
-        source=ask.source(bindings, f"{where} AND {active}", from_ms=0, to_ms=span["to_ms"]),
-    )
-    bindings, where = begin()
-    bindings.named("end_ms", span["to_ms"], "Int64")
     around = {
         "from_ms": span["from_ms"] - LOOK_AROUND_MS,
         "to_ms": span["to_ms"] + LOOK_AROUND_MS,
     }
-    sessions = await ask.fetch(
+    silent = await ask.has_silent(**around)
+    bindings, where = begin()
+    bindings.named("end_ms", span["to_ms"], "Int64")
+    conditions = _conditions(query, bindings)
+    active = conditions["active"]
+    bindings.named("around_ms", around["from_ms"], "Int64")
+    around_at = "fromUnixTimestamp64Milli({around_ms:Int64}, 'UTC')"
+    ever = {"from_ms": 0, "to_ms": around["to_ms"]}
+    activity = await ask.fetch(
+        "summary.activity",
+        bindings,
+        active=active,
+        page_view=conditions["page_view"],
+        source=ask.source(bindings, f"{where} AND occurred_at >= {around_at}", **ever),
+        before=ask.source(bindings, f"{where} AND {active} AND occurred_at < {around_at}", **ever),
+    )
+    sessions = await _silent_sessions(ask, query, periods, around) if silent else []
+    for row in counted:
+        found[row.pop("start_ms")].update(row)
+    for row in activity:
+        if row["kind"] != _SESSIONS or not silent:
+            found[row["start_ms"]].update({name: row[name] for name in _ACTIVITY[row["kind"]]})
+    for row in sessions:
+        found[row.pop("start_ms")].update(row)
+    return {
+        label: _complete(found[start])
+        for label, start in zip(periods.labels, periods.starts_ms, strict=False)
+    }
+
+
+async def _silent_sessions(
+    ask: Ask, query: SummaryQuery, periods: Periods, around: dict[str, int]
+) -> list[Row]:
+    """Return the sessions of each period where some are to be cut."""
+    bindings = ask.bindings()
+    bindings.named("starts", list(periods.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("end_ms", periods.starts_ms[-1], "Int64")
+    where = filter_sql(query.filter, "$.filter", bindings)
+    return await ask.fetch(
         "summary.sessions",
         bindings,
         source=source.with_sessions(
@@ -154,12 +193,6 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
             ask.source(bindings, "session_id = ''", **around),
         ),
     )
-    for row in (*counted, *new, *sessions):
-        found[row.pop("start_ms")].update(row)
-    return {
-        label: _complete(found[start])
-        for label, start in zip(periods.labels, periods.starts_ms, strict=False)
-    }
 
 
 def _complete(row: Row) -> Row:

@@ -1,13 +1,13 @@
 -- share.openings: each user's sessions that carry a share_id in an app_launch or app_show.  Caller: query_api/share_sql.py
 -- Params: favourite_scenes, relaunch_scenes Array(String) ("platform scene"); fragments order (source.order), entries
 --         (source.sessions over all app_launch and app_show up to the end of the range)
--- Rows:   user UInt64, visits Array of (card UInt64, session UInt64, first_any, first_fresh String: the first entry, and the first
---         that is no relaunch, '' without one, as source.order; group_id String), first_entry String (of all, ever), last_ms Int64
+-- Rows:   user UInt64, visits Array of (card UInt64, first_any String, session UInt64, first_fresh String, group_id String), sorted: the
+--         first entry, and the first that is no relaunch, '' without one, as source.order; first_entry String (of all, ever), last_ms Int64
 -- Source: one pass over all entries, since new means the first entry ever. Favourites are no visits. Only the silent sessions of
 --         the range are cut. A session is known by siphash of its app, session_id and start.
 SELECT
     user,
-    groupArrayIf((card, session, first_any, first_fresh, group_id), card != 0) AS visits,
+    arraySort(groupArrayIf((card, first_any, session, first_fresh, group_id), card != 0)) AS visits,
     min(first_any) AS first_entry,
     max(last_ms) AS last_ms
 FROM

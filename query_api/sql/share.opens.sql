@@ -3,12 +3,13 @@
 -- Rows:   user, card, session UInt64, opened String (the opening entry as source.order), opened_ms Int64, group_id String, is_new
 --         Bool (the user's first entry ever), state UInt8 (0 counts, 1 the sharer's own, 2 no such card), and of the card: sharer
 --         UInt64, depth UInt32, page, channel String, matches Bool, key Array(String)
--- Source: an entry by a relaunch scene opens a card only if it is the user's first one with that card. The time is the first
+-- Source: an entry by a relaunch scene opens a card only if it is the user's first one with that card; visits are sorted by card
+--         and time, so a neighbour tells. The time is the first
 --         eight bytes of source.order.
 SELECT
     found.user AS user,
     found.visit.1 AS card,
-    found.visit.2 AS session,
+    found.visit.3 AS session,
     found.opened AS opened,
     toInt64(byteSwap(reinterpretAsUInt64(substring(opened, 1, 8)))) AS opened_ms,
     found.visit.5 AS group_id,
@@ -34,17 +35,13 @@ FROM
             user,
             first_entry,
             arrayJoin(
-                arrayZip(
+                arrayMap(
+                    (visit, card_before) -> (
+                        visit,
+                        if(visit.2 = visit.4 OR visit.1 = card_before, visit.4, visit.2)
+                    ),
                     visits,
-                    arrayMap(
-                        visit -> if(
-                            visit.3 = visit.4
-                                OR arrayExists(other -> other.1 = visit.1 AND other.3 < visit.3, visits),
-                            visit.4,
-                            visit.3
-                        ),
-                        visits
-                    )
+                    arrayPushFront(arrayPopBack(visits.1), toUInt64(0))
                 )
             ) AS visit_and_opened
         FROM openings

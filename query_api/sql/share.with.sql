@@ -37,5 +37,5 @@ FROM
         {{facts}}
     ){{more}}
     {{select}}
-    SETTINGS enable_materialized_cte = 1, max_recursive_cte_evaluation_depth = 2000
 )
+SETTINGS enable_materialized_cte = 1, max_recursive_cte_evaluation_depth = 2000

@@ -93,6 +93,9 @@ EXPLAINED_WITH_SEGMENTS = {
     "clickhouse.shards",
     "source.in_segment",
     "source.restricted",
+    # Asked for by reports with tests of their own: share, summary.
+    "source.any_silent",
+    "source.no_silent",
     # With tables of their own: test_as_of.
     "source.known_then",
     "source.map_latest_as_of",

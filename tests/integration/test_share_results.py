@@ -28,6 +28,7 @@ def card(user, share_id, at, parent="", **columns):
     if parent:
         properties["parent_share_id"] = parent
     properties["depth"] = columns.pop("depth", 1)
+    columns.setdefault("session_id", "cards")
     return event(user, "share", at, properties=properties, **columns)
 
 

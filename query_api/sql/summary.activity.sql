@@ -1,0 +1,112 @@
+-- summary.activity: users, page views, new users and sessions of each period.  Caller: query_api/summary.py _numbers()
+-- Params: starts Array(Int64) (epoch ms of the periods), end_ms Int64 (of the last one); fragments active, page_view (conditions),
+--         source (events of the periods and a day before and after them), before (active events before that)
+-- Rows:   kind UInt8: 1 users and page_views, 2 new_users, 3 sessions; start_ms Int64, users, page_views, new_users, sessions UInt64,
+--         average_stay_ms, median_stay_ms Float64
+-- Source: events are read once, and sessions are an eighth of them. The stay is the time from a session's first to its last event.
+--         Sessions hold where every event has a session_id; else summary.sessions counts them.
+SELECT *
+FROM
+(
+    WITH parts AS MATERIALIZED
+    (
+        SELECT
+            user,
+            session,
+            if(at_ms >= {starts:Array(Int64)}[1] AND at_ms < {end_ms:Int64}, roundDown(at_ms, {starts:Array(Int64)}), -1) AS start_ms,
+            min(at_ms) AS first_ms,
+            max(at_ms) AS last_ms,
+            countIf(is_page_view) AS page_views,
+            max(is_active) AS was_active,
+            minIf(at_ms, is_active) AS first_active_ms
+        FROM
+        (
+            SELECT
+                user,
+                cityHash64(app_id, session_id) AS session,
+                toUnixTimestamp64Milli(occurred_at) AS at_ms,
+                toBool({{active}}) AS is_active,
+                toBool({{page_view}}) AS is_page_view
+            FROM
+            (
+                {{source}}
+            )
+        )
+        GROUP BY
+            user,
+            session,
+            start_ms
+    )
+    SELECT
+        toUInt8(1) AS kind,
+        start_ms,
+        uniqExactIf(user, was_active) AS users,
+        sum(page_views) AS page_views,
+        toUInt64(0) AS new_users,
+        toUInt64(0) AS sessions,
+        toFloat64(0) AS average_stay_ms,
+        toFloat64(0) AS median_stay_ms
+    FROM parts
+    WHERE start_ms != -1
+    GROUP BY start_ms
+    UNION ALL
+    SELECT
+        toUInt8(2),
+        roundDown(first_ms, {starts:Array(Int64)}) AS of_period,
+        toUInt64(0),
+        toUInt64(0),
+        count(),
+        toUInt64(0),
+        toFloat64(0),
+        toFloat64(0)
+    FROM
+    (
+        SELECT
+            user,
+            min(active_ms) AS first_ms
+        FROM
+        (
+            SELECT
+                user,
+                first_active_ms AS active_ms
+            FROM parts
+            WHERE was_active
+            UNION ALL
+            SELECT
+                user,
+                toUnixTimestamp64Milli(occurred_at) AS active_ms
+            FROM
+            (
+                {{before}}
+            )
+        )
+        GROUP BY user
+        HAVING first_ms >= {starts:Array(Int64)}[1]
+            AND first_ms < {end_ms:Int64}
+    )
+    GROUP BY of_period
+    UNION ALL
+    SELECT
+        toUInt8(3),
+        roundDown(first_ms, {starts:Array(Int64)}) AS of_period,
+        toUInt64(0),
+        toUInt64(0),
+        toUInt64(0),
+        count(),
+        avg(last_ms - first_ms),
+        quantileExactInclusive(0.5)(last_ms - first_ms)
+    FROM
+    (
+        SELECT
+            min(parts.first_ms) AS first_ms,
+            max(parts.last_ms) AS last_ms
+        FROM parts
+        GROUP BY
+            user,
+            session
+        HAVING first_ms >= {starts:Array(Int64)}[1]
+            AND first_ms < {end_ms:Int64}
+    )
+    GROUP BY of_period
+)
+SETTINGS enable_materialized_cte = 1
