@@ -29,26 +29,26 @@ from loadtest.product import stop
 from loadtest.send import Target
 from sdk_spec import BatchResponse
 
-_START_LIMIT_S = 20.0
+_START_LIMIT_S = 60.0
 _NGINX_CONFIG = """\
 load_module modules/ngx_http_echo_module.so;
 worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
+pid "{folder}/nginx.pid";
+error_log "{folder}/error.log";
 events {{ worker_connections 4096; }}
 http {{
     log_format body escape=json '$msec $request_body';
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
+    client_body_temp_path "{folder}/body";
+    proxy_temp_path "{folder}/proxy";
+    fastcgi_temp_path "{folder}/fastcgi";
+    uwsgi_temp_path "{folder}/uwsgi";
+    scgi_temp_path "{folder}/scgi";
     keepalive_requests 100000000;
     server {{
         listen 127.0.0.1:{port};
         client_body_buffer_size 256k;
         client_max_body_size 8m;
-        access_log {folder}/events.log body buffer=1m flush=1s;
+        access_log "{folder}/events.log" body buffer=1m flush=1s;
         location / {{ echo_read_request_body; echo ok; }}
     }}
 }}

@@ -302,7 +302,7 @@ def test_units_are_taken_by_systemd(name: str, tmp_path: Path) -> None:
         # systemd asks for a program that exists; this one may lie in a folder with a space.
         python = tmp_path / "python"
         python.symlink_to(sys.executable)
-        here.write_text(text.replace("/opt/scenetrail/.venv/bin/python", str(python)))
+        here.write_text(text.replace("/opt/scenetrail/.venv/bin/python", f'"{python}"'))
         done = subprocess.run(
             ["systemd-analyze", "verify", "--man=no", here], capture_output=True, text=True
         )
