@@ -302,6 +302,23 @@ def test_sharers_are_exact_when_most_have_the_same_number(database, asker, monke
     assert [row["descendant_openers"] for row in top] == [4, 4, 4]
 
 
+def test_sharer_who_alone_opened_what_grew_below_is_no_sharer_of_the_range(database, asker):
+    insert(
+        database,
+        [
+            card("a", "A", ms("2026-09-05T12:00:00+08:00")),
+            card("b", "B", BASE, "A"),
+            *visit("a", "B", BASE + HOUR_MS, "a1"),
+        ],
+    )
+    result = asker.whole("share", RANGE)["result"]
+
+    assert [(row["user"], row["direct_openers"]) for row in result["sharers"]] == [
+        (str(id_key("user_id", "b")), 1)
+    ]
+    assert result["sharers_total"] == 1
+
+
 def test_nothing_was_ever_shared(asker):
     result = asker("share", RANGE)
     assert (result["depths"], result["sharers"], result["total"]["opens"]) == ([], [], 0)
