@@ -56,10 +56,14 @@ def test_clickhouse_stopped_and_started_again(make_system: MakeSystem) -> None:
 def test_answers_of_clickhouse_that_are_lost_or_wrong(
     make_collector: MakeCollector, proxy: Proxy, database: Client, rows: Rows, manner: Manner
 ) -> None:
-    """A third of all requests, inserts and look-ups alike, after they were done."""
+    """
+    Every third request, inserts and look-ups alike, after it was done; the first eight of them.
+
+    A block takes about ten requests, so one that met such a server for ever might not end while the test waits.
+    """
     rng = seeded(33)
     proxy.delay_s = 3
-    proxy.decide = lambda _: manner if rng.random() < 0.33 else "pass"
+    proxy.decide = lambda _: manner if proxy.treated[manner] < 8 and rng.random() < 0.33 else "pass"
     collector = make_collector(proxy.url, insert_timeout_s=2).start()
     batches = make_batches("e", 3_000, seeded(3), largest=100)
     load = Load(collector.port, batches, seed=3, again_ratio=0.33, pause_s=0.02).start()
