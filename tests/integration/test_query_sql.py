@@ -123,13 +123,16 @@ async def test_every_statement_can_be_explained(database, database_url):
         sql = load_sql(name)
         database.query(f"EXPLAIN {sql}", parameters=parameters)
         seen |= names_in(sql)
-    for identity in ("latest", "strict"):
-        for report, body in QUESTIONS:
-            whole = {**RANGE, "identity": identity, "filter": EVERY_KIND_OF_FILTER, **body}
-            answer = await ask(database_url, report, whole)
-            for part in answer["explain"]:
-                database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
-                seen |= names_in(part["sql"])
+    # Strict identity is one fragment, the same in every question: each report is asked once with it.
+    strictly = [
+        (report, {**body, "identity": "strict"}) for report, body in dict(QUESTIONS).items()
+    ]
+    for report, body in QUESTIONS + strictly:
+        whole = {**RANGE, "filter": EVERY_KIND_OF_FILTER, **body}
+        answer = await ask(database_url, report, whole)
+        for part in answer["explain"]:
+            database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
+            seen |= names_in(part["sql"])
 
     mine = {
         name for name in ALL_FILES if name.partition(".")[0] in OWNERS
