@@ -49,17 +49,18 @@ async def answers(url, questions):
 
 
 async def test_every_statement_can_be_explained(database, database_url):
+    # PIPELINE: the plan's own text names each expression in full, which are 600 MB for some statements.
     seen: set[str] = set()
     async for _, answer in answers(database_url, QUESTIONS):
         for part in answer["explain"]:
-            database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
+            database.query(f"EXPLAIN PIPELINE {part['sql']}", parameters=part["parameters"])
             seen |= names_in(part["sql"])
     asked = {"project": PROJECT, "app_ids": [APP], "limit": 1, "offset": 0, "campaign": "c"}
     asked |= {"code_ids": ["c"], "from_day": "2026-10-01", "to_day": "2026-10-02"}
     for name in ALL_FILES:
         owner, _, part = name.partition(".")
         if owner in OWNERS and part in ("list", "count", "found", "campaigns"):
-            database.query(f"EXPLAIN {load_sql(name)}", parameters=asked)
+            database.query(f"EXPLAIN PIPELINE {load_sql(name)}", parameters=asked)
             seen.add(name)
 
     mine = {name for name in ALL_FILES if name.partition(".")[0] in OWNERS}

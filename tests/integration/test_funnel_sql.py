@@ -55,7 +55,7 @@ async def test_every_statement_can_be_explained(database, database_url):
             await ask(database_url, "funnel/users", {**body, "cell": cell}),
         ):
             for part in answer["explain"]:
-                database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
+                database.query(f"EXPLAIN PIPELINE {part['sql']}", parameters=part["parameters"])
                 seen |= {name for name in ALL_FILES if f"-- {name}:" in part["sql"]}
 
     assert seen == ALL_FILES

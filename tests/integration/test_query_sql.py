@@ -121,7 +121,7 @@ async def test_every_statement_can_be_explained(database, database_url):
     parameters = {"app_ids": [APP], "max_rows": 10, "since_ms": 0}
     for name in ("clickhouse.ping", "event_schema.events", "event_schema.properties"):
         sql = load_sql(name)
-        database.query(f"EXPLAIN {sql}", parameters=parameters)
+        database.query(f"EXPLAIN PIPELINE {sql}", parameters=parameters)
         seen |= names_in(sql)
     # Strict identity is one fragment, the same in every question: each report is asked once with it.
     strictly = [
@@ -131,7 +131,7 @@ async def test_every_statement_can_be_explained(database, database_url):
         whole = {**RANGE, "filter": EVERY_KIND_OF_FILTER, **body}
         answer = await ask(database_url, report, whole)
         for part in answer["explain"]:
-            database.query(f"EXPLAIN {part['sql']}", parameters=part["parameters"])
+            database.query(f"EXPLAIN PIPELINE {part['sql']}", parameters=part["parameters"])
             seen |= names_in(part["sql"])
 
     mine = {
