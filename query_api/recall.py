@@ -125,9 +125,11 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
         event_names_sql(selectors, bindings),
         f"({opened} OR {active} OR {converted})",
     ]
+    persons = _persons(ask, query, bindings)
     return load_sql(
         "recall.outcomes",
-        persons=_persons(ask, query, bindings),
+        persons=persons,
+        sendings=load_sql("recall.sendings", persons=persons),
         opened=opened,
         active=active,
         converted=converted,
@@ -145,11 +147,10 @@ def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings, top: list[Key] | No
     outcomes = _outcomes(ask, query, bindings)
     if not query.breakdown:
         return load_sql("recall.unkeyed", outcomes=outcomes)
-    persons = _persons(ask, query, bindings)
     return load_sql(
         "recall.keyed",
         outcomes=outcomes,
-        persons=persons,
+        sendings=load_sql("recall.sendings", persons=_persons(ask, query, bindings)),
         absent=per_user.absent(query),
         folded=per_user.folded(top, bindings),
         event_key=per_user.event_key(query, bindings),

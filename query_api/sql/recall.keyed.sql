@@ -1,5 +1,5 @@
 -- recall.keyed: what became of each person of a campaign, with the person's row of the breakdown.  Caller: query_api/recall.py _keyed()
--- Params: those of recall.outcomes; fragments outcomes, persons (recall.persons), absent (the key without a value), folded (key, or
+-- Params: those of recall.outcomes; fragments outcomes, sendings (recall.sendings), absent (the key without a value), folded (key, or
 --         "other"), event_key (packed), order (source.order), source (all events of these persons up to the range's end)
 -- Rows:   those of outcomes and key String (packed)
 -- Source: the value is that of the person's last event at or before its time that has any of the fields: what was known when the
@@ -44,14 +44,7 @@ FROM
             ) AS e
             INNER JOIN
             (
-                SELECT
-                    user,
-                    groupArray((campaign, first_sent_ms)) AS sendings
-                FROM
-                (
-                    {{persons}}
-                )
-                GROUP BY user
+                {{sendings}}
             ) AS s ON e.user = s.user
         )
         GROUP BY

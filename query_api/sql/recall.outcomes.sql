@@ -1,6 +1,6 @@
 -- recall.outcomes: what became of each person of a campaign.  Caller: query_api/recall.py _outcomes()
--- Params: those of recall.persons; window_ms, now_ms Int64; fragments persons (recall.persons), opened, active, converted (conditions),
---         amount (a number), source (events from the range's start to the window after its end)
+-- Params: those of recall.persons; window_ms, now_ms Int64; fragments persons (recall.persons), sendings (recall.sendings), opened,
+--         active, converted (conditions), amount (a number), source (events from the range's start to the window after its end)
 -- Rows:   campaign String, user UInt64, each pair once; arm String, sent_ms Int64, messages UInt64; delivered, delivery_unknown, opened,
 --         active, converted, both_arms, window_ended UInt8; conversions UInt64, conversion_value Float64
 -- Source: an event counts for a campaign from the person's time on up to the window's end, both included.
@@ -62,14 +62,7 @@ ANY LEFT JOIN
         ) AS e
         INNER JOIN
         (
-            SELECT
-                user,
-                groupArray((campaign, first_sent_ms)) AS sendings
-            FROM
-            (
-                {{persons}}
-            )
-            GROUP BY user
+            {{sendings}}
         ) AS s ON e.user = s.user
     )
     GROUP BY
