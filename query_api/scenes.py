@@ -200,15 +200,33 @@ def conversions(
     )
 
 
-class _Counted(Struct, kw_only=True):
-    """The numbers of every row by its key, ``()`` the total, and what is needed to show them."""
+class _Known(Struct, kw_only=True):
+    """What is known of the rows without counting events: names, registered codes, costs of each row and of all."""
 
-    numbers: dict[Key, Row]
-    spent: dict[Key, Spent]
-    all_spent: Spent | None
     dictionary: list[Row]
     scenes: dict[Any, Row]
     codes: dict[Any, Row]
+    spent: dict[Key, Spent]
+    all_spent: Spent | None
+
+
+async def _looked_up(ask: Ask, query: ScenesQuery) -> _Known:
+    bindings = ask.bindings()
+    bindings.scheme()
+    dictionary = await ask.fetch("scenes.dictionary", bindings)
+    scenes = {(row["platform"], row["scene"]): row for row in dictionary}
+    codes = await qr_codes.registry(ask) if query.by in BY_CODE else {}
+    spent, all_spent = await _spent(ask, query, scenes, codes)
+    return _Known(
+        dictionary=dictionary, scenes=scenes, codes=codes, spent=spent, all_spent=all_spent
+    )
+
+
+class _Counted(Struct, kw_only=True):
+    """The numbers of every row by its key, ``()`` the total, and what each row cost."""
+
+    numbers: dict[Key, Row]
+    spent: dict[Key, Spent]
 
     def order(self) -> list[Key]:
         """Return the keys of the rows, the most entry events first, "other" last."""
@@ -221,7 +239,7 @@ class _Counted(Struct, kw_only=True):
         return sorted((key for key, found in self.numbers.items() if key and found), key=place)
 
 
-async def _counted(ask: Ask, query: ScenesQuery, shown: Shown | None) -> _Counted:
+async def _counted(ask: Ask, query: ScenesQuery, known: _Known, shown: Shown | None) -> _Counted:
     """Count every row; with ``shown`` these alone, and the rest as "other"."""
     numbers: dict[Key, Row] = {}
     bindings = ask.bindings()
@@ -235,29 +253,16 @@ async def _counted(ask: Ask, query: ScenesQuery, shown: Shown | None) -> _Counte
         converted = conversions(ask, query, query.conversion, bindings, shown)
         for row in await ask.fetch("scenes.conversion_counts", bindings, conversions=converted):
             numbers.setdefault(unpacked(row["key"]), {}).update(row)
-    dictionary_bindings = ask.bindings()
-    dictionary_bindings.scheme()
-    dictionary = await ask.fetch("scenes.dictionary", dictionary_bindings)
-    scenes = {(row["platform"], row["scene"]): row for row in dictionary}
-    codes = await qr_codes.registry(ask) if query.by in BY_CODE else {}
-    spent, all_spent = await _spent(ask, query, scenes, codes)
+    spent = known.spent
     if shown is not None:
-        folded: dict[Key, Spent] = {}
-        known = set(shown.keys)
-        for key, one in spent.items():
-            folded.setdefault(key if key in known else OTHER, Spent()).add(one)
-        spent = folded
+        spent = {}
+        own = set(shown.keys)
+        for key, one in known.spent.items():
+            spent.setdefault(key if key in own else OTHER, Spent()).add(one)
     for key in spent:
         # What cost something and brought nobody.
         numbers.setdefault(key, {"launches": 0})
-    return _Counted(
-        numbers=numbers,
-        spent=spent,
-        all_spent=all_spent,
-        dictionary=dictionary,
-        scenes=scenes,
-        codes=codes,
-    )
+    return _Counted(numbers=numbers, spent=spent)
 
 
 def _cut(counted: _Counted, limit: int) -> Shown | None:
@@ -275,36 +280,37 @@ async def answer(ask: Ask, query: ScenesQuery) -> Answer:
 
     async def result_of(one: Ask) -> Row:
         nonlocal shown, dictionary, truncated
-        counted = await _counted(one, query, shown)
+        known = await _looked_up(one, query)
+        counted = await _counted(one, query, known, shown)
         cut = _cut(counted, query.limit) if shown is None else None
         if cut is not None:
-            counted = await _counted(one, query, cut)
+            counted = await _counted(one, query, known, cut)
             shown = cut if one is ask else None
-        dictionary = counted.dictionary
+        dictionary = known.dictionary
         truncated |= OTHER in counted.numbers
-        return _result(query, counted)
+        return _result(query, known, counted)
 
     result = await with_comparison(ask, query.compare, result_of)
     return Answer(result=result, semantics=_semantics(query, dictionary), truncated=truncated)
 
 
-def _result(query: ScenesQuery, counted: _Counted) -> Row:
+def _result(query: ScenesQuery, known: _Known, counted: _Counted) -> Row:
     return {
         "rows": [
             {
-                **described(key, query.by, query.breakdown, counted.scenes, counted.codes),
+                **described(key, query.by, query.breakdown, known.scenes, known.codes),
                 **_metrics(counted.numbers[key], query, counted.spent.get(key)),
             }
             for key in counted.order()
         ],
-        "total": _metrics(counted.numbers.get((), {}), query, counted.all_spent),
+        "total": _metrics(counted.numbers.get((), {}), query, known.all_spent),
     }
 
 
 async def _shown(ask: Ask, query: ScenesQuery, limit: int) -> Shown:
     """Return the rows that are not "other". Errors: ``invalid_request`` where the answer has none."""
     for one in dict.fromkeys((ask.asked, ask)):
-        cut = _cut(await _counted(one, query, None), limit)
+        cut = _cut(await _counted(one, query, await _looked_up(one, query), None), limit)
         if cut is not None:
             return cut
     raise InvalidRequest("$.cell.other", "this answer has no `other`: all rows are shown")
