@@ -139,9 +139,9 @@ def unbind(database, writer, random, at_ms):
     ]
     names = ["id_key", "other_key", "project", "unbound_at", "reason", "unbound_by", "inserted_at"]
     database.insert("identity_unbindings", rows, column_names=names)
-    writer._newest_unbinding_ms = 0
-    writer._next_unbinding_look_s = 0
-    writer.unbind()
+    writer.binder._newest_unbinding_ms = 0
+    writer.binder._next_look_s = 0
+    writer.binder.follow()
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -104,7 +104,7 @@ def test_what_was_before_stays_away_and_what_comes_later_is_new(
     assert ids_of(database) == ["e4"]
     assert database.query("SELECT count() FROM identity_bindings").result_rows == [(0,)]
 
-    restarted.bind(restarted._without_erased([bind(T, "e5"), bind(LATER, "e6")]), "t")
+    restarted.binder.bind([bind(T, "e5"), bind(LATER, "e6")], "t")
     rows = database.query("SELECT DISTINCT event_id FROM identity_bindings").result_rows
     assert rows == [("e6",)]
     assert restarted.drop_erased(block, np.array([False, False, False])) is not None

@@ -102,10 +102,10 @@ SECOND = ("user_id", "u2")
 @pytest.fixture
 def bound(writer):
     """u1 by its openid owns the device; u2 uses the same device later; both apps know u1's unionid."""
-    writer.bind([bind(OPENID, DEVICE, T, "e1")], "t1")
-    writer.bind([bind(USER, OPENID, T + 1, "e2")], "t2")
-    writer.bind([bind(SECOND, DEVICE, T + 2, "e3")], "t3")
-    writer.bind([bind(USER, ("openid", "o2"), T + 3, "e4", OTHER_APP)], "t4")
+    writer.binder.bind([bind(OPENID, DEVICE, T, "e1")], "t1")
+    writer.binder.bind([bind(USER, OPENID, T + 1, "e2")], "t2")
+    writer.binder.bind([bind(SECOND, DEVICE, T + 2, "e3")], "t3")
+    writer.binder.bind([bind(USER, ("openid", "o2"), T + 3, "e4", OTHER_APP)], "t4")
     return writer
 
 
@@ -200,7 +200,7 @@ async def test_unbinding_makes_two_persons_and_a_later_event_binds_again(client,
     response = await client.post("/v1/identity/unbind", json=body, headers=ALL)
     answer = await response.json()
     assert response.status == 200, answer
-    bound.unbind()
+    bound.binder.follow()
 
     [device] = await explained(client, "anonymous_id:a1")
     assert named(device["ids"][0]) == "user_id:u2"  # the conflict is over: the device is u2's now
@@ -215,13 +215,15 @@ async def test_unbinding_makes_two_persons_and_a_later_event_binds_again(client,
     assert again.status == 404
 
     at = int(time.time() * 1000) + 60_000
-    bound.bind([bind(OPENID, DEVICE, at, "e9")], "t9")
+    bound.binder.bind([bind(OPENID, DEVICE, at, "e9")], "t9")
     [both] = await explained(client, "openid:o1")
     assert [one["why"] for one in both["not_merged"]] in (["conflict"], [])
 
 
 async def test_a_crowded_id_is_quarantined_and_explained(client, bound):
-    bound.bind([bind(("openid", f"c{i}"), DEVICE, T + 10 + i, f"c{i}") for i in range(30)], "t5")
+    bound.binder.bind(
+        [bind(("openid", f"c{i}"), DEVICE, T + 10 + i, f"c{i}") for i in range(30)], "t5"
+    )
 
     [device] = await explained(client, "anonymous_id:a1")
     assert [named(one) for one in device["ids"]] == ["anonymous_id:a1"]

@@ -160,7 +160,7 @@ async def test_phone_that_changed_hands_is_taken_apart(client, writer, database)
 
     deadline = time.monotonic() + 60
     while True:
-        writer.unbind()
+        writer.binder.follow()
         rows = database.query(
             "SELECT person FROM identity_map FINAL WHERE id_key = {key:UInt64}",
             {"key": id_key("phone_hash", P1)},

@@ -75,10 +75,10 @@ def take_apart(database: Client, left: int, right: int, at_ms: int) -> None:
 def test_a_chain_of_ids_is_one_person_named_by_the_strongest(
     writer: Writer, database: Client
 ) -> None:
-    writer.bind([bind(("openid", "o1"), ("anonymous_id", "a1"), T)], "t1")
+    writer.binder.bind([bind(("openid", "o1"), ("anonymous_id", "a1"), T)], "t1")
     assert person(database, "anonymous_id", "a1") == key("openid", "o1")
 
-    writer.bind([bind(("user_id", "u1"), ("openid", "o1"), T + 1)], "t2")
+    writer.binder.bind([bind(("user_id", "u1"), ("openid", "o1"), T + 1)], "t2")
 
     assert {person(database, *i) for i in (("anonymous_id", "a1"), ("openid", "o1"))} == {
         key("user_id", "u1")
@@ -88,17 +88,17 @@ def test_a_chain_of_ids_is_one_person_named_by_the_strongest(
 def test_an_unbinding_takes_apart_and_a_later_event_binds_again(
     writer: Writer, database: Client
 ) -> None:
-    writer.bind([bind(("openid", "o1"), ("anonymous_id", "a1"), T)], "t1")
-    writer.bind([bind(("user_id", "u1"), ("openid", "o1"), T + 1)], "t2")
+    writer.binder.bind([bind(("openid", "o1"), ("anonymous_id", "a1"), T)], "t1")
+    writer.binder.bind([bind(("user_id", "u1"), ("openid", "o1"), T + 1)], "t2")
 
     take_apart(database, key("user_id", "u1"), key("openid", "o1"), T + 10)
-    writer.unbind()
+    writer.binder.follow()
 
     assert person(database, "openid", "o1") == key("openid", "o1")
     assert person(database, "anonymous_id", "a1") == key("openid", "o1")
     assert person(database, "user_id", "u1") == key("user_id", "u1")
 
-    writer.bind([bind(("user_id", "u1"), ("openid", "o1"), T + 20, "later")], "t3")
+    writer.binder.bind([bind(("user_id", "u1"), ("openid", "o1"), T + 20, "later")], "t3")
 
     assert person(database, "anonymous_id", "a1") == key("user_id", "u1")
 
@@ -107,11 +107,11 @@ def test_the_same_old_event_seen_again_does_not_undo_an_unbinding(
     writer: Writer, database: Client
 ) -> None:
     old = bind(("openid", "o1"), ("anonymous_id", "a1"), T)
-    writer.bind([old], "t1")
+    writer.binder.bind([old], "t1")
     take_apart(database, key("openid", "o1"), key("anonymous_id", "a1"), T + 10)
-    writer.unbind()
+    writer.binder.follow()
 
-    writer.bind([old], "t2")
+    writer.binder.bind([old], "t2")
 
     assert person(database, "anonymous_id", "a1") == key("anonymous_id", "a1")
 
@@ -119,8 +119,8 @@ def test_the_same_old_event_seen_again_does_not_undo_an_unbinding(
 def test_a_second_user_on_the_same_device_is_a_person_of_its_own_and_the_conflict_is_listed(
     writer: Writer, database: Client
 ) -> None:
-    writer.bind([bind(("user_id", "u1"), ("anonymous_id", "a1"), T)], "t1")
-    writer.bind([bind(("user_id", "u2"), ("anonymous_id", "a1"), T + 1)], "t2")
+    writer.binder.bind([bind(("user_id", "u1"), ("anonymous_id", "a1"), T)], "t1")
+    writer.binder.bind([bind(("user_id", "u2"), ("anonymous_id", "a1"), T + 1)], "t2")
 
     assert person(database, "anonymous_id", "a1") == key("user_id", "u1")
     assert person(database, "user_id", "u2") == key("user_id", "u2")
@@ -133,17 +133,17 @@ def test_a_second_user_on_the_same_device_is_a_person_of_its_own_and_the_conflic
 def test_an_earlier_event_that_arrives_late_decides_who_was_first(
     writer: Writer, database: Client
 ) -> None:
-    writer.bind([bind(("user_id", "u2"), ("anonymous_id", "a1"), T + 5)], "t1")
-    writer.bind([bind(("user_id", "u1"), ("anonymous_id", "a1"), T)], "t2")
+    writer.binder.bind([bind(("user_id", "u2"), ("anonymous_id", "a1"), T + 5)], "t1")
+    writer.binder.bind([bind(("user_id", "u1"), ("anonymous_id", "a1"), T)], "t2")
 
     assert person(database, "anonymous_id", "a1") == key("user_id", "u1")
 
 
 def test_a_small_block_after_a_large_one_still_joins(writer: Writer, database: Client) -> None:
     crowd = [bind(("openid", f"o{i}"), ("anonymous_id", f"a{i}"), T + i) for i in range(50)]
-    writer.bind(crowd, "t1")
+    writer.binder.bind(crowd, "t1")
 
-    writer.bind([bind(("user_id", "u7"), ("openid", "o7"), T + 100)], "t2")
+    writer.binder.bind([bind(("user_id", "u7"), ("openid", "o7"), T + 100)], "t2")
 
     assert person(database, "openid", "o7") == key("user_id", "u7")
     assert person(database, "anonymous_id", "a7") == key("user_id", "u7")
@@ -154,12 +154,12 @@ def test_an_id_with_a_crowd_joins_nobody_any_more_and_is_listed(
     writer: Writer, database: Client
 ) -> None:
     bot = [bind(("openid", f"o{i}"), ("anonymous_id", "bot"), T + i) for i in range(1_000)]
-    writer.bind(bot[:20], "t1")
+    writer.binder.bind(bot[:20], "t1")
     assert person(database, "anonymous_id", "bot") == key("openid", "o0")
 
-    writer.bind([bind(("user_id", "u0"), ("openid", "o0"), T + 5_000)], "t2")
-    writer.bind(bot[20:], "t3")
-    writer.bind([bind(("openid", "o7"), ("anonymous_id", "a7"), T + 9_000)], "t4")
+    writer.binder.bind([bind(("user_id", "u0"), ("openid", "o0"), T + 5_000)], "t2")
+    writer.binder.bind(bot[20:], "t3")
+    writer.binder.bind([bind(("openid", "o7"), ("anonymous_id", "a7"), T + 9_000)], "t4")
 
     assert person(database, "anonymous_id", "bot") == key("anonymous_id", "bot")
     assert person(database, "openid", "o0") == key("user_id", "u0")
