@@ -25,11 +25,12 @@ import structlog
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from collector.block import Block
 from collector.decode import BodyError, Rejection
 from collector.history_files import Source, Unread, read
 from collector.history_rows import REFUSED, RowError, Shaped, Shaper
 from collector.ingest import RECORD_VERSION, screen
-from collector.rows import Block, build_block
+from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink
 from collector.spool import Position, SpoolRecord
 from collector.sql import load_sql

@@ -10,114 +10,29 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import structlog
 import xxhash
-from numpy.typing import NDArray
 
+from collector.block import Block, DeadLetter, joined
+from collector.columns import Spread, common, property_maps, texts, times, utm_columns
 from collector.decode import BodyError, Rejection, decode_batch, has_own_ids, raw_event
 from collector.enrich import CLOCK_VERDICTS, clock_offset_ms, correct_times
 from collector.identity import Ids
 from collector.ingest import refuse_old_events
 from collector.spool import SpoolRecord
-from sdk_spec.events import Device, Envelope, Event, EventBatch, Sdk, Utm
-from sdk_spec.persons import Binding
+from sdk_spec.events import Device, Envelope, Event, EventBatch, Sdk
 
 PRECEDENCE_BASE = 2**63
 """``precedence`` is this minus ``received_at``: the first copy received has the highest and wins."""
 
-_TEXT = pa.string()
-_TIME = pa.timestamp("ms", tz="UTC")
-_EXACT_INTEGER = 2**53
-"""Beyond it a Float64 rounds, so the exact digits are kept as text as well."""
 _EVENTS_OF_A_PIECE = 4_000
-_NO_UTM = Utm()
 _NO_DEVICE = Device()
 _NO_SDK = Sdk()
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """One refused event with everything needed to repair and send it again."""
-
-    project: str
-    app_id: str
-    received_at: int
-    request_id: str
-    event_index: int
-    event_id: str
-    code: str
-    path: str
-    message: str
-    raw: str
-    envelope: str
-
-
-class Block(msgspec.Struct):
-    """
-    What one insert stores.
-
-    ``table`` has the columns of ``events``; ``keys`` are its ``event_key`` values. ``ids``, ``occurred_at`` and
-    ``received_at`` (epoch ms) are of the same events in the same order; ``happened_at`` is the latest moment at which
-    they can have happened by this server's clock.
-    """
-
-    table: pa.Table
-    keys: NDArray[np.uint64]
-    ids: list[Ids]
-    occurred_at: NDArray[np.int64]
-    received_at: NDArray[np.int64]
-    happened_at: NDArray[np.int64]
-    dead_letters: list[DeadLetter]
-    unknown_keys: int
-    placeholders: int
-    clock_counts: dict[str, int]
-
-    def bindings(self, kept: NDArray[np.bool_] | None) -> list[Binding]:
-        """
-        Bindings of the events at ``kept`` (None for all), each pair with its earliest event as evidence.
-
-        Where that was received after another event with both, the other stands before it: what was known at an instant
-        can be asked later. Only events that are stored bind: a second copy sent under another envelope changes nothing.
-        """
-        earliest: dict[int, list[int]] = {}
-        times: list[int] = self.occurred_at.tolist()
-        stored = range(len(times)) if kept is None else np.flatnonzero(kept).tolist()
-        for index in stored:  # in the order in which they were received
-            key = id(self.ids[index])
-            known = earliest.get(key)
-            if known is None:
-                earliest[key] = [index]
-            elif times[index] < times[known[-1]] or (
-                times[index] == times[known[-1]] and self._order(index) < self._order(known[-1])
-            ):
-                known.append(index)
-        pairs: dict[tuple[int, int], list[Binding]] = {}
-        for index in sorted(index for indexes in earliest.values() for index in indexes):
-            occurred_at, seq, event_id = self._order(index)
-            for binding in self.ids[index].bindings:
-                found = msgspec.structs.replace(
-                    binding,
-                    occurred_at=occurred_at,
-                    seq=seq,
-                    event_id=event_id,
-                    event_app_id=self.ids[index].app_id,
-                    received_at=int(self.received_at[index]),
-                )
-                steps = pairs.setdefault((binding.id_key, binding.other_key), [])
-                if steps and found.order >= steps[-1].order:
-                    continue
-                if steps and found.received_at == steps[-1].received_at:
-                    steps.pop()
-                steps.append(found)
-        return [step for steps in pairs.values() for step in steps]
-
-    def _order(self, index: int) -> tuple[int, int, str]:
-        seq, event_id = (self.table[name][index].as_py() for name in ("seq", "event_id"))
-        return int(self.occurred_at[index]), seq, event_id
 
 
 class _StrictEvent(Event, forbid_unknown_fields=True, gc=False, kw_only=True):
@@ -136,7 +51,6 @@ _KNOWN_BATCH_KEYS = frozenset(EventBatch.__struct_fields__)
 log = structlog.get_logger()
 
 _hash = xxhash.xxh3_64_intdigest
-_NO_PROPERTIES: dict[str, Any] = {}
 _Maybe = TypeVar("_Maybe", Event, Event | None)
 
 
@@ -160,28 +74,7 @@ def build_block(records: list[SpoolRecord]) -> Block:
             columns = _Columns()
         columns.add(record)
     pieces.append(columns.block())
-    return pieces[0] if len(pieces) == 1 else _joined(pieces)
-
-
-def _joined(pieces: list[Block]) -> Block:
-    """The pieces as one block, each column in one run of memory."""
-    return Block(
-        table=pa.concat_tables([piece.table for piece in pieces])
-        .unify_dictionaries()
-        .combine_chunks(),
-        keys=np.concatenate([piece.keys for piece in pieces]),
-        ids=[ids for piece in pieces for ids in piece.ids],
-        occurred_at=np.concatenate([piece.occurred_at for piece in pieces]),
-        received_at=np.concatenate([piece.received_at for piece in pieces]),
-        happened_at=np.concatenate([piece.happened_at for piece in pieces]),
-        dead_letters=[letter for piece in pieces for letter in piece.dead_letters],
-        unknown_keys=sum(piece.unknown_keys for piece in pieces),
-        placeholders=sum(piece.placeholders for piece in pieces),
-        clock_counts={
-            verdict: sum(piece.clock_counts[verdict] for piece in pieces)
-            for verdict in CLOCK_VERDICTS
-        },
-    )
+    return pieces[0] if len(pieces) == 1 else joined(pieces)
 
 
 class _Columns:
@@ -292,7 +185,7 @@ class _Columns:
     def block(self) -> Block:
         """Lay everything out as columns, in the order of the table."""
         events, ids = self.events, self.ids
-        spread = _Spread(self.batch_sizes)
+        spread = Spread(self.batch_sizes)
         envelopes = [envelope for _, envelope in self.batches]
         devices = [envelope.device or _NO_DEVICE for envelope in envelopes]
         sdks = [envelope.sdk or _NO_SDK for envelope in envelopes]
@@ -303,13 +196,13 @@ class _Columns:
         skew_ms = spread.integers([record.max_clock_skew_ms for record, _ in self.batches])
         occurred_at, verdict = correct_times(client_occurred_at, offset_ms, received_at, skew_ms)
         keys = np.array(self.keys, dtype=np.uint64)
-        text, number, flag, listed = _property_maps(events)
+        text, number, flag, listed = property_maps(events)
         if self.has_own_ids:
             actor = pa.array(np.array([i.actor for i in ids], dtype=np.uint64))
-            anonymous_id = _common([i.anonymous_id for i in ids])
-            openid = _common([i.openid for i in ids])
-            unionid = _common([i.unionid for i in ids])
-            user_id = _common([i.user_id for i in ids])
+            anonymous_id = common([i.anonymous_id for i in ids])
+            openid = common([i.openid for i in ids])
+            unionid = common([i.unionid for i in ids])
+            user_id = common([i.user_id for i in ids])
         else:
             actor = spread.take(pa.array([i.actor for i in self.batch_ids], pa.uint64()))
             anonymous_id = spread.text(i.anonymous_id for i in self.batch_ids)
@@ -320,32 +213,32 @@ class _Columns:
             "project": spread.text(record.project for record, _ in self.batches),
             "app_id": spread.text(record.app_id for record, _ in self.batches),
             "platform": spread.text(envelope.platform for envelope in envelopes),
-            "event": _common([event.event for event in events]),
-            "event_id": pa.array([event.event_id for event in events], _TEXT),
+            "event": common([event.event for event in events]),
+            "event_id": pa.array([event.event_id for event in events], pa.string()),
             "event_key": pa.array(keys),
             "actor": actor,
-            "occurred_at": _times(occurred_at),
-            "client_occurred_at": _times(client_occurred_at),
-            "sent_at": _times(spread.integers([e.sent_at or 0 for e in envelopes])),
-            "received_at": _times(received_at),
+            "occurred_at": times(occurred_at),
+            "client_occurred_at": times(client_occurred_at),
+            "sent_at": times(spread.integers([e.sent_at or 0 for e in envelopes])),
+            "received_at": times(received_at),
             "precedence": pa.array(np.uint64(PRECEDENCE_BASE) - received_at.astype(np.uint64)),
             "clock": pa.DictionaryArray.from_arrays(pa.array(verdict), list(CLOCK_VERDICTS)),
             "seq": pa.array([event.seq or 0 for event in events], pa.uint32()),
-            "session_id": _texts([event.session_id for event in events]),
+            "session_id": texts([event.session_id for event in events]),
             "anonymous_id": anonymous_id,
             "openid": openid,
             "unionid": unionid,
             "user_id": user_id,
-            "scene": _common([_scene_text(event.scene) for event in events]),
-            "page": _common([event.page for event in events]),
-            "page_query": _texts([event.page_query for event in events]),
-            "referrer_page": _common([event.referrer_page for event in events]),
-            "referrer_app_id": _common([event.referrer_app_id for event in events]),
-            "share_id": _texts([event.share_id for event in events]),
-            "share_ticket": _texts([event.share_ticket for event in events]),
+            "scene": common([_scene_text(event.scene) for event in events]),
+            "page": common([event.page for event in events]),
+            "page_query": texts([event.page_query for event in events]),
+            "referrer_page": common([event.referrer_page for event in events]),
+            "referrer_app_id": common([event.referrer_app_id for event in events]),
+            "share_id": texts([event.share_id for event in events]),
+            "share_ticket": texts([event.share_ticket for event in events]),
             "chat_type": pa.array([event.chat_type for event in events], pa.int16()),
-            "group_id": _texts([event.group_id for event in events]),
-            **_utm_columns(utms),
+            "group_id": texts([event.group_id for event in events]),
+            **utm_columns(utms),
             "duration_ms": pa.array([event.duration_ms for event in events], pa.uint32()),
             "device_brand": spread.text(device.brand for device in devices),
             "device_model": spread.text(device.model for device in devices),
@@ -386,59 +279,8 @@ class _Columns:
         )
 
 
-class _Spread:
-    """Spreads one value per batch over the batch's events."""
-
-    def __init__(self, sizes: list[int]) -> None:
-        self._sizes = sizes
-        self._index = pa.array(np.repeat(np.arange(len(sizes), dtype=np.int32), sizes))
-
-    def integers(self, values: list[int]) -> NDArray[np.int64]:
-        return np.repeat(np.array(values, dtype=np.int64), self._sizes)
-
-    def take(self, values: pa.Array) -> pa.Array:
-        return values.take(self._index)
-
-    def text(self, values: Any) -> pa.Array:  # noqa: ANN401 (any iterable of str or None)
-        array = pa.array([value or "" for value in values], _TEXT).dictionary_encode()
-        return self.take(array)
-
-    def number(self, values: Any) -> pa.Array:  # noqa: ANN401 (any iterable of int or None)
-        return self.take(pa.array([value or 0 for value in values], pa.uint32()))
-
-
-def _common(values: list[str | None]) -> pa.Array:
-    """Texts with few different values, as a dictionary: what ClickHouse keeps as LowCardinality."""
-    if values.count(None) == len(values):
-        return _no_texts(len(values))
-    return pa.array([value or "" for value in values], _TEXT).dictionary_encode()
-
-
-def _no_texts(count: int) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(np.zeros(count, dtype=np.int32), [""])
-
-
-def _texts(values: list[str | None]) -> pa.Array:
-    if values.count(None) == len(values):
-        return pa.repeat("", len(values))
-    return pa.array([value or "" for value in values], _TEXT)
-
-
 def _scene_text(scene: str | int | None) -> str | None:
     return scene if scene is None or type(scene) is str else str(scene)
-
-
-def _utm_columns(utms: list[Utm | None]) -> dict[str, pa.Array]:
-    names = Utm.__struct_fields__
-    if utms.count(None) == len(utms):
-        nothing = _no_texts(len(utms))
-        return {f"utm_{name}": nothing for name in names}
-    given = [utm or _NO_UTM for utm in utms]
-    return {f"utm_{name}": _common([getattr(utm, name) for utm in given]) for name in names}
-
-
-def _times(epoch_ms: NDArray[np.int64]) -> pa.Array:
-    return pa.array(epoch_ms).cast(_TIME)
 
 
 def _without(events: Sequence[_Maybe], indexes: list[int]) -> Sequence[_Maybe]:
@@ -447,69 +289,6 @@ def _without(events: Sequence[_Maybe], indexes: list[int]) -> Sequence[_Maybe]:
         return events
     dropped = set(indexes)
     return [event for index, event in enumerate(events) if index not in dropped]
-
-
-def _property_maps(events: list[Event]) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
-    """
-    Properties as one map per type: texts, numbers, flags, lists. Nulls are not stored.
-
-    The innermost loop of the writer: plain lists and no calls of ours.
-    """
-    text, number, flag, listed = _Map(), _Map(), _Map(), _Map()
-    text_names, text_values = text.names, text.values
-    number_names, number_values = number.names, number.values
-    for event in events:
-        for name, value in (event.properties or _NO_PROPERTIES).items():
-            kind = type(value)
-            if kind is str:
-                text_names.append(name)
-                text_values.append(value)
-            elif kind is float:
-                number_names.append(name)
-                number_values.append(value)
-            elif kind is int:
-                number_names.append(name)
-                number_values.append(value)
-                if not -_EXACT_INTEGER <= value <= _EXACT_INTEGER:  # type: ignore[operator]
-                    text_names.append(name)
-                    text_values.append(str(value))
-            elif kind is bool:
-                flag.names.append(name)
-                flag.values.append(value)
-            elif kind is list:
-                listed.names.append(name)
-                listed.values.append(value)
-            elif event.event == "user_unset":
-                # A null is what the SDK sends: here the name is what counts.
-                flag.names.append(name)
-                flag.values.append(True)
-        text.ends.append(len(text_names))
-        number.ends.append(len(number_names))
-        flag.ends.append(len(flag.names))
-        listed.ends.append(len(listed.names))
-    return (
-        text.array(_TEXT),
-        # numpy rounds integers beyond 2^53, where Arrow would refuse them.
-        number.array(pa.float64(), np.array(number_values, dtype=np.float64)),
-        flag.array(pa.bool_()),
-        listed.array(pa.list_(_TEXT)),
-    )
-
-
-class _Map:
-    """Grows one Arrow map column: names and values of all rows, and where each row ends."""
-
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self.values: list[Any] = []
-        self.ends: list[int] = [0]
-
-    def array(self, value_type: pa.DataType, values: NDArray[np.float64] | None = None) -> pa.Array:
-        return pa.MapArray.from_arrays(
-            pa.array(self.ends, pa.int32()),
-            pa.array(self.names, _TEXT),
-            pa.array(self.values if values is None else values, value_type),
-        )
 
 
 def count_unknown_keys(body: bytes) -> int:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from collector import metrics
 from collector.binder import Binder, BindingSink
-from collector.rows import Block, DeadLetter, build_block
+from collector.block import Block, DeadLetter
+from collector.rows import build_block
 from collector.sinks import TRANSIENT
 from collector.spool import Position, SpoolRecord
 from sdk_spec.persons import MAX_COMPANIONS

@@ -20,7 +20,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.table import Table
 
-from collector import decode, enrich, ingest, recent, rows
+from collector import columns, decode, enrich, ingest, recent, rows
 from collector.filter import KeyFilter
 from collector.spool import SpoolRecord
 from loadtest.generate import FlatWorkload
@@ -104,7 +104,7 @@ def stages() -> dict[str, dict[str, float]]:
         "writer": {
             "columns": cpu_us(lambda: rows.build_block(records)),
             "  JSON into Structs": cpu_us(lambda: [rows._STRICT.decode(body) for body in bodies]),
-            "  properties": cpu_us(lambda: rows._property_maps(events)),
+            "  properties": cpu_us(lambda: columns.property_maps(events)),
             "duplicates, filter": cpu_us(
                 lambda: (np.unique(block.keys), key_filter.may_hold(block.keys))
             )
