@@ -1,5 +1,5 @@
 """
-The spool of an instance that will not come back, taken over by another: ``scenetrail spool adopt``. Called by ``cli``.
+The spool of an instance that will not come back, taken over by another: ``scenetrail spool adopt``. Called by ``commands``.
 
 Its segments are copied into this spool, durably, a folder for each worker's, and only then deleted there. The running writer
 reads them like those of a worker, by ``received_at``; what the dead instance had stored already is recognised by its key.

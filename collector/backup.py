@@ -1,5 +1,5 @@
 """
-Backup and restore by ClickHouse's own BACKUP, in the order that loses nothing while the collectors go on. Called by ``cli``.
+Backup and restore by ClickHouse's own BACKUP, in the order that loses nothing while the collectors go on.
 
 A BACKUP does not see all tables at one moment, so there are three, each on all nodes before the next: the keys of events,
 then the events, then the rest. A key in the backup has its event in it (else an event that is sent again would be taken for

@@ -15,9 +15,6 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-ADDRESS_END = re.compile(r",(?=https?://)")
-"""Between the addresses of several nodes in a setting."""
-
 
 class Sharded(Struct, frozen=True):
     """

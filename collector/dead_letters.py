@@ -1,5 +1,5 @@
 """
-Refused events: list them, look at one, send it again after repair. Called by ``cli`` (``scenetrail dead-letters …``).
+Refused events: list them, look at one, send it again after repair. Called by ``commands`` (``scenetrail dead-letters …``).
 
 Redriving goes through the collector's front door with the app's own write key: the same checks, the same fate per event,
 and an event that was accepted meanwhile counts once. Nothing is ever written into ``events`` from here.

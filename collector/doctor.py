@@ -1,7 +1,7 @@
 """
 ``scenetrail doctor``: checks what the collector and the query API need, and says what to do.
 
-Called by ``cli``. Changes nothing. Each check is a function from a ``Setup`` to findings; one that
+Called by ``commands``. Changes nothing. Each check is a function from a ``Setup`` to findings; one that
 cannot be made is a problem with its reason, never silence. Messages are in English and Chinese.
 """
 
@@ -21,8 +21,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from collector import doctor_cluster, doctor_parts, keys, settings
+from collector import doctor_cluster, doctor_parts, settings
+from collector.clickhouse_urls import addresses, without_password
 from collector.findings import Finding
+from collector.running import published
 from sdk_spec import access
 
 OLDEST_CLICKHOUSE = (26, 3)
@@ -69,25 +71,16 @@ def _collector_of_settings() -> str:
 
 def with_running_addresses(setup: Setup) -> Setup:
     """Fill in the addresses that a running ``scenetrail up`` on this data folder has published."""
-    path = setup.data_dir / "ready.json"
-    if setup.clickhouse_url or not path.is_file() or not os.access(path, os.R_OK):
+    ready = None if setup.clickhouse_url else published(setup.data_dir)
+    if ready is None:
         return setup
-    ready: dict[str, Any] = msgspec.json.decode(path.read_bytes())
     return msgspec.structs.replace(
         setup,
-        clickhouse_url=ready.get("clickhouse_urls") or ready["clickhouse_url"],
-        clickhouse_reader_url=setup.clickhouse_reader_url or ready["clickhouse_reader_url"],
-        clickhouse_editor_url=setup.clickhouse_editor_url or ready.get("clickhouse_editor_url", ""),
-        collector_url=setup.collector_url or ready.get("collector_url", ""),
+        clickhouse_url=ready.clickhouse_urls,
+        clickhouse_reader_url=setup.clickhouse_reader_url or ready.clickhouse_reader_url,
+        clickhouse_editor_url=setup.clickhouse_editor_url or ready.clickhouse_editor_url,
+        collector_url=setup.collector_url or ready.collector_url,
     )
-
-
-def running_collector_url(data_dir: Path) -> str:
-    """Return the address of the collector that a running ``scenetrail up`` has published; empty without one."""
-    path = data_dir / "ready.json"
-    if not path.is_file() or not os.access(path, os.R_OK):
-        return ""
-    return str(msgspec.json.decode(path.read_bytes(), type=dict[str, Any])["collector_url"])
 
 
 def check_data_dir(setup: Setup) -> Finding:
@@ -204,9 +197,6 @@ def check_clickhouse(setup: Setup) -> list[Finding]:
                 "请先启动 scenetrail up，或提供 --clickhouse-url / SCENETRAIL_CLICKHOUSE_URL",
             )
         ]
-    # Here, so that `scenetrail --help` does not load it.
-    from collector.migrate import addresses  # noqa: PLC0415
-
     found = [
         (without_password(url), _check_node(msgspec.structs.replace(setup, clickhouse_url=url)))
         for url in addresses(setup.clickhouse_url)
@@ -233,7 +223,7 @@ def _check_cluster(url: str) -> list[Finding]:
     """Look at the nodes that answer as one cluster; that one does not was told before."""
     from clickhouse_connect.driver.exceptions import ClickHouseError  # noqa: PLC0415
 
-    from collector.migrate import addresses, connect  # noqa: PLC0415
+    from collector.migrate import connect  # noqa: PLC0415
 
     nodes, names = [], []
     try:
@@ -429,13 +419,3 @@ def _unreachable(check: str, url: str, error: Exception) -> Finding:
         "start ClickHouse; check address, user, password and grants",
         "请启动 ClickHouse，并检查地址、账号、密码与授权",
     )
-
-
-def without_password(text: str) -> str:
-    """Hide the password of an address before it is shown."""
-    return re.sub(r"//([^/:@\s]*):[^/@\s]*@", r"//\1:***@", text)
-
-
-def access_path_of(data_dir: Path, access_file: str) -> Path:
-    """Where the access file lies: the given path, or in the data folder."""
-    return Path(access_file) if access_file else data_dir / keys.ACCESS_FILE

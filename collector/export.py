@@ -1,5 +1,5 @@
 """
-Events of an app as a Parquet file, written by ClickHouse itself: ``scenetrail export``. Called by ``cli``.
+Events of an app as a Parquet file, written by ClickHouse itself: ``scenetrail export``. Called by ``commands``.
 
 Every column as it is stored, each event once. The file has its name only when it is whole: it is counted, read back at its
 end, and synced before.

@@ -1,4 +1,4 @@
-"""What a check of ``scenetrail doctor`` finds; ``doctor`` and ``doctor_parts`` make them, ``cli`` shows them."""
+"""What a check of ``scenetrail doctor`` finds; ``doctor`` and ``doctor_parts`` make them, ``commands.doctor`` shows them."""
 
 from __future__ import annotations
 

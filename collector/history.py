@@ -1,5 +1,5 @@
 """
-History from files into ClickHouse: ``scenetrail import``. Called by ``cli``.
+History from files into ClickHouse: ``scenetrail import``. Called by ``commands``.
 
 Rows take the path of events over HTTP from the write key on: the same stages (``ingest.screen``: deny-list, decode, limits of
 time), the same columns (``rows.build_block``), the same ``Writer.store`` (known ids, erased persons, bindings, dead letters).

@@ -1,5 +1,5 @@
 """
-``scenetrail import`` in a terminal: a bar while it runs, a table at the end. Called by ``cli``.
+``scenetrail import`` in a terminal: a bar while it runs, a table at the end. Called by ``commands``.
 """
 
 from __future__ import annotations

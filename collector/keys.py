@@ -1,7 +1,7 @@
 """
 Make, rotate and revoke apps, write keys and read tokens in the access file.
 
-Called by ``cli`` (``scenetrail keys …``) and by ``standalone`` (the first app of a data folder).
+Called by ``commands`` (``scenetrail keys …``) and by ``standalone`` (the first app of a data folder).
 Every change is one atomic replacement of the file under a lock; running collectors and query APIs
 read it again within seconds. Secrets are returned once and never stored here: the file holds their
 digests. Only ``credentials.json``, for the app that ``scenetrail up`` prints, holds them as text.
@@ -27,7 +27,6 @@ from sdk_spec.access import AccessFile, AdminToken, App, ReadToken, WriteKey
 from sdk_spec.events import Platform
 
 CREDENTIALS_FILE = "credentials.json"
-ACCESS_FILE = "access.json"
 FIRST_PROJECT = "default"
 
 

@@ -26,10 +26,10 @@ from xml.sax.saxutils import escape
 
 import msgspec
 
+from collector.clickhouse_urls import DATABASE
 from collector.cluster import COPIES, KEEPS_COPIES, LOCAL
 from collector.processes import die_with_parent, die_with_supervisor
 
-DATABASE = "scenetrail"
 EDITABLE = (
     "identity_unbindings",
     "segments",

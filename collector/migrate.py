@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import clickhouse_connect
 
 from collector import nodes as node_states
-from collector.cluster import ADDRESS_END, COPIES, Cluster, on_node, tables_over
+from collector.clickhouse_urls import addresses
+from collector.cluster import COPIES, Cluster, on_node, tables_over
 from collector.nodes import SETTLE_MS, ClusterError
 from sdk_spec import scenes
 
@@ -60,11 +61,6 @@ def files() -> list[tuple[str, str]]:
 def sha256(text: str) -> str:
     """Digest of a migration file as it is recorded."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def addresses(url: str) -> list[str]:
-    """Addresses of several nodes, written with commas between them."""
-    return ADDRESS_END.split(url)
 
 
 def connect(url: str, **settings: Any) -> Client:  # noqa: ANN401 (ClickHouse settings of any kind)

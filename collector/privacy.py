@@ -1,5 +1,5 @@
 """
-Everything of one person: erased for good, or handed out (PIPL, GDPR). Called by ``cli`` with the writer's rights.
+Everything of one person: erased for good, or handed out (PIPL, GDPR). Called by ``commands`` with the writer's rights.
 
 A person is all ids that make it one (``identity_map``). Erasing, in this order, so that nothing comes back:
 

@@ -17,9 +17,10 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from msgspec import Meta, Struct
 
 from collector import privacy
+from collector.clickhouse_urls import addresses
 from collector.errors import RequestError
 from collector.handlers import STATE
-from collector.migrate import addresses, connect
+from collector.migrate import connect
 from sdk_spec.limits import MAX_ID_CHARS
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from typing import Any
 
 import structlog
 
-from collector.migrate import addresses, connect
+from collector.clickhouse_urls import addresses
+from collector.migrate import connect
 from collector.privacy import places
 from collector.sinks import TRANSIENT
 from collector.sql import load_sql

@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from collector.addresses import parse_networks
-from sdk_spec import limits
+from sdk_spec import access, limits
 
 PREFIX = "SCENETRAIL_"
 
@@ -119,7 +119,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def access_path(self) -> Path:
         """The access file."""
-        return Path(self.access_file) if self.access_file else Path(self.data_dir) / "access.json"
+        return access.path_of(Path(self.data_dir), self.access_file)
 
 
 def from_env(environ: Mapping[str, str] | None = None) -> Settings:

@@ -18,8 +18,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.external import ExternalData
 
 from collector.block import DeadLetter
+from collector.clickhouse_urls import addresses
 from collector.cluster import COPIES
-from collector.migrate import addresses, tables_to_all_nodes
+from collector.migrate import tables_to_all_nodes
 from collector.sql import load_sql
 from sdk_spec.persons import Assignment, Binding, Conflict, Crowd
 

@@ -3,7 +3,7 @@
 
 In order: lock of the data folder, ports, local ClickHouse, migrations, collector, query API, the
 READY line. Stopped in the other order: the collector first, so that what it accepted is stored.
-Called by ``cli``. Knows the other parts only by their command lines and ``SCENETRAIL_*`` variables.
+Called by ``commands``. Knows the other parts only by their command lines and ``SCENETRAIL_*`` variables.
 
 What operators may read on standard error is in Chinese and English; standard output gets the READY
 line and nothing else.
@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import resource
 import signal
@@ -31,16 +30,17 @@ import structlog
 from msgspec import Struct
 
 from collector import keys, logs, settings
-from collector.cluster import ADDRESS_END
+from collector.clickhouse_urls import AddressError, with_database
 from collector.keys import Credentials
-from collector.local_clickhouse import DATABASE, LocalServer, prepare
+from collector.local_clickhouse import LocalServer, prepare
 from collector.ports import PortError, PortWish, http_url, pick_ports
 from collector.processes import Child, ChildNotReadyError, Supervisor
+from collector.running import Ready, publish, withdraw
+from sdk_spec import access
 
 DEFAULT_COLLECTOR_PORT = 8710
 DEFAULT_QUERY_PORT = 8720
 DEFAULT_CLICKHOUSE_PORT = 8730
-READY_FILE = "ready.json"
 LOCAL_CLUSTER = "scenetrail"
 
 MIGRATION_WAIT_S = 60.0
@@ -74,28 +74,6 @@ class Options(Struct, frozen=True, kw_only=True):
     clickhouse_editor_url: str = ""
 
 
-class Ready(Struct, frozen=True):
-    """
-    The object of the READY line, also in ``ready.json`` of the data folder while it runs.
-
-    ``clickhouse_url`` has the writer's credentials, ``clickhouse_reader_url`` the reader's; of a cluster they are the first
-    node's, and ``clickhouse_urls`` has the addresses of all nodes, with commas between them.
-    """
-
-    collector_url: str
-    query_url: str
-    clickhouse_url: str
-    clickhouse_reader_url: str
-    clickhouse_editor_url: str
-    clickhouse_urls: str
-    write_key: str
-    read_token: str
-    app_id: str
-    project: str
-    data_dir: str
-    pid: int
-
-
 def up(options: Options) -> int:
     """
     Serve until SIGTERM or Ctrl-C and return the exit code: 0 stopped, 1 a part failed to start.
@@ -120,11 +98,11 @@ def up(options: Options) -> int:
             )
         _raise_open_files()
         credentials = keys.first_credentials(
-            data_dir, data_dir / keys.ACCESS_FILE, time.time_ns() // 1_000_000
+            data_dir, access.path_of(data_dir), time.time_ns() // 1_000_000
         )
         try:
             plan = _plan(options, data_dir)
-        except PortError as error:
+        except (PortError, AddressError) as error:
             raise StartError(str(error)) from error
         return asyncio.run(_serve(options, plan, data_dir, credentials))
 
@@ -145,7 +123,7 @@ class Plan(Struct, frozen=True):
 
 
 def _plan(options: Options, data_dir: Path) -> Plan:
-    """Choose ports and addresses. Errors: StartError, PortError."""
+    """Choose ports and addresses. Errors: PortError, AddressError."""
     wishes = [
         PortWish("collector", "--collector-port", options.host, options.collector_port),
         PortWish("query API", "--query-port", options.host, options.query_port),
@@ -214,13 +192,12 @@ async def _serve(options: Options, plan: Plan, data_dir: Path, credentials: Cred
 
     starting = asyncio.create_task(_start(options, plan, data_dir, credentials, supervisor))
     stopping = asyncio.create_task(stop.wait())
-    ready_path = data_dir / READY_FILE
     try:
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
-            ready = json.dumps(_as_dict(starting.result()))
-            _save_private(ready_path, ready)
-            print(f"READY {ready}", flush=True)
+            ready = starting.result()
+            publish(data_dir, ready)
+            print(f"READY {ready.json()}", flush=True)
             await stop.wait()
     except ChildNotReadyError as error:
         log.error("not_started", error=str(error))
@@ -229,7 +206,7 @@ async def _serve(options: Options, plan: Plan, data_dir: Path, credentials: Cred
         starting.cancel()
         stopping.cancel()
         await asyncio.gather(starting, stopping, return_exceptions=True)
-        ready_path.unlink(missing_ok=True)
+        withdraw(data_dir)
         await supervisor.stop()
     log.info("stopped")
     return 0
@@ -245,7 +222,7 @@ async def _start(
     await asyncio.gather(*(supervisor.wait_ready(server.name) for server in servers))
     await _migrate(plan.writer_url, plan.cluster)
 
-    access_path = data_dir / keys.ACCESS_FILE
+    access_path = access.path_of(data_dir)
     shared = {
         "SCENETRAIL_DATA_DIR": str(data_dir),
         "SCENETRAIL_ACCESS_FILE": str(access_path),
@@ -386,24 +363,6 @@ async def _in_daemon_thread(work: Callable[[], T]) -> T:
     return await outcome
 
 
-def with_database(url: str) -> str:
-    """
-    Add the default database to ClickHouse addresses (several: commas between them) that name none.
-
-    Errors: StartError when one is no ``http(s)://[user:password@]host:port[/database]``.
-    """
-    found = []
-    for one in ADDRESS_END.split(url):
-        parts = urlsplit(one)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise StartError(
-                "the ClickHouse address must look like http://user:password@host:8123/scenetrail\n"
-                "ClickHouse 地址格式应为 http://user:password@host:8123/scenetrail"
-            )
-        found.append(parts._replace(path=f"/{parts.path.strip('/') or DATABASE}").geturl())
-    return ",".join(found)
-
-
 async def answers_200(url: str) -> bool:
     """
     Ask for ``url`` (plain HTTP) and tell whether the status is 200. Errors: OSError.
@@ -458,15 +417,3 @@ def _raise_open_files() -> None:
     wanted = WANTED_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_OPEN_FILES)
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def _as_dict(ready: Ready) -> dict[str, str | int]:
-    return {name: getattr(ready, name) for name in ready.__struct_fields__}
-
-
-def _save_private(path: Path, text: str) -> None:
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)

@@ -95,6 +95,11 @@ def new_secret(prefix: str) -> str:
     return f"{prefix}_{secrets.token_hex(16)}"
 
 
+def path_of(data_dir: Path, access_file: str = "") -> Path:
+    """Where the file lies: as a setting says, else in the data folder."""
+    return Path(access_file) if access_file else data_dir / "access.json"
+
+
 def load(path: Path) -> AccessFile:
     """Read the file; a missing one is empty. Errors: msgspec.ValidationError, OSError."""
     if not path.exists():

@@ -21,8 +21,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from collector.clickhouse_urls import addresses
 from collector.local_clickhouse import LocalServer, prepare
-from collector.migrate import addresses, connect, migrate, tables_to_all_nodes
+from collector.migrate import connect, migrate, tables_to_all_nodes
 from tests.databases import Databases
 
 _database_numbers = itertools.count(1)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from clickhouse_connect.driver.client import Client
 
-from collector.migrate import addresses, connect
+from collector.clickhouse_urls import addresses
+from collector.migrate import connect
 from collector.spool import FILE_MAGIC
 from query_api.clickhouse import Database
 from query_api.errors import QueryError

@@ -10,8 +10,9 @@ from clickhouse_connect.driver.client import Client
 from standalone_process import until
 
 from collector.backup import BackupError, Step, backup, restore
+from collector.clickhouse_urls import addresses
 from collector.filter import KeyFilter
-from collector.migrate import addresses, connect, migrate
+from collector.migrate import connect, migrate
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool import SpoolReader, SpoolRecord

@@ -13,10 +13,11 @@ from query_support import APP, PROJECT, ask, event, insert, ms
 
 from collector import cluster as plans
 from collector import doctor, privacy
+from collector.clickhouse_urls import addresses, without_password
 from collector.cluster import Cluster, Layout, on_node, tables_over
-from collector.doctor import Setup, without_password
+from collector.doctor import Setup
 from collector.filter import KeyFilter
-from collector.migrate import addresses, connect, files, migrate, statements
+from collector.migrate import connect, files, migrate, statements
 from collector.nodes import ClusterError
 from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink

@@ -8,8 +8,9 @@ import pytest
 from query_support import APP, PROJECT, event, id_key, insert
 
 from collector import privacy
+from collector.clickhouse_urls import addresses
 from collector.filter import KeyFilter
-from collector.migrate import addresses, connect
+from collector.migrate import connect
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool import SpoolReader, SpoolRecord

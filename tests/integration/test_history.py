@@ -19,12 +19,13 @@ import pytest
 from query_support import APP, PROJECT, ms
 from standalone_process import until
 
+from collector.clickhouse_urls import addresses
 from collector.export import export_events
 from collector.filter import KeyFilter
 from collector.history import Importer, Report, refused_file
 from collector.history_files import SourceError, find
 from collector.ingest import screen
-from collector.migrate import addresses, connect
+from collector.migrate import connect
 from collector.privacy import erase
 from collector.privacy import find as find_person
 from collector.rows import build_block

@@ -9,8 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from collector import handlers, privacy, retention
 from collector.app import create_app
+from collector.clickhouse_urls import addresses
 from collector.filter import KeyFilter
-from collector.migrate import addresses, connect
+from collector.migrate import connect
 from collector.rows import build_block
 from collector.settings import Settings
 from collector.sinks import ClickHouseSink

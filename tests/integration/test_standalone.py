@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from standalone_process import ANY_PORTS, SCENETRAIL, Standalone, request, until
 
+from collector.clickhouse_urls import AddressError, with_database
 from collector.local_clickhouse import LocalServer
 from collector.migrate import connect
 from collector.ports import PortError, PortWish, http_url, pick_ports
-from collector.standalone import StartError, with_database
 
 
 @pytest.fixture(scope="module")
@@ -317,5 +317,5 @@ def test_clickhouse_address_without_database_gets_ours(given: str, complete: str
 
 @pytest.mark.parametrize("given", ["localhost:8123", "tcp://h:9000/x", "http://", "nonsense"])
 def test_wrong_clickhouse_address_is_refused(given: str) -> None:
-    with pytest.raises(StartError, match="must look like http://user:password@host"):
+    with pytest.raises(AddressError, match="must look like http://user:password@host"):
         with_database(given)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from standalone_process import Standalone, request, until
 
-from collector.migrate import addresses, connect
+from collector.clickhouse_urls import addresses
+from collector.migrate import connect
 
 EVENTS_OF_A_BATCH = 50
 DAY = {"time_range": {"from": "2020-01-01", "to": "2037-12-31"}}

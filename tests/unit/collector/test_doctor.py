@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from collector import doctor, keys
+from collector.clickhouse_urls import without_password
 from collector.doctor import Setup
+from collector.running import Ready, publish
 from sdk_spec import access
 
 
@@ -77,13 +78,14 @@ def test_access_file_that_is_a_folder_is_a_problem(tmp_path: Path) -> None:
 
 
 def test_addresses_of_the_running_one_are_used(tmp_path: Path) -> None:
-    ready = {"clickhouse_url": "http://w:p@h:1/d", "clickhouse_reader_url": "http://r:p@h:1/d"}
-    (tmp_path / "ready.json").write_bytes(msgspec.json.encode(ready))
+    texts = {name: name for name in Ready.__struct_fields__}
+    publish(tmp_path, Ready(**{**texts, "clickhouse_urls": "http://w:p@h:1/d", "pid": 1}))
 
     found = doctor.with_running_addresses(setup_of(tmp_path))
 
-    assert found.clickhouse_url == ready["clickhouse_url"]
-    assert found.clickhouse_reader_url == ready["clickhouse_reader_url"]
+    assert found.clickhouse_url == "http://w:p@h:1/d"
+    assert found.clickhouse_reader_url == "clickhouse_reader_url"
+    assert found.collector_url == "collector_url"
 
 
 def test_given_address_wins_over_the_running_one(tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_given_address_wins_over_the_running_one(tmp_path: Path) -> None:
     ],
 )
 def test_passwords_are_hidden(text: str, shown: str) -> None:
-    assert doctor.without_password(text) == shown
+    assert without_password(text) == shown
 
 
 def test_every_advice_is_in_both_languages(tmp_path: Path) -> None:
