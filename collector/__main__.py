@@ -20,7 +20,7 @@ import structlog
 
 from collector import logs, metrics, settings
 from collector.processes import Child, Supervisor, die_with_supervisor
-from collector.spool import SpoolInUseError, lock_folder
+from collector.spool_folder import SpoolInUseError, lock_folder
 
 log = structlog.get_logger()
 

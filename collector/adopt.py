@@ -16,7 +16,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from collector.spool import lock_folder, segments, sync_folder
+from collector.spool_folder import lock_folder, segments, sync_folder
 
 ADOPTED = "adopted"
 """Begins the name of such a folder; nobody appends there."""

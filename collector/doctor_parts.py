@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from collector import settings
 from collector.findings import Finding
 from collector.local_clickhouse import EDITABLE
-from collector.spool import FILE_MAGIC, segments
+from collector.spool_folder import segments
+from collector.spool_format import FILE_MAGIC
 
 OLD_SEGMENT_S = 600.0
 """A segment is sealed after 30 s and stored at once; older ones wait for something."""

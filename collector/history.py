@@ -32,7 +32,8 @@ from collector.history_rows import REFUSED, RowError, Shaped, Shaper
 from collector.ingest import RECORD_VERSION, screen
 from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink
-from collector.spool import Position, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import Position
 from collector.sql import load_sql
 from collector.writer import Stored, Writer
 from sdk_spec import limits

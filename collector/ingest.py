@@ -14,7 +14,8 @@ from collector.decode import Batch, BodyError, decode_batch, too_old, without_ra
 from collector.enrich import clock_offset_ms, is_too_old
 from collector.recent import RecentIds
 from collector.scrub import scrubber
-from collector.spool import Spool, SpoolRecord
+from collector.spool import Spool
+from collector.spool_format import SpoolRecord
 from sdk_spec.access import App
 from sdk_spec.outcomes import BatchResponse, EventError
 

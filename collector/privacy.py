@@ -29,7 +29,8 @@ from collector.cluster import COPIES, LOCAL
 from collector.identity import id_key
 from collector.migrate import tables_to_all_nodes
 from collector.nodes import tables
-from collector.spool import FILE_MAGIC, segments
+from collector.spool_folder import segments
+from collector.spool_format import FILE_MAGIC
 from collector.sql import load_sql
 from sdk_spec import id_hashing
 from sdk_spec.access import App

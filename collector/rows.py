@@ -24,7 +24,7 @@ from collector.decode import BodyError, Rejection, decode_batch, has_own_ids, ra
 from collector.enrich import CLOCK_VERDICTS, clock_offset_ms, correct_times
 from collector.identity import Ids
 from collector.ingest import refuse_old_events
-from collector.spool import SpoolRecord
+from collector.spool_format import SpoolRecord
 from sdk_spec.events import Device, Envelope, Event, EventBatch, Sdk
 
 PRECEDENCE_BASE = 2**63

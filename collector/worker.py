@@ -16,7 +16,7 @@ from collector import handlers, logs, settings
 from collector.app import create_app
 from collector.processes import die_with_supervisor
 from collector.server import Runner
-from collector.spool import SpoolInUseError
+from collector.spool_folder import SpoolInUseError
 
 log = structlog.get_logger()
 

@@ -24,7 +24,8 @@ from collector.binder import Binder, BindingSink
 from collector.block import Block, DeadLetter
 from collector.rows import build_block
 from collector.sinks import TRANSIENT
-from collector.spool import Position, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import Position
 from sdk_spec.persons import MAX_COMPANIONS
 
 log = structlog.get_logger()

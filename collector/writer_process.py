@@ -15,7 +15,8 @@ from collector.filter import KeyFilter
 from collector.processes import die_with_supervisor
 from collector.retention import expire_for_ever
 from collector.sinks import TRANSIENT, ClickHouseSink
-from collector.spool import SpoolInUseError, SpoolReader
+from collector.spool_folder import SpoolInUseError
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from sdk_spec.access import Access, App
 

@@ -32,7 +32,7 @@ def adopt_spool(
     The collector on --data-dir stores it, each event once; it may be running. Safe to repeat after it broke off.
     """
     from collector.adopt import AdoptError, adopt
-    from collector.spool import SpoolInUseError
+    from collector.spool_folder import SpoolInUseError
 
     try:
         adopted = adopt(dead_data_dir / "spool", data_dir / "spool")

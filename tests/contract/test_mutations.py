@@ -15,7 +15,7 @@ from collector.decode import Batch, BodyError, decode_batch
 from collector.ingest import answer, refuse_old_events
 from collector.recent import RecentIds
 from collector.rows import build_block
-from collector.spool import SpoolRecord
+from collector.spool_format import SpoolRecord
 from sdk_spec import EVENT_ERRORS, REQUEST_ERRORS, limits
 from tests.contract.vector_runner import Case, Variables, body_bytes, load
 

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.client import Client
 
 from collector.clickhouse_urls import addresses
 from collector.migrate import connect
-from collector.spool import FILE_MAGIC
+from collector.spool_format import FILE_MAGIC
 from query_api.clickhouse import Database
 from query_api.errors import QueryError
 from query_api.reports import answer_query

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from clickhouse_connect.driver.client import Client
 
-from collector.spool import FILE_MAGIC
+from collector.spool_format import FILE_MAGIC
 from tests.faults.client import make_batches, seeded, send_batch
 from tests.faults.collector_process import Collector, until
 

@@ -12,7 +12,8 @@ from reference.identity import Seen
 from collector.filter import KeyFilter
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from query_api.clickhouse import Database
 from query_api.errors import QueryError

@@ -15,7 +15,8 @@ from collector.filter import KeyFilter
 from collector.migrate import connect, migrate
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from tests.conftest import ClusterServers
 

@@ -21,7 +21,8 @@ from collector.migrate import connect, files, migrate, statements
 from collector.nodes import ClusterError
 from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from query_api.errors import QueryError
 from tests.conftest import ClusterServers, stores_everywhere

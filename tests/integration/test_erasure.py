@@ -13,7 +13,8 @@ from collector.filter import KeyFilter
 from collector.migrate import connect
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from sdk_spec.persons import Binding
 

@@ -30,7 +30,8 @@ from collector.privacy import erase
 from collector.privacy import find as find_person
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from sdk_spec.access import AccessFile, App, save
 from sdk_spec.id_hashing import hashed

@@ -11,7 +11,7 @@ from collector.filter import KeyFilter
 from collector.local_clickhouse import EDITABLE
 from collector.migrate import connect, migrate
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from query_api.app import create_app
 from query_api.errors import QueryError

@@ -15,7 +15,8 @@ from collector.filter import KeyFilter
 from collector.identity import id_key
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 
 T = 1_795_300_000_000

@@ -15,7 +15,7 @@ from collector.migrate import connect
 from collector.rows import build_block
 from collector.settings import Settings
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from sdk_spec import id_hashing
 from sdk_spec.access import AccessFile, AdminToken, App, ReadToken, WriteKey, digest, save

@@ -16,7 +16,8 @@ from standalone_process import SCENETRAIL, Standalone, request, until
 from collector.identity import id_key
 from collector.local_clickhouse import LocalServer
 from collector.migrate import connect
-from collector.spool import Spool, SpoolRecord
+from collector.spool import Spool
+from collector.spool_format import SpoolRecord
 from sdk_spec import cards, id_hashing, phones
 
 

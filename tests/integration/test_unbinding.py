@@ -10,7 +10,7 @@ from clickhouse_connect.driver.client import Client
 from collector.filter import KeyFilter
 from collector.identity import id_key
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from sdk_spec.persons import Binding
 

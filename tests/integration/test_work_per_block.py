@@ -12,7 +12,8 @@ import pytest
 from collector.filter import KeyFilter
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 
 NOW = 1_795_300_000_000

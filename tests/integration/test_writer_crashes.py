@@ -12,7 +12,8 @@ from clickhouse_connect.driver.client import Client
 from collector.filter import KeyFilter
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
-from collector.spool import SpoolReader, SpoolRecord
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from collector.writer_process import load_filter
 from tests.unit.collector.spool_bytes import FILE_HEADER, encode, write_segment

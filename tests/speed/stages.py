@@ -22,7 +22,7 @@ from rich.table import Table
 
 from collector import columns, decode, enrich, ingest, recent, rows
 from collector.filter import KeyFilter
-from collector.spool import SpoolRecord
+from collector.spool_format import SpoolRecord
 from loadtest.generate import FlatWorkload
 
 _BATCH = 50

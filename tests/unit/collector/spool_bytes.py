@@ -8,7 +8,7 @@ from pathlib import Path
 import google_crc32c
 import msgspec
 
-from collector.spool import SpoolRecord
+from collector.spool_format import SpoolRecord
 
 FILE_HEADER = b"SCNTRLS1"
 RECORD_MAGIC = bytes.fromhex("1de1375c")

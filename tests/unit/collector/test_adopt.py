@@ -6,7 +6,8 @@ import pytest
 
 from collector import adopt as module
 from collector.adopt import AdoptError, adopt
-from collector.spool import SpoolInUseError, SpoolReader, lock_folder
+from collector.spool_folder import SpoolInUseError, lock_folder
+from collector.spool_reader import SpoolReader
 from tests.unit.collector.spool_bytes import FILE_HEADER, encode, record, write_segment
 
 

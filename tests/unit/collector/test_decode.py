@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from collector.decode import BodyError, decode_batch, is_printable, mark_lone_surrogates
 from collector.ingest import refuse_old_events
 from collector.rows import build_block
-from collector.spool import SpoolRecord
+from collector.spool_format import SpoolRecord
 from sdk_spec import limits
 from sdk_spec.errors import EVENT_ERRORS, REQUEST_ERRORS
 from sdk_spec.events import Event

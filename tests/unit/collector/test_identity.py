@@ -9,7 +9,7 @@ from reference.identity import STRENGTH, Id, Seen, ids_of, meaning
 
 from collector.identity import Ids, id_key
 from collector.rows import build_block
-from collector.spool import SpoolRecord
+from collector.spool_format import SpoolRecord
 from sdk_spec.persons import Binding, crowds, resolve
 
 PROJECT = "brand"

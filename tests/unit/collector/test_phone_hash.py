@@ -11,7 +11,8 @@ from collector.decode import BodyError, decode_batch, without_raw_phones
 from collector.ingest import Ingest, ingest_batch
 from collector.recent import RecentIds
 from collector.rows import build_block
-from collector.spool import Spool, SpoolRecord
+from collector.spool import Spool
+from collector.spool_format import SpoolRecord
 from sdk_spec.access import App
 
 NUMBER = "13800138000"

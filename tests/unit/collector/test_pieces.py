@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from collector import rows
-from collector.spool import SpoolRecord
+from collector.spool_format import SpoolRecord
 from loadtest.generate import FlatWorkload
 
 NOW = 1_790_000_000_000

@@ -7,7 +7,7 @@ import pytest
 
 from collector import privacy
 from collector.privacy import Person, PrivacyError, spool_ends, waiting_bytes
-from collector.spool import SpoolReader
+from collector.spool_reader import SpoolReader
 from tests.unit.collector.spool_bytes import FILE_HEADER, encode, record, write_segment
 
 PERSON = Person("brand", 1, [1], [("openid", "wx1", "o1")])

@@ -19,16 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.decode import BodyError, decode_batch
-from collector.spool import (
-    Position,
-    Spool,
-    SpoolBrokenError,
-    SpoolFullError,
-    SpoolInUseError,
-    SpoolReader,
-    SpoolRecord,
-    segments,
-)
+from collector.spool import Spool, SpoolBrokenError, SpoolFullError
+from collector.spool_folder import SpoolInUseError, segments
+from collector.spool_format import SpoolRecord
+from collector.spool_reader import Position, SpoolReader
 from tests.unit.collector.spool_bytes import (
     FILE_HEADER,
     RECORD_MAGIC,
@@ -518,7 +512,7 @@ def test_full_disk_does_not_keep_readable_records_waiting(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "no space left")
 
-    monkeypatch.setattr("collector.spool._private", full)
+    monkeypatch.setattr("collector.spool_reader._private", full)
 
     assert everything(reader) == [record(1)]
     assert reader.corrupt_bytes == 7
@@ -671,7 +665,8 @@ def test_record_behind_a_long_damage_is_found_where_reading_stops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A record that begins at the end of what one read takes is not skipped with the damage before it."""
-    monkeypatch.setattr("collector.spool.MAX_RECORD_BYTES", 1_000)
+    for module in ("spool_format", "spool_reader"):
+        monkeypatch.setattr(f"collector.{module}.MAX_RECORD_BYTES", 1_000)
     for rubbish_bytes in range(900, 1_030):
         folder = tmp_path / str(rubbish_bytes)
         data = FILE_HEADER + b"x" * rubbish_bytes + encode(record(1)) + encode(record(2))
