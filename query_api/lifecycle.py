@@ -53,9 +53,9 @@ class LifecycleQuery(Query, kw_only=True):
 
 
 class LifecycleCell(BreakdownCell, kw_only=True):
-    """One number of a point: ``time`` of the point and which number."""
+    """One number of a point: ``time`` of the point and which number; without ``time`` those of any point, each once."""
 
-    time: Annotated[str, Meta(max_length=40)]
+    time: Annotated[str, Meta(max_length=40)] | None = None
     state: Literal["new", "returning", "resurrected", "dormant", "active"]
 
 
@@ -179,14 +179,16 @@ def _semantics(query: LifecycleQuery) -> Row:
 async def users(ask: Ask, query: LifecycleQuery, cell: LifecycleCell) -> UserSelect:
     """Select the users of a number of a point."""
     periods = _periods(ask, query, ask.range)
-    if cell.time not in periods.labels[1:]:
+    labels = periods.labels[1:]
+    if cell.time is not None and cell.time not in labels:
         raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
     top = await _top(ask.asked, query) if cell.other else None
     bindings = ask.bindings()
     per_user.check_other(cell, top)
     states = _states(ask, query, bindings, periods, top)
     wanted = [1, 2, 3] if cell.state == "active" else [STATES.index(cell.state) + 1]
-    bindings.named("cell_period", periods.labels.index(cell.time), "UInt16")
+    shown = range(1, len(labels) + 1) if cell.time is None else [labels.index(cell.time) + 1]
+    bindings.named("cell_periods", list(shown), "Array(UInt16)")
     bindings.named("cell_states", wanted, "Array(UInt8)")
     sql = load_sql("lifecycle.users", states=states, in_key=per_user.in_key(cell, query, bindings))
     return UserSelect("lifecycle.users", sql, bindings)

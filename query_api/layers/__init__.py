@@ -66,12 +66,14 @@ class LayersCell(Params, kw_only=True):
     Persons of a layer: ``layer`` at the last day; with ``first`` true at the first day; ``from`` and ``to`` of the flow.
 
     A layer is named by its keys, ``new/returned``; one that is no leaf means all leaves below it; null: not seen yet.
+    ``from`` alone: wherever they went. ``moved``: only persons whose leaf at the last day is another than at the first.
     """
 
     layer: str | None = None
     first: bool = False
     from_: str | msgspec.UnsetType | None = msgspec.field(name="from", default=msgspec.UNSET)
     to: str | None = None
+    moved: bool = False
 
 
 class Leaf(Struct, frozen=True):
@@ -266,10 +268,10 @@ async def users(ask: Ask, query: LayersQuery, cell: LayersCell) -> UserSelect:
     everywhere = list(range(len(leaves) + 1))
     before, after = everywhere, everywhere
     if cell.from_ is not msgspec.UNSET:
-        if cell.layer is not None or cell.to is None:
+        if cell.layer is not None:
             raise InvalidRequest("$.cell", "give either `layer`, or `from` and `to`")
         before = _numbers(leaves, cell.from_, "$.cell.from")
-        after = _numbers(leaves, cell.to, "$.cell.to")
+        after = everywhere[1:] if cell.to is None else _numbers(leaves, cell.to, "$.cell.to")
     elif cell.to is not None:
         raise InvalidRequest(
             "$.cell.from", "is required with `to`; null: not seen by the first date"
@@ -284,6 +286,9 @@ async def users(ask: Ask, query: LayersQuery, cell: LayersCell) -> UserSelect:
         )
     bindings = ask.bindings()
     flow = await _flow(ask, query, bindings)
+    if cell.moved:
+        before = [leaf for leaf in before if leaf]
+    bindings.named("moved", cell.moved, "Bool")
     bindings.named("from_leaves", before, "Array(UInt16)")
     bindings.named("to_leaves", after, "Array(UInt16)")
     return UserSelect("layers.users", load_sql("layers.users", flow=flow), bindings)

@@ -84,6 +84,8 @@ def test_the_shipped_tree_by_hand(database, asker):
     assert listed(layer="new", first=True) == {u1, u2, u3, u4}
     assert listed(**{"from": "new", "to": "old"}) == {u4}
     assert listed(**{"from": None, "to": "new/first_visit"}) == {u6}
+    assert listed(**{"from": None}) == {u6}
+    assert listed(moved=True) == {u2, u3, u4}
     assert len(listed()) == 6
     # In one line alone the other line's order is not known.
     result = asker("layers", {**body, "app_ids": ["wx0001"]})
@@ -198,7 +200,7 @@ def test_wrong_trees_name_the_node(asker):
     for cell, path in (
         ({"layer": "nothing"}, "$.cell.layer"),
         ({"to": "a"}, "$.cell.from"),
-        ({"from": "a"}, "$.cell"),
+        ({"layer": "a", "from": "a"}, "$.cell"),
     ):
         refused = asker.refused("layers/users", day | tree(good) | {"cell": cell})
         assert refused == ("invalid_request", path)
