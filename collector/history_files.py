@@ -1,9 +1,9 @@
 """
 Files of history, local, on S3 or behind HTTP, as rows: NDJSON, CSV and Parquet. Called by ``history``.
 
-This process reads them, not ClickHouse: every row must pass the collector's own code anyhow, a server elsewhere sees no file
-of this machine, and its users may not read files, buckets or addresses (``deploy/clickhouse-users.xml``): they answer anybody
-who gets hold of a password.
+This process reads them, not ClickHouse, which would cost more (DESIGN-cluster.md, "Bulk"): every row must pass the collector's
+own code anyhow. Nor does a server elsewhere see a file of this machine, and its users may not read files, buckets or addresses
+(``deploy/clickhouse-users.xml``): they answer anybody who gets hold of a password.
 """
 
 from __future__ import annotations
@@ -44,7 +44,6 @@ _ENDINGS = {
 _COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 _BUFFER_BYTES = 1024 * 1024
 MAX_ROW_BYTES = 32 * 1024 * 1024
-_WILDCARDS = "*?["
 _DOWNLOAD_TIMEOUT_S = 60.0
 
 
@@ -134,11 +133,11 @@ def _on_s3(name: str, wanted_format: str) -> list[Source]:
         if first < 0:
             infos = [filesystem.get_file_info(path)]
         else:
-            pattern = path + address[len(folder) :]
+            pattern = (path + address[len(folder) :]).split("/")
             infos = [
                 info
                 for info in filesystem.get_file_info(pyarrow.fs.FileSelector(path, recursive=True))
-                if fnmatch.fnmatchcase(info.path, pattern)
+                if _fits(info.path.split("/"), pattern)
             ]
     except (OSError, ValueError, pa.ArrowException) as error:
         raise SourceError(f"{address}: {error}") from error
@@ -149,6 +148,15 @@ def _on_s3(name: str, wanted_format: str) -> list[Source]:
         _source(f"s3://{info.path}", wanted_format, info.size or 0, info.path, filesystem)
         for info in sorted(files, key=lambda info: info.path)
     ]
+
+
+def _fits(path: list[str], pattern: list[str]) -> bool:
+    """As patterns of local files: ``*`` stays within a folder, ``**`` is any number of them."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return _fits(path, pattern[1:]) or (bool(path) and _fits(path[1:], pattern))
+    return bool(path) and fnmatch.fnmatchcase(path[0], pattern[0]) and _fits(path[1:], pattern[1:])
 
 
 def _downloaded(address: str, wanted_format: str, downloads: contextlib.ExitStack) -> Source:

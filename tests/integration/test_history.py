@@ -452,9 +452,9 @@ class _Objects(http.server.BaseHTTPRequestHandler):
 
     def listing(self) -> bytes:
         found = "".join(
-            f"<Contents><Key>{path.name}</Key><Size>{path.stat().st_size}</Size>"
+            f"<Contents><Key>{path.relative_to(self.folder)}</Key><Size>{path.stat().st_size}</Size>"
             "<LastModified>2026-01-01T00:00:00.000Z</LastModified></Contents>"
-            for path in sorted(self.folder.iterdir())
+            for path in sorted(self.folder.rglob("*.*"))
         )
         return (
             f"<ListBucketResult><IsTruncated>false</IsTruncated>{found}</ListBucketResult>".encode()
@@ -489,10 +489,12 @@ def objects(tmp_path: Path):
 def test_files_behind_http_and_on_s3(
     database_url, tmp_path: Path, objects: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = rows(30)
+    many = rows(40)
+    (tmp_path / "objects" / "older").mkdir()
+    write_parquet(tmp_path / "objects" / "older" / "c0.parquet", many[30:])
     write_parquet(tmp_path / "objects" / "c1.parquet", many[:10])
     write_parquet(tmp_path / "objects" / "c2.parquet", many[10:20])
-    write_csv(tmp_path / "objects" / "d.csv", many[20:])
+    write_csv(tmp_path / "objects" / "d.csv", many[20:30])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -501,7 +503,10 @@ def test_files_behind_http_and_on_s3(
     over_http = run(database_url, f"http://{objects}/d.csv?signature=1")
     on_s3 = run(database_url, f"s3://bucket/c*.parquet{options}")
 
+    with_folders = run(database_url, f"s3://bucket/**/c*.parquet{options}")
+
     assert (over_http.stored, on_s3.stored) == (10, 20)
+    assert (with_folders.stored, with_folders.known) == (10, 20)
     assert run(database_url, f"s3://bucket/d.csv{options}").known == 10
     with pytest.raises(SourceError, match="404"):
         run(database_url, f"http://{objects}/none.csv")
