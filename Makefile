@@ -27,7 +27,9 @@ demo: $(VENV)/.installed
 	$(BIN)/python -m loadtest demo --data-dir "$(DATA_DIR)"
 
 # The SDK first: the end-to-end tests play its build against the real collector.
-test: lint sdk unit
+test: $(VENV)/.installed-test
+	$(MAKE) --jobs=2 --output-sync=target lint sdk
+	$(MAKE) unit
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
@@ -35,8 +37,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# Two at once, see tests/side_by_side.py.
 unit: $(VENV)/.installed-test browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 # The console's tests look at it in the system's Chromium.
 browser:

@@ -2,6 +2,7 @@
 What every test may use: one real ClickHouse for the run, a database of its own for each test, free ports, and a cluster.
 """
 
+import contextlib
 import itertools
 import os
 import signal
@@ -11,7 +12,6 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,16 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from xdist.remote import Producer
 
 from collector.clickhouse_urls import addresses
 from collector.local_clickhouse import LocalServer, prepare
 from collector.migrate import connect, migrate, tables_to_all_nodes
+from tests import side_by_side
 from tests.databases import Databases
 
 _database_numbers = itertools.count(1)
+_ports = side_by_side.ports()
 
 # How long an example takes is the machine's business. The same examples each time, so that a red run is about a change;
 # SCENETRAIL_EXPLORE=1 looks for new ones, as the longer runs do.
@@ -45,10 +48,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def free_port() -> int:
-    """A TCP port on loopback that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """
+    A TCP port on loopback that nobody listens on and this run gives to nobody else.
+
+    Below the ports of outgoing connections: one of those could take it while a server restarts.
+    """
+    for port in _ports:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("all ports for tests were given away")
 
 
 def wait_for_ping(port: int, process: subprocess.Popen[bytes], limit_s: float = 180) -> None:
@@ -75,7 +84,7 @@ def start_server(server: LocalServer, log_path: Path) -> subprocess.Popen[bytes]
         )
 
 
-@contextmanager
+@contextlib.contextmanager
 def serving(server: LocalServer, log_path: Path) -> Iterator[None]:
     """Serve a prepared server while the block runs."""
     process = start_server(server, log_path)
@@ -105,6 +114,11 @@ def databases(clickhouse: LocalServer) -> Databases:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--shards 3``: the tests that use ``database`` run on a cluster instead of one server."""
     parser.addoption("--shards", type=int, default=1, choices=(1, 2, 3))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> side_by_side.Scheduler:
+    """``-n 2``: which tests never run at the same time."""
+    return side_by_side.Scheduler(config, log)
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from clickhouse_connect.driver.client import Client
 
 from collector.local_clickhouse import prepare
 from collector.migrate import connect, migrate
-from collector.ports import PortWish, pick_ports
 from sdk_spec import access
+from tests.conftest import free_port
 
 APP_ID = "wx-faults"
 WRITE_KEY = "wk_faults"
@@ -47,17 +47,12 @@ def until(condition: Callable[[], Any], what: str, limit_s: float = 240) -> Any:
         time.sleep(0.02)
 
 
-def free_ports(number: int) -> list[int]:
-    """Ports that no outgoing connection takes while a server is down."""
-    return pick_ports([PortWish("test", "", "127.0.0.1", 0) for _ in range(number)])
-
-
 class ClickHouse:
     """One local ClickHouse in a folder; the port stays the same over restarts."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.server = prepare(folder / "clickhouse", *free_ports(2))
+        self.server = prepare(folder / "clickhouse", free_port(), free_port())
         self.url = self.server.url("writer")
         self.log = folder / "clickhouse.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -114,7 +109,7 @@ class Collector:
     def __init__(self, folder: Path, clickhouse_url: str, **settings: object) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         self.log = folder.with_name(folder.name + ".log")
         self.process: subprocess.Popen[bytes] | None = None
         self.settings: dict[str, object] = {
