@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import structlog
 from aiohttp import web
+from prometheus_client import Counter
 
 from collector import handlers, metrics, privacy_handlers
 from collector.addresses import parse_networks
@@ -36,7 +37,8 @@ log = structlog.get_logger()
 
 _TEND_INTERVAL_S = 0.5
 _SPOOL_RETRY_AFTER_S = 2
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+EVENTS = "/v1/events"
 
 
 class State:
@@ -102,7 +104,7 @@ class State:
 
 def create_app(settings: Settings) -> web.Application:
     """Return the worker's application; the spool opens on start and is committed on stop."""
-    app = web.Application(middlewares=[answer_errors], client_max_size=limits.MAX_BODY_BYTES + 1)
+    app = web.Application(client_max_size=limits.MAX_BODY_BYTES + 1)
 
     async def spool(app: web.Application) -> AsyncIterator[None]:
         spool = Spool(
@@ -122,8 +124,8 @@ def create_app(settings: Settings) -> web.Application:
         await asyncio.to_thread(spool.close)
 
     app.cleanup_ctx.append(spool)
-    app.router.add_post("/v1/events", handlers.collect)
-    app.router.add_route("OPTIONS", "/v1/events", preflight)
+    app.router.add_post(EVENTS, handlers.collect)
+    app.router.add_route("OPTIONS", EVENTS, preflight)
     privacy_handlers.add_to(app)
     app.router.add_get("/healthz", handlers.healthz)
     app.router.add_get("/readyz", handlers.readyz)
@@ -132,14 +134,21 @@ def create_app(settings: Settings) -> web.Application:
 
 
 async def preflight(_: web.Request) -> web.Response:
-    """``OPTIONS`` of a browser; the headers are set in ``answer_errors``."""
+    """``OPTIONS`` of a browser; the headers are set in ``answer``."""
     return web.Response(status=204)
 
 
-@web.middleware
-async def answer_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Give every request an id and every error the one shape; log what is ours to mend."""
+async def answer(state: State, routed: Handler, request: web.Request) -> web.StreamResponse:
+    """
+    Give every request an id and every error the one shape; log what is ours to mend.
+
+    ``routed`` is the application's router. Batches, nearly all that comes, need not be looked up there; a client that waits
+    for ``100 Continue`` gets it there.
+    """
     request_id = request["request_id"] = handlers.new_request_id()
+    request["state"] = state
+    is_batch = request.method == "POST" and request.path == EVENTS
+    handler = handlers.collect if is_batch and "Expect" not in request.headers else routed
     response: web.StreamResponse
     try:
         response = await handler(request)
@@ -172,10 +181,16 @@ async def answer_errors(request: web.Request, handler: _Handler) -> web.StreamRe
         # The body is unread: do not let the connection be used again with it.
         response.force_close()
     response.headers["Server"] = "scenetrail"  # versions are nobody's business
-    _allow_origin(request, response)
-    endpoint = request.path if request.match_info.http_exception is None else "other"
-    metrics.requests_total.labels(endpoint, str(response.status)).inc()
+    _allow_origin(state, request, response)
+    is_known = is_batch or request.match_info.http_exception is None
+    _requests_total(request.path if is_known else "other", response.status).inc()
     return response
+
+
+@cache
+def _requests_total(endpoint: str, status: int) -> Counter:
+    """The counter; to find it by its labels takes longer than to count."""
+    return metrics.requests_total.labels(endpoint, str(status))
 
 
 def error_response(
@@ -212,11 +227,10 @@ def _http_error(error: web.HTTPException, request_id: str) -> web.Response:
     return response
 
 
-def _allow_origin(request: web.Request, response: web.StreamResponse) -> None:
+def _allow_origin(state: State, request: web.Request, response: web.StreamResponse) -> None:
     """CORS for web senders, without credentials, for the origins of the settings."""
     origin = request.headers.get("Origin")
-    state = request.app.get(handlers.STATE)
-    if origin is None or state is None or not state.allowed_origins & {"*", origin}:
+    if origin is None or not state.allowed_origins & {"*", origin}:
         return
     response.headers["Access-Control-Allow-Origin"] = origin
     response.headers["Vary"] = "Origin"

@@ -1,7 +1,7 @@
 """
 aiohttp handlers: HTTP in, HTTP out. What happens between stands in ``ingest.ingest_batch``.
 
-Handlers hold no ``try``: errors become answers in ``app.answer_errors``.
+Handlers hold no ``try``: errors become answers in ``app.answer``, which gives each request ``state`` and ``request_id``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import itertools
 import secrets
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +23,7 @@ from collector.decode import BodyError
 from collector.encodings import decompress
 from collector.errors import RequestError
 from collector.ingest import ingest_batch
+from collector.json_response import JsonResponse
 from sdk_spec import limits, signing
 from sdk_spec.outcomes import BatchResponse
 
@@ -43,7 +43,7 @@ def new_request_id() -> str:
 
 async def collect(request: web.Request) -> web.Response:
     """``POST /v1/events``: the whole job."""
-    state: State = request.app[STATE]
+    state: State = request["state"]
     app, signed = authorize(state, request)
     max_bytes = min(app.max_body_bytes or limits.MAX_BODY_BYTES, limits.MAX_BODY_BYTES)
     body = await read_body(request, state.settings.body_timeout_s, max_bytes, state.arriving)
@@ -62,7 +62,7 @@ async def collect(request: web.Request) -> web.Response:
     if answer.rejected and not answer.accepted and not answer.duplicates:
         status = 422
         answer = all_rejected(answer)
-    return web.Response(body=_encode(answer), status=status, content_type="application/json")
+    return JsonResponse(_encode(answer), status=status)
 
 
 def all_rejected(answer: BatchResponse) -> BatchResponse:
@@ -168,11 +168,27 @@ async def read_body(
         raise RequestError("length_required", "send Content-Length or chunked encoding")
     if length is not None and length > max_bytes:
         raise too_large(max_bytes)
+    if request.content.is_eof():  # it came with the head, as most do: there is nothing to wait for
+        body = request.content.read_nowait()
+        if len(body) > max_bytes:
+            raise too_large(max_bytes)
+    else:
+        body = await read_arriving(request, timeout_s, max_bytes, arriving)
+    metrics.request_body_bytes_total.inc(len(body))
+    if not body:
+        raise BodyError("not_json", "$", "the body is empty")
+    return body
+
+
+async def read_arriving(
+    request: web.Request, timeout_s: float, max_bytes: int, arriving: Arriving
+) -> bytes:
+    """Read a body that is still on its way. Errors: RequestError 408, 413, 503."""
+    parts: list[bytes] = []
+    size = 0
     try:
         async with asyncio.timeout(timeout_s):
             with arriving.body() as counted:
-                parts: list[bytes] = []
-                size = 0
                 while part := await request.content.readany():
                     size += len(part)
                     if size > max_bytes:
@@ -186,11 +202,7 @@ async def read_body(
         raise RequestError(
             "request_timeout", f"the body did not arrive within {timeout_s:g} seconds"
         ) from None
-    body = parts[0] if len(parts) == 1 else b"".join(parts)
-    metrics.request_body_bytes_total.inc(len(body))
-    if not body:
-        raise BodyError("not_json", "$", "the body is empty")
-    return body
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 async def healthz(_: web.Request) -> web.Response:
@@ -200,7 +212,7 @@ async def healthz(_: web.Request) -> web.Response:
 
 async def readyz(request: web.Request) -> web.Response:
     """Can store: the spool takes records. ClickHouse may be down, the spool waits for it."""
-    state: State = request.app[STATE]
+    state: State = request["state"]
     spool = state.ingest.spool
     if state.is_stopping:
         raise RequestError("shutting_down", "this process is stopping", retry_after_s=1)
@@ -213,7 +225,7 @@ async def readyz(request: web.Request) -> web.Response:
 
 async def prometheus(request: web.Request) -> web.Response:
     """``GET /metrics`` of all processes of this collector."""
-    text = await asyncio.to_thread(metrics.exposition, Path(request.app[STATE].settings.data_dir))
+    text = await asyncio.to_thread(metrics.exposition, request["state"].data_dir)
     return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
 

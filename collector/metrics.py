@@ -12,10 +12,15 @@ import os
 import shutil
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _LOCK = "lock"
+
+if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+    # At each count the library asks the kernel whether this is a fork. No process of ours forks after this import.
+    _pid = os.getpid()
+    values.ValueClass = values.MultiProcessValue(lambda: _pid)  # type: ignore[no-untyped-call]
 
 requests_total = Counter(
     "scenetrail_requests_total", "Requests by endpoint and answer.", ["endpoint", "status"]

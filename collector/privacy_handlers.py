@@ -19,7 +19,6 @@ from msgspec import Meta, Struct
 from collector import privacy
 from collector.clickhouse_urls import addresses
 from collector.errors import RequestError
-from collector.handlers import STATE
 from collector.migrate import connect
 from sdk_spec.limits import MAX_ID_CHARS
 
@@ -106,7 +105,7 @@ async def run(
 
 async def erase(request: web.Request) -> web.Response:
     """Remove everything of a person for good; answers the receipt."""
-    state = request.app[STATE]
+    state: State = request["state"]
     token = authorize(state, request)
     asked = await asked_id(request)
     receipt = await run(
@@ -122,7 +121,7 @@ async def erase(request: web.Request) -> web.Response:
 
 async def export(request: web.Request) -> web.Response:
     """Hand out everything of a person: one JSON object a line with its ``table``, the receipt last."""
-    state = request.app[STATE]
+    state: State = request["state"]
     token = authorize(state, request)
     asked = await asked_id(request)
     rows = await run(

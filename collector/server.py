@@ -1,19 +1,21 @@
 """
-aiohttp's server with one change: bytes that are no HTTP are answered in the one shape of errors, as everything else.
+aiohttp's server with two changes.
 
+``app.answer`` stands before the router, and bytes that are no HTTP are answered in the one shape of errors, as everything else.
 aiohttp makes its connections in ``web.Server`` and has no setting for their class; ``_make_server`` and the arguments of
 ``web.Server`` are private to it, so the version is pinned and ``test_what_is_no_http_is_refused`` looks at the answers.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from collector import metrics
-from collector.app import error_response
-from collector.handlers import new_request_id
+from collector.app import answer, error_response
+from collector.handlers import STATE, new_request_id
 
 
 class _Connection(web.RequestHandler):
@@ -45,7 +47,7 @@ class _Server(web.Server):
 
 
 class Runner(web.AppRunner):
-    """``web.AppRunner`` whose connections are the above."""
+    """``web.AppRunner`` with the above."""
 
     __slots__ = ()
 
@@ -53,7 +55,7 @@ class Runner(web.AppRunner):
         made = await super()._make_server()
         kwargs: dict[str, Any] = made._kwargs
         return _Server(
-            made.request_handler,
+            partial(answer, self.app[STATE], made.request_handler),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,

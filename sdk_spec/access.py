@@ -132,6 +132,9 @@ class Access:
         self.apps: dict[str, App] = {}
         self._write_keys: dict[str, WriteKey] = {}
         self._write_keys_by_id: dict[str, WriteKey] = {}
+        self._apps_by_key: dict[
+            str, App
+        ] = {}  # valid keys that were seen: spares their next digest
         self._read_tokens: dict[str, ReadToken] = {}
         self._admin_tokens: dict[str, AdminToken] = {}
         self.refresh()
@@ -148,6 +151,7 @@ class Access:
         access = load(self._path)
         self._stamp = stamp
         self.apps = {app.app_id: app for app in access.apps}
+        self._apps_by_key = {}
         self._write_keys = {key.sha256: key for key in access.write_keys if not key.revoked_at}
         self._write_keys_by_id = {key.key_id: key for key in self._write_keys.values()}
         self._read_tokens = {t.sha256: t for t in access.read_tokens if not t.revoked_at}
@@ -155,8 +159,13 @@ class Access:
 
     def app_of_key(self, write_key: str) -> App | None:
         """Return the app of a valid write key. A lookup by digest takes the same time for any wrong key."""
-        key = self.write_key(write_key)
-        return None if key is None else self.apps.get(key.app_id)
+        app = self._apps_by_key.get(write_key)
+        if app is None:
+            key = self.write_key(write_key)
+            app = None if key is None else self.apps.get(key.app_id)
+            if app is not None:
+                self._apps_by_key[write_key] = app
+        return app
 
     def write_key(self, write_key: str) -> WriteKey | None:
         """Return the entry of a valid write key."""
