@@ -24,15 +24,17 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user, source
+from query_api import breakdowns, per_user
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.order_keys import ORDER_KEYS, OrderKey
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
+from query_api.sums import sum_sql
 
 MAX_TOUCHES = 20
 MAX_LOOKBACK_MS = 366 * 86_400_000
@@ -90,11 +92,52 @@ def _shared(name: str, side: str, bindings: Bindings) -> str:
     return element
 
 
-def _credits(ask: Ask, query: AttributionQuery, bindings: Bindings, top: list[Key] | None) -> str:
-    """Return the SELECT of what each touch gets, that both the rows and their users come from."""
+def _plain(touch_of: str) -> dict[str, str]:
+    """Return what attribution.chains needs where a touch is its number and nothing else."""
+    return {
+        "touch_texts": "''",
+        "target_shared": "''",
+        "collected": "",
+        "codes": f"arrayMap(k -> toUInt32({touch_of}), touches)",
+        "more": "",
+        "chain": "codes_before",
+        "chain_ms": "ms_before",
+    }
+
+
+def _with_texts(query: AttributionQuery, bindings: Bindings, touch_of: str) -> dict[str, str]:
+    """Return the same where a touch has a key, or a value to share: its code is its kind among those of the user."""
+    key = breakdowns.key_sql(query.breakdown, bindings)
+    packed = breakdowns.pack_sql(key) if query.breakdown else "''"
+    touch_shared = target_shared = "''"
+    in_chain = "{}"
+    if query.shared_property is not None:
+        touch_shared = _shared(query.shared_property.touch, "touch", bindings)
+        target_shared = _shared(query.shared_property.target, "target", bindings)
+        in_chain = (
+            "arrayFilter((one, shared) -> shared = target_shared AND shared != '', {}, "
+            "arraySlice(shared_values, first_place, places))"
+        )
+    numbers_of_touches = f"arrayMap(k -> toUInt8({touch_of}), touches)"
+    return {
+        "touch_texts": f"({packed}, {touch_shared})",
+        "target_shared": target_shared,
+        "collected": ",\narraySort(groupArrayIf((number, touch_texts), touch > 0)) AS described",
+        "codes": f"arrayEnumerateDense({numbers_of_touches}, described.2.1)",
+        "more": f",\narrayDistinct(arrayZip({numbers_of_touches}, described.2.1)) AS kinds,\ndescribed.2.2 AS shared_values",
+        "chain": in_chain.format("codes_before"),
+        "chain_ms": in_chain.format("ms_before"),
+    }
+
+
+def _has_texts(query: AttributionQuery) -> bool:
+    return bool(query.breakdown) or query.shared_property is not None
+
+
+def _chains(ask: Ask, query: AttributionQuery, bindings: Bindings, order_key: OrderKey) -> str:
+    """Return the SELECT of the chain of each target."""
     lookback_ms = _span_ms(query.lookback, "$.lookback")
     bindings.named("lookback_ms", lookback_ms, "Int64")
-    bindings.named("half_life_ms", _span_ms(query.half_life, "$.half_life"), "Int64")
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
     target = selector_sql(query.target, "$.target", bindings)
@@ -107,18 +150,15 @@ def _credits(ask: Ask, query: AttributionQuery, bindings: Bindings, top: list[Ke
         if read.number is None:
             raise InvalidRequest("$.value", "this field is never a number")
         amount = f"if({read.has_number}, {read.number}, 0)"
-    touch_shared = target_shared = "''"
-    if query.shared_property is not None:
-        touch_shared = _shared(query.shared_property.touch, "touch", bindings)
-        target_shared = _shared(query.shared_property.target, "target", bindings)
     where = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql([query.target, *query.touches], bindings),
         f"({' OR '.join([target, *touches])})",
     ]
-    key = breakdowns.key_sql(query.breakdown, bindings)
+    key = ORDER_KEYS[order_key]
+    touch_of = f"bitAnd({key.payload.format('k')}, 31)"
     return load_sql(
-        "attribution.credits",
+        "attribution.chains",
         source=ask.source(
             bindings,
             " AND ".join(part for part in where if part != "1"),
@@ -127,20 +167,51 @@ def _credits(ask: Ask, query: AttributionQuery, bindings: Bindings, top: list[Ke
         target=target,
         touch=f"multiIf({', '.join(f'{sql}, {i + 1}' for i, sql in enumerate(touches))}, 0)",
         amount=amount,
-        key=breakdowns.pack_sql(key) if query.breakdown else "''",
-        order=source.order(),
-        touch_shared=touch_shared,
-        target_shared=target_shared,
-        shares_property="0" if query.shared_property is None else "1",
+        number=key.key.format("mark"),
+        tied=key.tied(payload_decides=not _has_texts(query) and query.value is None),
+        at=key.at.format("k"),
+        payload=key.payload.format("k"),
+        **(_with_texts(query, bindings, touch_of) if _has_texts(query) else _plain(touch_of)),
+    )
+
+
+def _credits(
+    ask: Ask,
+    query: AttributionQuery,
+    bindings: Bindings,
+    top: list[Key] | None,
+    order_key: OrderKey,
+) -> str:
+    """Return the SELECT of what each touch gets, that both the rows and their users come from."""
+    chains = _chains(ask, query, bindings, order_key)
+    bindings.named("half_life_ms", _span_ms(query.half_life, "$.half_life"), "Int64")
+    return load_sql(
+        "attribution.credits",
+        chains=chains,
+        kind="if(code = 0, (toUInt8(0), ''), kinds[code])"
+        if _has_texts(query)
+        else "(toUInt8(code), '')",
         folded=per_user.folded(top, bindings),
     )
+
+
+async def _deciding(ask: Ask, query: AttributionQuery) -> OrderKey:
+    """Return the cheapest key that decides the order of every user's events."""
+    for order_key in ORDER_KEYS:
+        bindings = ask.bindings()
+        chains = _chains(ask, query, bindings, order_key)
+        rows = await ask.fetch("attribution.undecided", bindings, chains=chains)
+        if not rows[0]["undecided"]:
+            break
+    return order_key
 
 
 async def _top(ask: Ask, query: AttributionQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
+    order_key = await _deciding(ask, query)
     bindings = ask.bindings()
-    rows = load_sql("attribution.touched", credits=_credits(ask, query, bindings, None))
+    rows = load_sql("attribution.touched", credits=_credits(ask, query, bindings, None, order_key))
     return await per_user.most_frequent(ask, query, rows, bindings)
 
 
@@ -158,10 +229,31 @@ async def answer(ask: Ask, query: AttributionQuery) -> Answer:
     )
 
 
+async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> list[Row]:
+    models = [
+        f"{sum_sql(value)} AS {name}"
+        for model in query.models
+        for name, value in (
+            (f"{model}_conversions", model),
+            (f"{model}_value", f"{model} * amount"),
+        )
+    ]
+    rows: list[Row] = []
+    for order_key in ORDER_KEYS:
+        bindings = ask.bindings()
+        rows = await ask.fetch(
+            "attribution.counts",
+            bindings,
+            credits=_credits(ask, query, bindings, top, order_key),
+            models=",\n".join(models),
+        )
+        if not any(row["undecided"] for row in rows):
+            break
+    return rows
+
+
 async def _result(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> Row:
-    bindings = ask.bindings()
-    credits_sql = _credits(ask, query, bindings, top)
-    found = await ask.fetch("attribution.counts", bindings, credits=credits_sql)
+    found = await _counted(ask, query, top)
     rows = []
     total = {"users": 0, "targets": 0, **_models(query, {})}
     for row in found:
@@ -245,8 +337,9 @@ async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> Use
         raise InvalidRequest("$.cell.direct", "the direct row has no touch")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
+    order_key = await _deciding(ask, query)
     bindings = ask.bindings()
-    credits_sql = _credits(ask, query, bindings, top)
+    credits_sql = _credits(ask, query, bindings, top, order_key)
     touch = 0 if cell.direct else -1 if cell.touch is None else cell.touch
     bindings.named("cell_touch", touch, "Int16")
     in_key = per_user.in_key(cell, query, bindings)

@@ -18,14 +18,8 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings
 from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
-from query_api.funnel_sql import (
-    ORDER_KEYS,
-    KeyOf,
-    OrderKey,
-    has_step_sql,
-    user_events_sql,
-    users_sql,
-)
+from query_api.funnel_sql import KeyOf, has_step_sql, user_events_sql, users_sql
+from query_api.order_keys import ORDER_KEYS, OrderKey
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
 from query_api.presets import FUNNEL, FunnelAxes, Preset, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect

@@ -1,8 +1,7 @@
 """
 The SQL of a funnel, put together from ``sql/funnel.*.sql``. Pure; what each part computes and why: DESIGN-funnel.md.
 
-An event becomes one number: its place in the user's order and a mask of what it matches. ``ORDER_KEYS`` lists three
-such numbers, cheap to dear; the dearer ones are needed only where the cheap one leaves an order open.
+An event becomes one number (order_keys.py): its place in the user's order and a mask of what it matches.
 """
 
 from __future__ import annotations
@@ -16,57 +15,19 @@ from query_api.breakdowns import key_sql
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import FunnelParams
+from query_api.order_keys import AT, MAX_PAYLOAD, ORDER_KEYS, OrderKey
 from query_api.periods import DAY_MS, Range, local_day, periods_of, start_of_day_ms
 from query_api.report import Ask
 from query_api.sql import load_sql
 
 FIRST_EXCLUSION_BIT = 20
 BOUNDARY_BIT = 51
-MASK_BITS = 52
-_MASK = (1 << MASK_BITS) - 1
 BOUNDARY = 1 << BOUNDARY_BIT
 
-OrderKey = Literal["seq", "id_prefix", "event_id"]
 KeyOf = Literal["breakdown", "next_event"]
 """What stands in a user's ``breakdown_key``: the values of the request's breakdown, or the event after the chain."""
 Span = tuple[int, int, int]
 """An exclusion: from step, to step, its bit alone."""
-
-
-class _KeySql(Struct, frozen=True):
-    """How an event's order and mask become one value ``key``, and are read from it."""
-
-    key: str
-    at: str
-    mask: str
-    order: str
-
-
-_AT = "toUnixTimestamp64Milli(occurred_at)"
-ORDER_KEYS: dict[OrderKey, _KeySql] = {
-    # 44 bits of time, 32 of seq, 52 of mask.
-    "seq": _KeySql(
-        key=f"bitShiftLeft(toUInt128({_AT}), 84) + bitShiftLeft(toUInt128(seq), 52) + mask",
-        at="toInt64(bitShiftRight(k, 84))",
-        mask=f"toUInt64(bitAnd(k, {_MASK}))",
-        order="bitShiftRight({}, 52)",
-    ),
-    # The same with the first 16 bytes of event_id between seq and mask: 256 bits.
-    "id_prefix": _KeySql(
-        key=f"bitShiftLeft(toUInt256({_AT}), 212) + bitShiftLeft(toUInt256(seq), 180) + bitShiftLeft(toUInt256("
-        "reinterpretAsUInt128(reverse(toFixedString(substring(event_id, 1, 16), 16)))), 52) + mask",
-        at="toInt64(bitShiftRight(k, 212))",
-        mask=f"toUInt64(bitAnd(k, {_MASK}))",
-        order="bitShiftRight({}, 52)",
-    ),
-    # Everything; equal ids of two apps by app_id, equal apps cannot be.
-    "event_id": _KeySql(
-        key=f"({_AT}, seq, event_id, toString(app_id), mask)",
-        at="k.1",
-        mask="k.5",
-        order="({0}.1, {0}.2, {0}.3, {0}.4)",
-    ),
-}
 
 
 def mask_sql(params: FunnelParams, bindings: Bindings) -> str:
@@ -84,10 +45,10 @@ def mask_sql(params: FunnelParams, bindings: Bindings) -> str:
         ]
         condition = f"({' OR '.join(matched)})"
         if i == 0 and params.order != "any":
-            condition = f"({condition} AND {_AT} < {{entry_to_ms:Int64}})"
+            condition = f"({condition} AND {AT} < {{entry_to_ms:Int64}})"
             if params.ties == "any_of_day":
                 # Then the events before the range, of its first day, are there as well.
-                condition = f"({condition} AND {_AT} >= {{entry_from_ms:Int64}})"
+                condition = f"({condition} AND {AT} >= {{entry_from_ms:Int64}})"
         terms.append(f"bitShiftLeft(toUInt64({condition}), {i})")
     for j, exclusion in enumerate(params.exclusions):
         condition = selector_sql(exclusion.selector(), f"$.exclusions[{j}]", bindings)
@@ -128,19 +89,20 @@ def user_events_sql(
     read = ORDER_KEYS[order_key]
     steps = (1 << len(params.steps)) - 1
     mask = mask_sql(params, bindings)
+    number = read.key.format("mask")
     grouped = ""
     in_order = ""
     if params.hold_constant:
         hold = key_sql(params.hold_constant, bindings, "$.hold_constant")
         # An event that lacks a held property is in no chain.
-        mask = f"if(has({hold}, ''), bitAnd({mask}, {_MASK - steps}), {mask})"
+        mask = f"if(has({hold}, ''), bitAnd({mask}, {MAX_PAYLOAD - steps}), {mask})"
         grouped += (
             f",\ngroupArray(reinterpretAsUInt128(sipHash128Reference({hold}))) AS unsorted_holds"
         )
         in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
     every_event = params.order == "strict" or key_of == "next_event"
     if key_of == "next_event":
-        grouped += f",\ngroupArray({read.key}) AS value_keys"
+        grouped += f",\ngroupArray({number}) AS value_keys"
         grouped += ",\ngroupArray(concat('s', event)) AS breakdown_values"
         in_order += ",\nvalue_keys,\nbreakdown_values"
     elif params.breakdown:
@@ -148,27 +110,23 @@ def user_events_sql(
         # Plain texts are collected faster than arrays of one text.
         value = f"({key})[1]" if len(params.breakdown) == 1 else key
         attributable = _attributable_sql(params)
-        grouped += f",\ngroupArrayIf({read.key}, {attributable}) AS value_keys"
+        grouped += f",\ngroupArrayIf({number}, {attributable}) AS value_keys"
         grouped += f",\ngroupArrayIf({value}, {attributable}) AS breakdown_values"
         in_order += ",\nvalue_keys,\nbreakdown_values"
     bindings.named("entry_from_ms", range_.from_ms, "Int64")
     bindings.named("entry_to_ms", range_.to_ms, "Int64")
-    tied = "0"
-    if order_key != "event_id":
-        tied = f"{read.order.format('k')} = {read.order.format('previous')}"
-        if not (params.hold_constant or params.breakdown or key_of == "next_event"):
-            # Events that match the same steps at the same time can change places.
-            tied += " AND k != previous"
+    # Events that match the same steps at the same time can change places, unless something else is read from them.
+    same_mask_is_same = not (params.hold_constant or params.breakdown or key_of == "next_event")
     return load_sql(
         "funnel.user_events",
         source=source_sql(ask, params, bindings, range_, every_event=every_event),
         mask=mask,
         wanted="1" if every_event else "mask != 0",
         entered="1" if params.order == "any" else "bitTest(groupBitOr(mask), 0)",
-        key=read.key,
-        key_at=read.at,
-        key_mask=read.mask,
-        tied=tied,
+        key=number,
+        key_at=read.at.format("k"),
+        key_mask=read.payload.format("k"),
+        tied=read.tied(payload_decides=same_mask_is_same),
         grouped=grouped,
         sorted=in_order,
     )
@@ -431,7 +389,7 @@ def _next_event_sql(
 ) -> str:
     """Return the key of the event after the chain's last, if it lies in the window; else ''."""
     place = f"{_place_sql(params, 'chain[-1]')} + 1"
-    at = f"arrayMap(k -> {ORDER_KEYS[order_key].at}, [keys[{place}]])[1]"
+    at = ORDER_KEYS[order_key].at.format(f"keys[{place}]")
     began = "at_ms[chain[1]]"
     if params.window_counts == "calendar_days":
         _bind_days(ask, params, bindings, range_)

@@ -20,13 +20,14 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from query_api import breakdowns, source
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
+from query_api.order_keys import ORDER_KEYS, OrderKey
 from query_api.params import EventName, EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -95,8 +96,14 @@ def _check(query: PathsQuery) -> EventSelector:
     return anchor
 
 
-def _steps(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
-    """Return the SELECT of every node of every way."""
+class _Sql(Struct, frozen=True):
+    """``steps``: the SELECT of every node of every way; ``names``: of what stands behind the nodes' numbers."""
+
+    steps: str
+    names: str
+
+
+def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -> _Sql:
     anchor = _check(query)
     bindings.named("gap_ms", query.session_gap.ms(), "Int64")
     bindings.named("depth", query.depth, "UInt8")
@@ -106,41 +113,83 @@ def _steps(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
     for i, selector in enumerate(query.events or [EventSelector()]):
         taking_part.append(selector_sql(selector, f"$.events[{i}]", bindings))
         named.append(selector)
+    names = event_names_sql(named, bindings)
     where = [
         filter_sql(query.filter, "$.filter", bindings),
-        event_names_sql(named, bindings),
+        names,
         "1" if "1" in taking_part else f"({' OR '.join(taking_part)})",
     ]
-    cases = []
-    for i, split in enumerate(query.split):
-        field_sql(split.field, f"$.split[{i}].field", bindings)  # names the path of a wrong one
-        element = breakdowns.key_sql([split.field], bindings)
-        name = bindings.add(split.event, "String")
-        cases.append(f"event = {name}, (toString(event), ({element})[1])")
-    node = "(toString(event), '')"
+    events = ask.source(bindings, " AND ".join(part for part in where if part != "1") or "1")
+    value = _value(query, bindings)
+    number = _node_number("event", value)
+    key = ORDER_KEYS[order_key]
     walks = load_sql(
         "paths.walks",
-        source=ask.source(bindings, " AND ".join(part for part in where if part != "1") or "1"),
+        source=events,
         is_anchor=is_anchor,
-        order=source.order(),
-        node=f"multiIf({', '.join(cases)}, {node})" if cases else node,
+        node=number,
+        key=key.key.format("mark"),
+        tied=key.tied(payload_decides=True),
+        at=key.at.format("k"),
+        at_before=key.at.format("previous"),
+        payload=key.payload.format("k"),
         way=load_sql(f"paths.way_{'start' if query.start else 'end'}"),
         compact="arrayCompact" if query.collapse_repeats else "",
     )
-    return load_sql("paths.steps", walks=walks)
+    return _Sql(
+        steps=load_sql("paths.steps", walks=walks),
+        names=load_sql(
+            "paths.names",
+            # A person's attributes are columns of the source only.
+            events=f"(\n{events}\n)" if source.USER_COLUMN in value else "events",
+            number=number,
+            value=value,
+            wanted=names,
+        ),
+    )
+
+
+def _value(query: PathsQuery, bindings: Bindings) -> str:
+    """Return what an event is split by: an element of a breakdown key, '' without a split."""
+    cases = []
+    for i, split in enumerate(query.split):
+        field_sql(split.field, f"$.split[{i}].field", bindings)  # names the path of a wrong one
+        [element] = breakdowns.elements_sql([split.field], bindings)
+        cases.append(f"event = {bindings.add(split.event, 'String')}, {element}")
+    return f"multiIf({', '.join(cases)}, '')" if cases else "''"
+
+
+def _node_number(event: str, value: str) -> str:
+    return load_sql("paths.node_number", event=event, value=value)
 
 
 async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
     """Return the SELECT of all steps with rare nodes as "other", in two statements; paths.counts does the same in one."""
-    top_bindings = ask.bindings()
-    steps = _steps(ask, query, top_bindings)
-    top_bindings.named("top", query.top, "UInt32")
-    top = await ask.fetch("paths.top", top_bindings, steps=steps)
-    steps = _steps(ask, query, bindings)
+    top: list[Row] = []
+    for order_key in ORDER_KEYS:
+        top_bindings = ask.bindings()
+        sql = _sql(ask, query, top_bindings, order_key)
+        top_bindings.named("top", query.top, "UInt32")
+        top = await ask.fetch("paths.top", top_bindings, steps=sql.steps, names=sql.names)
+        if not any(row["undecided"] for row in top):
+            break
+    sql = _sql(ask, query, bindings, order_key)
     bindings.named("top_levels", [row["level"] for row in top], "Array(UInt8)")
-    bindings.named("top_events", [row["event"] for row in top], "Array(String)")
-    bindings.named("top_values", [row["value"] for row in top], "Array(String)")
-    return load_sql("paths.folded", steps=steps)
+    bindings.named("top_nodes", [row["number"] for row in top], "Array(UInt64)")
+    return load_sql("paths.folded", steps=sql.steps)
+
+
+async def _counted(ask: Ask, query: PathsQuery) -> list[Row]:
+    """Count with the cheapest key that decides the order of every user's events."""
+    rows: list[Row] = []
+    for order_key in ORDER_KEYS:
+        bindings = ask.bindings()
+        sql = _sql(ask, query, bindings, order_key)
+        bindings.named("top", query.top, "UInt32")
+        rows = await ask.fetch("paths.counts", bindings, steps=sql.steps, names=sql.names)
+        if not any(row["undecided"] for row in rows):
+            break
+    return rows
 
 
 async def answer(ask: Ask, query: PathsQuery) -> Answer:
@@ -155,13 +204,10 @@ async def answer(ask: Ask, query: PathsQuery) -> Answer:
 
 
 async def _result(ask: Ask, query: PathsQuery) -> Row:
-    bindings = ask.bindings()
-    steps = _steps(ask, query, bindings)
-    bindings.named("top", query.top, "UInt32")
     levels: dict[int, Row] = {}
     nodes: dict[_Node, Row] = {}
     links: list[Row] = []
-    for row in await ask.fetch("paths.counts", bindings, steps=steps):
+    for row in await _counted(ask, query):
         counts = {"sessions": row["sessions"], "users": row["users"]}
         level = row["level"]
         if not row["has_node"]:
@@ -316,24 +362,28 @@ def _conditions(query: PathsQuery, cell: PathsCell, bindings: Bindings) -> list[
         raise InvalidRequest(
             "$.cell.target", "not a link of this answer: levels must be neighbours"
         )
-    _, other, event, element = far
     return [
         *_is_node(near, bindings),
         f"step = {NEXT}",
-        f"following_is_other = {bindings.add(other, 'Bool')}",
-        f"shown_following.1 = {bindings.add(event, 'String')}",
-        f"shown_following.2 = {bindings.add(element, 'String')}",
+        f"following_is_other = {bindings.add(far[1], 'Bool')}",
+        f"shown_following = {_shown(far, bindings)}",
     ]
 
 
 def _is_node(place: _Node, bindings: Bindings) -> list[str]:
-    level, other, event, element = place
     return [
-        f"level = {bindings.add(level, 'UInt8')}",
-        f"is_other = {bindings.add(other, 'Bool')}",
-        f"shown_node.1 = {bindings.add(event, 'String')}",
-        f"shown_node.2 = {bindings.add(element, 'String')}",
+        f"level = {bindings.add(place[0], 'UInt8')}",
+        f"is_other = {bindings.add(place[1], 'Bool')}",
+        f"shown_node = {_shown(place, bindings)}",
     ]
+
+
+def _shown(place: _Node, bindings: Bindings) -> str:
+    """Return the number of a node in paths.folded."""
+    _, other, event, element = place
+    if other:
+        return "0"
+    return _node_number(bindings.add(event, "String"), bindings.add(element, "String"))
 
 
 def table(result: Row) -> list[Row]:

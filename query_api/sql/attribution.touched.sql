@@ -6,4 +6,5 @@ FROM
 (
     {{credits}}
 )
+ARRAY JOIN range(times)
 WHERE touch > 0

@@ -1,21 +1,32 @@
 -- paths.top: the nodes with the most sessions of each level.  Caller: query_api/paths.py _folded()
--- Params: those of paths.steps; top UInt32; fragment steps
--- Rows:   level UInt8, event, value String; at most top of a level, most sessions first
+-- Params: those of paths.steps; top UInt32; fragments steps, names (paths.names)
+-- Rows:   level UInt8, number UInt64; at most top of a level, most sessions first; undecided as paths.counts
 -- Ties:   by event and value, so that the same request gives the same nodes.
 SELECT
     level,
-    node.1 AS event,
-    node.2 AS value
+    counted.node AS number,
+    max(any_undecided) OVER () AS undecided
 FROM
 (
-    {{steps}}
-)
-GROUP BY
-    level,
-    node
+    SELECT
+        level,
+        node,
+        count() AS sessions,
+        max(undecided) AS any_undecided
+    FROM
+    (
+        {{steps}}
+    )
+    GROUP BY
+        level,
+        node
+) AS counted
+ANY LEFT JOIN
+(
+    {{names}}
+) AS names ON names.number = counted.node
 ORDER BY
     level,
-    count() DESC,
-    event,
-    value
+    sessions DESC,
+    names.node
 LIMIT {top:UInt32} BY level

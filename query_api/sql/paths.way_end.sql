@@ -1,9 +1,4 @@
 -- paths.way_end: back from the last end event of the session.  Caller: query_api/paths.py _steps()
--- Params: none; over session of paths.walks
--- Rows:   Array(Tuple(String, String)), the end first
-arrayReverse(
-    arrayMap(
-        one -> one.3,
-        arraySlice(session, 1, arrayLastIndex(one -> one.2, session))
-    )
-)
+-- Params: none; over marks of paths.walks
+-- Rows:   Array(UInt64), the end first
+arrayReverse(arraySlice(marks, 1, arrayLastIndex(mark -> bitTest(mark, 51), marks)))
