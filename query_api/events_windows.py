@@ -64,20 +64,33 @@ async def windowed_values(
     ask: Ask, query: EventsQuery, range_: Range, periods: Periods, top: list[Key] | None
 ) -> Windowed:
     """Return the values of all measures that count more than a point's own period."""
+    windows: dict[int | None, list[int]] = {}
+    for i, measure in enumerate(query.measures):
+        if measure.is_windowed():
+            windows.setdefault(measure.trailing_days, []).append(i)
+    found = [
+        (of_window, await _of_window(ask, query, range_, periods, top, days, of_window))
+        for days, of_window in windows.items()
+    ]
     values: Windowed = {}
-    windows = dict.fromkeys(m.trailing_days for m in query.measures if m.is_windowed())
-    for days in windows:
-        of_window = [
-            i
-            for i, measure in enumerate(query.measures)
-            if measure.is_windowed() and measure.trailing_days == days
-        ]
-        for key, points in (
-            await _of_window(ask, query, range_, periods, top, days, of_window)
-        ).items():
-            for number, row in points.items():
-                values.setdefault(key, {}).setdefault(number, {}).update(row)
+    for key in {key: None for _, points in found for key in points}:
+        for number in range(len(periods.labels)):
+            row: Row = {}
+            for of_window, points in found:
+                # A breakdown value may have events in one window and none in another.
+                row.update(
+                    points[key][number] if key in points else _nothing(query.measures, of_window)
+                )
+            values.setdefault(key, {})[number] = row
     return values
+
+
+def _nothing(measures: list[Measure], of_window: list[int]) -> Row:
+    """Return the values of a window without events, named as in a row of ``events.points``."""
+    row: Row = {}
+    for i in of_window:
+        row.update(_value(measures[i], i, i, [], 0))
+    return row
 
 
 async def _of_window(

@@ -16,6 +16,7 @@ number 10 is not equal to the text "10". Numbers are 64-bit floats; ``eq`` and `
 
 - ``eq``, ``in``: equal to any of the values. A property that is a list: any element is equal.
 - ``gt gte lt lte between``: numbers by size, texts by code point (so ISO dates work); ``between`` includes both ends.
+  A list: any element.
 - ``contains starts_with matches``: texts, case-sensitive, any of the values; ``matches`` is an RE2 expression that may
   match anywhere. A list: any element.
 - ``exists``: the field is there. An own field that is the empty text is absent; a property that is "" is there.

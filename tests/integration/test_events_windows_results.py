@@ -93,15 +93,17 @@ async def test_users_of_a_trailing_point_are_its_number(logged):
 
 
 async def test_a_breakdown_value_seen_only_before_the_range_has_its_points(logged):
-    body = {**RANGE, "measures": [pay("users", trailing_days=2)], "breakdown": ["platform"]}
+    # In one window the value has events, in the other none.
+    measures = [pay("users", trailing_days=2), pay("per_user", cumulative=True)]
+    body = {**RANGE, "measures": measures, "breakdown": ["platform"]}
 
     answer = await ask(logged, "events", body)
     folded = await ask(logged, "events", {**body, "breakdown_limit": 1})
 
     assert [
-        (line["breakdown"]["platform"], [point["A"] for point in line["points"]])
+        (line["breakdown"]["platform"], [(point["A"], point["B"]) for point in line["points"]])
         for line in answer["result"]["series"]
-    ] == [("wechat", [1, 1, 2]), ("web", [1, 0, 0])]
+    ] == [("wechat", [(1, 2), (1, 3), (2, 2)]), ("web", [(1, None), (0, None), (0, None)])]
     assert [(line["other"], line["points"][0]["A"]) for line in folded["result"]["series"]] == [
         (False, 1),
         (True, 1),
