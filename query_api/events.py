@@ -102,7 +102,8 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
             "trailing_days": "a point counts the calendar days that end with its last one, also before the range; users are "
             "distinct over them, not added up; the total counts the range, as without it",
             "total": "over the whole range: users and sessions are distinct over it, not the sum of the points",
-            "breakdown_order": "by events that the measures count, with trailing_days also before the range, most first; the rest is `other`",
+            "breakdown_order": "by events that the measures count (with trailing_days also before the range), "
+            "most first; the rest is `other`",
         },
         truncated=False,
     )
