@@ -36,6 +36,8 @@ WINDOWS = {"dau": 1, "wau": 7, "mau": 30}
 """Days that end with a day."""
 MAX_DAYS = 1_000
 MAX_UNITS = 4_294_967_295
+_SERIES, _ROLLING = 1, 2
+"""Rows of stickiness.counts."""
 
 
 class StickinessQuery(Query, kw_only=True):
@@ -79,27 +81,6 @@ def _where(query: StickinessQuery, bindings: Bindings) -> str:
     return " AND ".join(part for part in parts if part != "1") or "1"
 
 
-def _active(
-    ask: Ask, query: StickinessQuery, bindings: Bindings, range_: Range, top: list[Key] | None
-) -> str:
-    """Return the SELECT of (user, bucket_ms, units, key) that both the series and its users come from."""
-    units = periods_of(range_.from_ms, range_.to_ms, query.unit, ask.zone, path="$.unit")
-    bindings.named("starts", _starts(_periods(ask, query, range_), range_), "Array(Int64)")
-    bindings.named("unit_starts", list(units.starts_ms[:-1]), "Array(Int64)")
-    bindings.named("min_count", query.min_count, "UInt32")
-    return load_sql(
-        "stickiness.active",
-        source=ask.source(
-            bindings, _where(query, bindings), from_ms=range_.from_ms, to_ms=range_.to_ms
-        ),
-        event_key=per_user.event_key(query, bindings),
-        key_order=per_user.key_order(query),
-        unit_key=per_user.first_key(query),
-        first_key="argMin(unit_key, unit_order)" if query.breakdown else per_user.NO_KEY,
-        folded=per_user.folded(top, bindings),
-    )
-
-
 def _days(ask: Ask, range_: Range) -> Periods:
     """Return the days that the range touches, and 29 before them."""
     day = local_day(range_.from_ms, ask.zone) - timedelta(days=WINDOWS["mau"] - 1)
@@ -109,20 +90,72 @@ def _days(ask: Ask, range_: Range) -> Periods:
     return days
 
 
-def _rolling(ask: Ask, query: StickinessQuery, bindings: Bindings, days: Periods) -> str:
-    """Return the SELECT of (user, day, days) that both the rolling numbers and their users come from."""
-    bindings.named("day_starts", list(days.starts_ms[:-1]), "Array(Int64)")
-    bindings.named("day_numbers", list(range(len(days.labels))), "Array(UInt16)")
+def _numbers(starts: list[int], first: int) -> list[int]:
+    return list(range(first, first + len(starts)))
+
+
+def _parts(
+    ask: Ask,
+    query: StickinessQuery,
+    bindings: Bindings,
+    range_: Range,
+    *,
+    whole_days: bool = False,
+) -> str:
+    """Return the SELECT of a user's events by unit and day: of the range, or of all days that rolling numbers look at."""
+    units = periods_of(range_.from_ms, range_.to_ms, query.unit, ask.zone, path="$.unit")
+    starts, unit_starts = _starts(_periods(ask, query, range_), range_), list(units.starts_ms[:-1])
+    days = _days(ask, range_) if whole_days else None
+    day_starts = [range_.from_ms] if days is None else list(days.starts_ms[:-1])
+    bindings.named("range_from_ms", range_.from_ms, "Int64")
+    bindings.named("range_to_ms", range_.to_ms, "Int64")
+    bindings.named("starts", starts, "Array(Int64)")
+    bindings.named("unit_starts", unit_starts, "Array(Int64)")
+    bindings.named("day_starts", day_starts, "Array(Int64)")
+    bindings.named("start_numbers", _numbers(starts, 1), "Array(UInt16)")
+    bindings.named("unit_numbers", _numbers(unit_starts, 0), "Array(UInt16)")
+    bindings.named("day_numbers", _numbers(day_starts, 0), "Array(UInt16)")
     bindings.named("min_count", query.min_count, "UInt32")
     return load_sql(
-        "stickiness.rolling",
+        "stickiness.parts",
         source=ask.source(
             bindings,
             _where(query, bindings),
-            from_ms=days.starts_ms[0],
-            to_ms=days.starts_ms[-1],
+            from_ms=range_.from_ms if days is None else days.starts_ms[0],
+            to_ms=range_.to_ms if days is None else days.starts_ms[-1],
         ),
+        event_key=per_user.event_key(query, bindings),
+        key_order=per_user.key_order(query),
+        part_key=per_user.first_key(query),
+        part_order="min(key_order)" if query.breakdown else per_user.NO_KEY,
     )
+
+
+def _active(
+    ask: Ask, query: StickinessQuery, bindings: Bindings, range_: Range, top: list[Key] | None
+) -> str:
+    """Return the SELECT of (user, bucket, units, key) by itself."""
+    parts = _parts(ask, query, bindings, range_)
+    return _active_of(f"(\n{parts}\n)", query, bindings, top)
+
+
+def _active_of(
+    parts: str, query: StickinessQuery, bindings: Bindings, top: list[Key] | None
+) -> str:
+    """Return the SELECT of (user, bucket, units, key) that both the series and its users come from."""
+    has_key = bool(query.breakdown)
+    return load_sql(
+        "stickiness.active",
+        parts=parts,
+        unit_key="argMin(part_key, part_order)" if has_key else per_user.NO_KEY,
+        first_key="argMin(unit_key, unit_order)" if has_key else per_user.NO_KEY,
+        folded=per_user.folded(top, bindings),
+    )
+
+
+def _rolling_of(parts: str) -> str:
+    """Return the SELECT of (user, day, gap) that both the rolling numbers and their users come from."""
+    return load_sql("stickiness.rolling", parts=parts)
 
 
 async def answer(ask: Ask, query: StickinessQuery) -> Answer:
@@ -130,34 +163,41 @@ async def answer(ask: Ask, query: StickinessQuery) -> Answer:
     top = await per_user.top_of(ask, query, _active)
 
     async def result_of(one: Ask) -> Row:
+        rows = await _counted(one, query, top)
         return {
-            "series": await _series(one, query, one.range, top),
-            "rolling": await _rolling_points(one, query, one.range),
+            "series": _series(one, query, [row for row in rows if row["kind"] == _SERIES]),
+            "rolling": _rolling_points(one, [row for row in rows if row["kind"] == _ROLLING]),
         }
 
     result = await with_comparison(ask, query.compare, result_of)
     return Answer(result=result, semantics=_semantics(query))
 
 
-async def _series(
-    ask: Ask, query: StickinessQuery, range_: Range, top: list[Key] | None
-) -> list[Row]:
-    periods = _periods(ask, query, range_)
+async def _counted(ask: Ask, query: StickinessQuery, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
-    active = _active(ask, query, bindings, range_, top)
+    return await ask.fetch(
+        "stickiness.counts",
+        bindings,
+        parts=_parts(ask, query, bindings, ask.range, whole_days=True),
+        active=_active_of("parts", query, bindings, top),
+        rolling=_rolling_of("parts"),
+    )
+
+
+def _series(ask: Ask, query: StickinessQuery, rows: list[Row]) -> list[Row]:
+    periods = _periods(ask, query, ask.range)
     found: dict[Key, dict[int, dict[int, int]]] = {} if query.breakdown else {(): {}}
-    for row in await ask.fetch("stickiness.counts", bindings, active=active):
+    for row in rows:
         by_bucket = found.setdefault(breakdowns.unpack(row["key"]), {})
-        by_bucket.setdefault(row["bucket_ms"], {})[row["units"]] = row["users"]
+        by_bucket.setdefault(row["bucket"], {})[row["units"]] = row["users"]
     labels = [None] if periods is None else list(periods.labels)
-    starts = _starts(periods, range_)
     sizes = {k: sum(sum(u.values()) for u in by.values()) for k, by in found.items()}
     return [
         {
             **breakdowns.describe(key, query.breakdown),
             "points": [
-                _point(label, found[key].get(start, {}))
-                for label, start in zip(labels, starts, strict=True)
+                _point(label, found[key].get(bucket, {}))
+                for bucket, label in enumerate(labels, start=1)
             ],
         }
         for key in per_user.ordered(sizes)
@@ -191,14 +231,9 @@ def _point(label: str | None, users_by_units: dict[int, int]) -> Row:
     }
 
 
-async def _rolling_points(ask: Ask, query: StickinessQuery, range_: Range) -> list[Row]:
-    days = _days(ask, range_)
-    bindings = ask.bindings()
-    rolling = _rolling(ask, query, bindings, days)
-    found = {
-        (row["day"], row["days"]): row["users"]
-        for row in await ask.fetch("stickiness.rolling_counts", bindings, rolling=rolling)
-    }
+def _rolling_points(ask: Ask, rows: list[Row]) -> list[Row]:
+    days = _days(ask, ask.range)
+    found = {(row["day"], row["days"]): row["users"] for row in rows}
     points = []
     for day in range(WINDOWS["mau"] - 1, len(days.labels)):
         dau, wau, mau = (found.get((day, window), 0) for window in WINDOWS.values())
@@ -252,8 +287,8 @@ async def users(ask: Ask, query: StickinessQuery, cell: StickinessCell) -> UserS
     active = _active(ask, query, bindings, ask.range, top)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
-    start = periods.starts_ms[periods.labels.index(cell.time or "")] if periods else None
-    bindings.named("cell_bucket_ms", ask.range.from_ms if start is None else start, "Int64")
+    bucket = periods.labels.index(cell.time or "") + 1 if periods else 1
+    bindings.named("cell_bucket", bucket, "UInt16")
     bindings.named("least_units", cell.units or 1, "UInt32")
     most = MAX_UNITS if cell.at_least or cell.units is None else cell.units
     bindings.named("most_units", most, "UInt32")
@@ -280,10 +315,10 @@ def _rolling_users(
     first = WINDOWS["mau"] - 1
     if cell.day not in days.labels[first:]:
         raise InvalidRequest("$.cell.day", "not a `day` of `rolling` of this request")
-    rolling = _rolling(ask, query, bindings, days)
+    parts = _parts(ask, query, bindings, ask.range, whole_days=True)
     bindings.named("cell_day", days.labels.index(cell.day or ""), "UInt16")
     bindings.named("cell_days", WINDOWS[cell.metric], "UInt8")
-    sql = load_sql("stickiness.rolling_users", rolling=rolling)
+    sql = load_sql("stickiness.rolling_users", rolling=_rolling_of(f"(\n{parts}\n)"))
     return UserSelect("stickiness.rolling_users", sql, bindings)
 
 

@@ -1,5 +1,5 @@
 -- stickiness.users: the users of a cell.  Caller: query_api/stickiness.py users()
--- Params: those of stickiness.active; cell_bucket_ms Int64, least_units, most_units UInt32; fragments active, in_key
+-- Params: those of stickiness.active; cell_bucket UInt16, least_units, most_units UInt32; fragments active, in_key
 -- Rows:   user UInt64, each once
 -- Source: the same rows that stickiness.counts counts.
 SELECT user
@@ -7,7 +7,7 @@ FROM
 (
     {{active}}
 )
-WHERE bucket_ms = {cell_bucket_ms:Int64}
+WHERE bucket = {cell_bucket:UInt16}
     AND units >= {least_units:UInt32}
     AND units <= {most_units:UInt32}
     AND {{in_key}}
