@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sdk_spec.events import Event
-
 
 class RecentIds:
     """
@@ -26,29 +24,27 @@ class RecentIds:
         self._old: defaultdict[str, set[str]] = defaultdict(set)
         self._young_count = 0
 
-    def duplicates(self, app_id: str, events: Sequence[Event | None]) -> list[int]:
-        """Indexes of events whose id was accepted before, or stands earlier in the same batch."""
+    def duplicates(self, app_id: str, ids: Sequence[str | None]) -> list[int]:
+        """Indexes of ids that were accepted before, or stand earlier in the same batch. None is no id."""
         young, old = self._young[app_id], self._old[app_id]
-        ids = [event.event_id for event in events if event is not None]
         different = set(ids)
         if len(different) == len(ids) and different.isdisjoint(young) and different.isdisjoint(old):
             return []
         in_batch: set[str] = set()
         found: list[int] = []
-        for index, event in enumerate(events):
-            if event is None:
+        for index, event_id in enumerate(ids):
+            if event_id is None:
                 continue
-            event_id = event.event_id
             if event_id in in_batch or event_id in young or event_id in old:
                 found.append(index)
             in_batch.add(event_id)
         return found
 
-    def remember(self, app_id: str, events: Sequence[Event | None]) -> None:
+    def remember(self, app_id: str, ids: Sequence[str | None]) -> None:
         """Call when the events are durable."""
         young = self._young[app_id]
         before = len(young)
-        young.update(event.event_id for event in events if event is not None)
+        young.update(event_id for event_id in ids if event_id is not None)
         self._young_count += len(young) - before
         if self._young_count >= self._half:
             self._old = self._young

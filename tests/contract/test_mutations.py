@@ -84,7 +84,8 @@ def check_fates(body: bytes) -> str:
     refused = sorted(rejection.index for rejection in batch.rejections)
     assert refused == [index for index, event in enumerate(batch.events) if event is None]
     assert {rejection.code for rejection in batch.rejections} <= set(EVENT_ERRORS)
-    duplicates = RecentIds(10).duplicates("app", batch.events)
+    ids = [None if event is None else event.event_id for event in batch.events]
+    duplicates = RecentIds(10).duplicates("app", ids)
     response = answer(batch, len(duplicates), "r1")
     msgspec.json.decode(msgspec.json.encode(response))
     record = SpoolRecord(

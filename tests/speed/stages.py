@@ -60,8 +60,9 @@ def stages() -> dict[str, dict[str, float]]:
 
     def recognise() -> None:
         for batch in batches:
-            memory.duplicates("wx1", batch.events)
-            memory.remember("wx1", batch.events)
+            ids = [None if event is None else event.event_id for event in batch.events]
+            memory.duplicates("wx1", ids)
+            memory.remember("wx1", ids)
 
     def answer() -> None:
         for batch in batches:

@@ -10,7 +10,6 @@ from collector.filter import KeyFilter
 from collector.rate import RateLimit
 from collector.recent import RecentIds
 from sdk_spec import limits
-from sdk_spec.events import Event
 
 NOW = 1_795_300_912_353
 SKEW = limits.MAX_CLOCK_SKEW_MS
@@ -54,13 +53,6 @@ def test_clock_correction_never_puts_a_batch_in_another_order(
     assert list(past) == sorted(past)
 
 
-def batch(ids: list[str | None]) -> list[Event | None]:
-    return [
-        None if one is None else Event(event_id=one, event="x", occurred_at=1, anonymous_id="a")
-        for one in ids
-    ]
-
-
 ids = st.lists(st.sampled_from("abcdefgh") | st.none(), max_size=6)
 
 
@@ -74,8 +66,7 @@ def test_recent_ids_know_only_what_was_accepted_and_never_forget_the_latest(
     recent = RecentIds(capacity)
     ever: set[tuple[str, str]] = set()
     for app, names in batches:
-        events = batch(names)
-        found = recent.duplicates(app, events)
+        found = recent.duplicates(app, names)
         seen: set[str] = set()
         for index, name in enumerate(names):
             if name is None:
@@ -86,18 +77,18 @@ def test_recent_ids_know_only_what_was_accepted_and_never_forget_the_latest(
             elif index in found:
                 assert (app, name) in ever
             seen.add(name)
-        recent.remember(app, events)
+        recent.remember(app, names)
         ever |= {(app, name) for name in names if name}
 
 
 def test_recent_ids_hold_at_least_half_of_their_capacity() -> None:
     recent = RecentIds(1_000)
     for n in range(10_000):
-        recent.remember("p", batch([str(n)]))
+        recent.remember("p", [str(n)])
 
-    latest = batch([str(n) for n in range(9_500, 10_000)])
+    latest = [str(n) for n in range(9_500, 10_000)]
     assert len(recent.duplicates("p", latest)) == 500
-    assert len(recent.duplicates("p", batch([str(n) for n in range(8_000)]))) == 0
+    assert len(recent.duplicates("p", [str(n) for n in range(8_000)])) == 0
 
 
 keys = st.lists(st.integers(0, 2**64 - 1), max_size=200)
