@@ -266,6 +266,33 @@ def test_pipelined_requests_are_answered_in_order(
     assert ids == {"e1", "e2", "e3"}
 
 
+def test_answers_have_the_same_head_whichever_way_they_leave(
+    running_collector: RunningCollector, app: Variables
+):
+    """Answers on a connection that stays leave in one write of ours, others by aiohttp's way."""
+
+    def fields(request: bytes) -> dict[str, str]:
+        with connected(running_collector) as client:
+            client.sendall(request)
+            received = b""
+            while next_answer(received) is None:
+                received += client.recv(65536)
+        start, *lines = received.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
+        found = dict(line.split(": ", 1) for line in lines)
+        assert found.pop("Date").endswith(" GMT")
+        assert int(found.pop("Content-Length")) == len(received.partition(b"\r\n\r\n")[2])
+        return {"": start, **found}
+
+    stays = fields(plain(app, "e1"))
+    ends = fields(plain(app, "e2").replace(b"Host:", b"Connection: close\r\nHost:"))
+    old = fields(plain(app, "e3").replace(b"HTTP/1.1", b"HTTP/1.0"))
+
+    usual = {"Content-Type": "application/json", "Server": "scenetrail"}
+    assert stays == {"": "HTTP/1.1 200 OK", **usual}
+    assert ends == {"": "HTTP/1.1 200 OK", **usual, "Connection": "close"}
+    assert old == {"": "HTTP/1.0 200 OK", **usual}
+
+
 def test_body_of_a_refused_request_is_never_taken_for_a_request(
     running_collector: RunningCollector, app: Variables
 ):
