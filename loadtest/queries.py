@@ -4,7 +4,7 @@ The `queries` command: times each report beside what the database itself needs f
 Loads a synthetic log straight into ClickHouse (the collector has its own command), asks the query
 API for each report, and runs beside it: the floor (read user and time of the report's events, copies
 collapsed), where there is one the statement a person would write by hand, and DuckDB on the same rows.
-At a quarter, a half and all of the events, so that the growth is seen. Called by ``__main__``.
+At several numbers of events, so that the growth is seen. Called by ``__main__``.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ from loadtest.usage import usage_by_part
 
 FIRST_DAY = date(2026, 10, 1)
 DAYS = 30
+GROWTH_EVENTS = 20_000_000
+"""Beyond it the growth is measured up to here, and then at all events: 5, 10, 20 and, say, 100 million."""
 _PART_ROWS = 2_000_000
 _RUNS = 2
 _DUCKDB_THREADS = 2
@@ -86,12 +88,12 @@ def run(
     """
     Load what is missing, time everything, print tables, return the report as JSON has it.
 
-    ``growth``: also at a quarter and a half of the events. Errors: ProductError, ClickHouseError, OSError. A report that
-    is refused stands in the table.
+    ``growth``: at all of ``sizes_of``. Errors: ProductError, ClickHouseError, OSError. A report that is refused stands in
+    the table.
     """
     data_dir = data_dir.expanduser().resolve()
     widen(console)
-    sizes = [events // 4, events // 2, events] if growth else [events]
+    sizes = sizes_of(events) if growth else [events]
     timings: list[Timing] = []
     states: list[dict[str, Any]] = []
     with running(data_dir, ports=ports, log_path=data_dir / LOG_FILE) as serving:
@@ -121,8 +123,9 @@ def run(
             if duck is not None:
                 duck.close()
     if len(states) > 1:
-        title = "随事件数增长 Growth, seconds"
-        console.print(row_table(title, growth_rows(timings, [s["events"] for s in states])))
+        for title, measure in (("seconds", "report_s"), ("CPU seconds", "cpu_s")):
+            rows = growth_rows(timings, [s["events"] for s in states], measure)
+            console.print(row_table(f"随事件数增长 Growth, {title}", rows))
     return {
         "users": users,
         "sizes": states,
@@ -132,12 +135,20 @@ def run(
     }
 
 
-def growth_rows(timings: list[Timing], sizes: list[int]) -> list[dict[str, object]]:
-    """One row for each report: seconds at each number of events, and the last over the first."""
+def sizes_of(events: int) -> list[int]:
+    """Return the numbers of events to measure at: a quarter, a half and all of at most ``GROWTH_EVENTS``, and all."""
+    whole = min(events, GROWTH_EVENTS)
+    return sorted({whole // 4, whole // 2, whole, events})
+
+
+def growth_rows(
+    timings: list[Timing], sizes: list[int], measure: str = "report_s"
+) -> list[dict[str, object]]:
+    """One row for each report: its ``measure`` at each number of events, and the last over the first."""
     rows: list[dict[str, object]] = []
     for report in dict.fromkeys(timing.report for timing in timings):
         seconds = [
-            next(t.report_s for t in timings if (t.report, t.events) == (report, size))
+            next(getattr(t, measure) for t in timings if (t.report, t.events) == (report, size))
             for size in sizes
         ]
         first, last = seconds[0], seconds[-1]

@@ -184,6 +184,10 @@ def test_growth_is_told_by_report():
         {"报表 report": "a", "5": 1.0, "10": 3.0, "×": 3.0},
         {"报表 report": "b", "5": None, "10": 2.0, "×": None},
     ]
+    assert queries.growth_rows(timings, [5, 10], "cpu_s")[1]["×"] == 1.0
+    assert queries.sizes_of(20_000_000) == [5_000_000, 10_000_000, 20_000_000]
+    assert queries.sizes_of(100_000_000)[-2:] == [20_000_000, 100_000_000]
+    assert queries.sizes_of(4_000) == [1_000, 2_000, 4_000]
 
 
 def test_compare_measures_every_server_and_proves_its_own(tmp_path):
