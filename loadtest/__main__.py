@@ -137,7 +137,9 @@ def queries(
     ] = False,
     growth: Annotated[
         bool,
-        typer.Option(help="Also at a quarter and a half of the events. 同时测四分之一与一半。"),
+        typer.Option(
+            help="Also at 5 and 10 million (or a quarter and a half). 同时测 500 万与 1000 万。"
+        ),
     ] = True,
     collector_port: Port = 0,
     query_port: Port = 0,
