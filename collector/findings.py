@@ -1,12 +1,28 @@
-"""What a check of ``scenetrail doctor`` finds; ``doctor`` and ``doctor_parts`` make them, ``commands.doctor`` shows them."""
+"""What ``scenetrail doctor`` looks at and what it finds; ``doctor_*`` make findings, ``commands.doctor`` shows them."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
+LOW_DISK_BYTES = 10 * 1024**3
+"""Less free disk is a warning."""
+MIN_DISK_BYTES = 1024**3
+"""Less is a problem."""
 Level = Literal["ok", "warning", "problem"]
+
+
+class Setup(Struct, frozen=True):
+    """What is to be checked. Empty addresses: those of the running ``scenetrail up``."""
+
+    data_dir: Path
+    access_path: Path
+    clickhouse_url: str = ""
+    clickhouse_reader_url: str = ""
+    clickhouse_editor_url: str = ""
+    collector_url: str = ""
 
 
 class Finding(Struct, frozen=True):

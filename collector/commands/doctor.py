@@ -38,7 +38,8 @@ def doctor(
     Without addresses it checks the `scenetrail up` that runs on the data folder. Exit code 1 when
     there is a problem.
     """
-    from collector.doctor import Setup, examine
+    from collector.doctor import examine
+    from collector.findings import Setup
 
     findings = examine(
         Setup(

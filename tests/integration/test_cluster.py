@@ -12,11 +12,11 @@ from many_logs import asker_of
 from query_support import APP, PROJECT, ask, event, insert, ms
 
 from collector import cluster as plans
-from collector import doctor, privacy
+from collector import doctor_clickhouse, privacy
 from collector.clickhouse_urls import addresses, without_password
 from collector.cluster import Cluster, Layout, on_node, tables_over
-from collector.doctor import Setup
 from collector.filter import KeyFilter
+from collector.findings import Setup
 from collector.migrate import connect, files, migrate, statements
 from collector.nodes import ClusterError
 from collector.rows import build_block
@@ -279,7 +279,7 @@ def test_doctor_looks_at_every_node_and_at_the_cluster(cluster, two, tmp_path):
         setup = Setup(tmp_path, tmp_path / "access.json", clickhouse_url=url, **addresses_of)
         return {
             (one.check, one.level): one.found
-            for one in doctor.check_clickhouse(setup)
+            for one in doctor_clickhouse.check_clickhouse(setup)
             if one.check not in ("clickhouse_disk", "clock")  # of this machine
         }
 

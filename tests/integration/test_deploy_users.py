@@ -8,10 +8,9 @@ from xml.etree import ElementTree
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from collector import doctor
+from collector import doctor_clickhouse
 from collector.backup import Step, backup, restore
-from collector.doctor import Setup
-from collector.findings import Finding
+from collector.findings import Finding, Setup
 from collector.local_clickhouse import EDITABLE, LocalServer, prepare
 from collector.migrate import connect, migrate
 from tests.conftest import free_port, serving
@@ -83,7 +82,7 @@ def findings(server: LocalServer, folder: Path, **urls: str) -> dict[str, Findin
             **urls,
         },
     )
-    return {one.check: one for one in doctor.check_clickhouse(setup)}
+    return {one.check: one for one in doctor_clickhouse.check_clickhouse(setup)}
 
 
 def test_doctor_is_content_with_the_users_of_the_deployment(

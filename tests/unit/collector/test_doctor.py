@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from collector import doctor, keys
+from collector import doctor, doctor_machine, keys
 from collector.clickhouse_urls import without_password
-from collector.doctor import Setup
+from collector.findings import Setup
 from collector.running import Ready, publish
 from sdk_spec import access
 
@@ -16,21 +16,21 @@ def setup_of(folder: Path) -> Setup:
 
 
 def test_missing_data_folder_is_a_problem(tmp_path: Path) -> None:
-    finding = doctor.check_data_dir(setup_of(tmp_path / "absent"))
+    finding = doctor_machine.check_data_dir(setup_of(tmp_path / "absent"))
 
     assert finding.level == "problem"
     assert "--data-dir" in finding.advice
 
 
 def test_disk_of_a_folder_that_is_not_there_yet_is_its_parents(tmp_path: Path) -> None:
-    finding = doctor.check_disk(setup_of(tmp_path / "absent" / "deeper"))
+    finding = doctor_machine.check_disk(setup_of(tmp_path / "absent" / "deeper"))
 
     assert str(tmp_path) in finding.found
     assert "absent" not in finding.found
 
 
 def test_access_file_without_keys_is_a_warning(tmp_path: Path) -> None:
-    finding = doctor.check_access_file(setup_of(tmp_path))
+    finding = doctor_machine.check_access_file(setup_of(tmp_path))
 
     assert finding.level == "warning"
     assert "scenetrail keys create" in finding.advice
@@ -39,7 +39,7 @@ def test_access_file_without_keys_is_a_warning(tmp_path: Path) -> None:
 def test_access_file_with_keys_is_ok(tmp_path: Path) -> None:
     keys.first_credentials(tmp_path, tmp_path / "access.json", 1)
 
-    finding = doctor.check_access_file(setup_of(tmp_path))
+    finding = doctor_machine.check_access_file(setup_of(tmp_path))
 
     assert finding.level == "ok"
     assert finding.found.endswith("1 apps, 1 write keys, 1 read tokens")
@@ -49,14 +49,14 @@ def test_revoked_keys_do_not_count(tmp_path: Path) -> None:
     made = keys.first_credentials(tmp_path, tmp_path / "access.json", 1)
     keys.change_only(tmp_path / "access.json", lambda file: keys.revoke(file, made.app_id, 2))
 
-    assert doctor.check_access_file(setup_of(tmp_path)).level == "warning"
+    assert doctor_machine.check_access_file(setup_of(tmp_path)).level == "warning"
 
 
 def test_access_file_open_to_others_is_a_warning(tmp_path: Path) -> None:
     keys.first_credentials(tmp_path, tmp_path / "access.json", 1)
     (tmp_path / "access.json").chmod(0o644)
 
-    finding = doctor.check_access_file(setup_of(tmp_path))
+    finding = doctor_machine.check_access_file(setup_of(tmp_path))
 
     assert finding.level == "warning"
     assert finding.advice.startswith("chmod 600")
@@ -65,7 +65,7 @@ def test_access_file_open_to_others_is_a_warning(tmp_path: Path) -> None:
 def test_damaged_access_file_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "access.json").write_text("{")
 
-    finding = doctor.check_access_file(setup_of(tmp_path))
+    finding = doctor_machine.check_access_file(setup_of(tmp_path))
 
     assert finding.level == "problem"
     assert "damaged" in finding.found
@@ -74,7 +74,7 @@ def test_damaged_access_file_is_a_problem(tmp_path: Path) -> None:
 def test_access_file_that_is_a_folder_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "access.json").mkdir()
 
-    assert doctor.check_access_file(setup_of(tmp_path)).level == "problem"
+    assert doctor_machine.check_access_file(setup_of(tmp_path)).level == "problem"
 
 
 def test_addresses_of_the_running_one_are_used(tmp_path: Path) -> None:

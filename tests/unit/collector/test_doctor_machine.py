@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from collector import doctor_parts
+from collector import doctor_machine
 from collector.settings import Settings
 
 SMALL = Settings(spool_max_bytes=2_000_000, spool_segment_bytes=200_000, spool_reserve_bytes=0)
@@ -24,13 +24,13 @@ def segment(folder: Path, content: bytes = b"SCNTRLS1", name: str = "1-a.spool")
 
 
 def test_spool_that_is_not_there_yet_is_ok(tmp_path: Path) -> None:
-    assert doctor_parts.check_spool(tmp_path / "absent", SMALL).level == "ok"
+    assert doctor_machine.check_spool(tmp_path / "absent", SMALL).level == "ok"
 
 
 def test_spool_in_use_is_ok_and_measured(tmp_path: Path) -> None:
     segment(tmp_path)
 
-    finding = doctor_parts.check_spool(tmp_path, SMALL)
+    finding = doctor_machine.check_spool(tmp_path, SMALL)
 
     assert finding.level == "ok"
     assert "in 1 files" in finding.found
@@ -41,7 +41,7 @@ def test_events_that_wait_for_long_are_told(tmp_path: Path) -> None:
     old_s = time.time() - 3_600
     os.utime(path, (old_s, old_s))
 
-    finding = doctor_parts.check_spool(tmp_path, SMALL)
+    finding = doctor_machine.check_spool(tmp_path, SMALL)
 
     assert finding.level == "warning"
     assert "60 minutes" in finding.found
@@ -51,7 +51,7 @@ def test_events_that_wait_for_long_are_told(tmp_path: Path) -> None:
 def test_file_of_another_version_is_a_problem(tmp_path: Path) -> None:
     path = segment(tmp_path, b"SCNTRLS9 in a later format")
 
-    finding = doctor_parts.check_spool(tmp_path, SMALL)
+    finding = doctor_machine.check_spool(tmp_path, SMALL)
 
     assert finding.level == "problem"
     assert str(path) in finding.found
@@ -61,7 +61,7 @@ def test_bytes_set_aside_are_told(tmp_path: Path) -> None:
     segment(tmp_path)
     (tmp_path / "spool" / "corrupt-worker-000-1-a-8.bin").write_bytes(b"x")
 
-    assert "corrupt-*.bin" in doctor_parts.check_spool(tmp_path, SMALL).found
+    assert "corrupt-*.bin" in doctor_machine.check_spool(tmp_path, SMALL).found
 
 
 @pytest.mark.parametrize(
@@ -76,22 +76,22 @@ def test_bytes_set_aside_are_told(tmp_path: Path) -> None:
 def test_limits_that_do_not_fit_the_disk_or_one_another_are_told(
     tmp_path: Path, changed: dict[str, int], level: str, advice: str
 ) -> None:
-    finding = doctor_parts.check_spool(tmp_path, msgspec.structs.replace(SMALL, **changed))
+    finding = doctor_machine.check_spool(tmp_path, msgspec.structs.replace(SMALL, **changed))
 
     assert finding.level == level
     assert advice in finding.advice
 
 
 def test_limits_beyond_the_memory_are_told() -> None:
-    assert doctor_parts.check_memory(SMALL).level == "ok"
+    assert doctor_machine.check_memory(SMALL).level == "ok"
     large = msgspec.structs.replace(SMALL, workers=64, arriving_max_bytes=10**12)
-    assert doctor_parts.check_memory(large).level == "warning"
+    assert doctor_machine.check_memory(large).level == "warning"
 
 
 def test_wrong_setting_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCENETRAIL_WORKERS", "many")
 
-    (finding,) = doctor_parts.check_settings(tmp_path)
+    (finding,) = doctor_machine.check_settings(tmp_path)
 
     assert finding.level == "problem"
     assert "SCENETRAIL_WORKERS" in finding.found
@@ -124,14 +124,14 @@ def test_collector_is_asked_whether_it_can_store(
 ) -> None:
     url = f"http://127.0.0.1:{answering.server_address[1]}"
 
-    good, bad = (doctor_parts.check_collector(f"{url}/{name}/") for name in ("good", "bad"))
+    good, bad = (doctor_machine.check_collector(f"{url}/{name}/") for name in ("good", "bad"))
 
     assert good.level == "ok"
     assert (bad.level, "spool_full" in bad.found) == ("problem", True)
 
 
 def test_silent_collector_is_a_warning() -> None:
-    finding = doctor_parts.check_collector("http://127.0.0.1:1")
+    finding = doctor_machine.check_collector("http://127.0.0.1:1")
 
     assert finding.level == "warning"
     assert "--collector-url" in finding.advice

@@ -1,5 +1,5 @@
 """
-Further checks of ``scenetrail doctor``: settings, memory, spool, a collector's answer, the rights of ClickHouse's users.
+Checks of ``scenetrail doctor`` on this machine: folder, disk, open files, keys, settings, memory, spool, a collector's answer.
 
 Called by ``doctor``; each function returns findings and changes nothing.
 """
@@ -8,24 +8,128 @@ from __future__ import annotations
 
 import http.client
 import os
+import resource
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
 from collector import settings
-from collector.findings import Finding
-from collector.local_clickhouse import EDITABLE
+from collector.findings import LOW_DISK_BYTES, MIN_DISK_BYTES, Finding, Setup
 from collector.spool_folder import segments
 from collector.spool_format import FILE_MAGIC
+from sdk_spec import access
 
+LOW_OPEN_FILES = 16_384
+MIN_OPEN_FILES = 1_024
 OLD_SEGMENT_S = 600.0
 """A segment is sealed after 30 s and stored at once; older ones wait for something."""
-MIN_FIELD_BYTES = 16 * 1024**2
-"""Of a query's value: a filter of 10,000 texts."""
 _MEMORY_RATIO = 0.5
 _TIMEOUT_S = 5.0
+
+
+def check_data_dir(setup: Setup) -> Finding:
+    """Tell whether the data folder exists and can be written."""
+    folder = setup.data_dir
+    if not folder.is_dir():
+        return Finding(
+            "data_dir",
+            "problem",
+            f"{folder} is not a folder",
+            "create it, or name the right one with --data-dir or SCENETRAIL_DATA_DIR",
+            "请创建该目录，或用 --data-dir / SCENETRAIL_DATA_DIR 指定正确的目录",
+        )
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(
+            "data_dir",
+            "problem",
+            f"{folder} cannot be written by user {os.getuid()}",
+            f"run as its owner, or: chown -R $(id -u) '{folder}'",
+            "请用目录所有者运行，或修改目录权限",
+        )
+    return Finding("data_dir", "ok", str(folder))
+
+
+def check_disk(setup: Setup) -> Finding:
+    """Compare the free space of the spool's disk with what an outage of ClickHouse may need."""
+    folder = setup.data_dir
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1024**3:.1f} GiB free for spool and data at {folder}"
+    if free >= LOW_DISK_BYTES:
+        return Finding("disk", "ok", found)
+    return Finding(
+        "disk",
+        "problem" if free < MIN_DISK_BYTES else "warning",
+        found,
+        "free some space or move the data folder: the collector answers 503 when the spool is full",
+        "请清理磁盘或迁移数据目录：缓冲写满后采集端会返回 503",
+    )
+
+
+def check_open_files() -> Finding:
+    """Compare the limit of open files with one per connection."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # `scenetrail up` raises the soft limit by itself.
+    usable = hard if hard != resource.RLIM_INFINITY else 2**31
+    found = f"soft {soft}, hard {hard}"
+    if usable >= LOW_OPEN_FILES:
+        return Finding("open_files", "ok", found)
+    return Finding(
+        "open_files",
+        "problem" if usable < MIN_OPEN_FILES else "warning",
+        found,
+        "each client connection takes one: raise it with `ulimit -n 65536` "
+        "or LimitNOFILE=65536 in systemd",
+        "每个连接占用一个文件句柄：请用 ulimit -n 65536 或 systemd 的 LimitNOFILE=65536 提高上限",
+    )
+
+
+def check_access_file(setup: Setup) -> Finding:
+    """Tell whether the access file can be read, is private, and lets anybody in."""
+    path = setup.access_path
+    try:
+        file = access.load(path)
+    except OSError as error:
+        return Finding(
+            "access_file",
+            "problem",
+            f"{path}: {error.strerror}",
+            "run as its owner, or name the right file with SCENETRAIL_ACCESS_FILE",
+            "请用文件所有者运行，或用 SCENETRAIL_ACCESS_FILE 指定正确的文件",
+        )
+    except msgspec.DecodeError as error:
+        return Finding(
+            "access_file",
+            "problem",
+            f"{path} is damaged: {error}",
+            "restore it from a backup, or delete it and issue keys again with `scenetrail keys`",
+            "请从备份恢复，或删除后用 scenetrail keys 重新签发",
+        )
+    live = [key for key in file.write_keys if not key.revoked_at]
+    tokens = [token for token in file.read_tokens if not token.revoked_at]
+    found = f"{path}: {len(file.apps)} apps, {len(live)} write keys, {len(tokens)} read tokens"
+    if not live or not tokens:
+        return Finding(
+            "access_file",
+            "warning",
+            found,
+            "without a write key nobody can send, without a read token nobody can ask: "
+            "`scenetrail keys create --help`",
+            "缺少写入密钥或读取令牌：请用 scenetrail keys create 签发",
+        )
+    if path.stat().st_mode & 0o077:
+        return Finding(
+            "access_file",
+            "warning",
+            f"{path} can be read by other users",
+            f"chmod 600 '{path}'",
+            "请执行 chmod 600，避免其他用户读取",
+        )
+    return Finding("access_file", "ok", found)
 
 
 def check_settings(data_dir: Path) -> list[Finding]:
@@ -159,77 +263,6 @@ def check_collector(url: str) -> Finding:
         "the message says what is in the way: disk, limit of the spool, or a stop under way",
         "应答内容说明原因：磁盘、缓冲上限或正在停止",
     )
-
-
-def check_writer_rights(client: Any, database: str) -> Finding:  # noqa: ANN401 (clickhouse_connect's client)
-    """Ask whether the writer may do what migrations and inserts need."""
-    needed = ("SELECT", "INSERT", "CREATE TABLE", "ALTER TABLE", "DROP TABLE")
-    lacking = [right for right in needed if not _may(client, right, f"{database}.*")]
-    if not lacking:
-        return Finding("writer", "ok", f"may read, insert and migrate {database}")
-    return Finding(
-        "writer",
-        "problem",
-        f"lacks {', '.join(lacking)} on {database}.*",
-        f"GRANT ALL ON {database}.* to it; collector/deploy/clickhouse-users.xml has all users",
-        "请授予该账号整个库的权限；参见 collector/deploy/clickhouse-users.xml",
-    )
-
-
-def check_value_size(client: Any) -> Finding:  # noqa: ANN401
-    """Look at the largest value of a query that the server takes over HTTP."""
-    size = int(client.command("SELECT toUInt64(getSetting('http_max_field_value_size'))"))
-    found = f"values of queries up to {size:,} bytes"
-    if size >= MIN_FIELD_BYTES:
-        return Finding("value_size", "ok", found)
-    return Finding(
-        "value_size",
-        "warning",
-        found,
-        f"set http_max_field_value_size to {MIN_FIELD_BYTES} in the default profile of ClickHouse: filters with "
-        "thousands of values fail without it",
-        f"请在 ClickHouse 的 default profile 中将 http_max_field_value_size 设为 {MIN_FIELD_BYTES}，否则大型筛选会失败",
-    )
-
-
-def check_editor_rights(client: Any, database: str) -> Finding:  # noqa: ANN401
-    """Ask whether the editor may insert what people change, and nothing else."""
-    lacking = [table for table in EDITABLE if not _may(client, "INSERT", f"{database}.{table}")]
-    if lacking:
-        return Finding(
-            "editor",
-            "problem",
-            f"may not insert into {', '.join(lacking)}",
-            "grant INSERT on them, as collector/deploy/clickhouse-users.xml does",
-            "请按 collector/deploy/clickhouse-users.xml 授予 INSERT 权限",
-        )
-    if _may(client, "INSERT", f"{database}.events"):
-        return Finding(
-            "editor",
-            "warning",
-            "may also insert events",
-            "give the query API a user that may insert into the tables people change only",
-            "请为查询服务改用仅可写编辑类表的账号",
-        )
-    return Finding("editor", "ok", "may insert what people change, and no events")
-
-
-def no_editor() -> Finding:
-    """What to say where no editor is named."""
-    return Finding(
-        "editor",
-        "warning",
-        "no address: segments, unbinding and sending refused events again answer 503",
-        "give the query API SCENETRAIL_CLICKHOUSE_EDITOR_URL with the user `editor`",
-        "请为查询服务配置 SCENETRAIL_CLICKHOUSE_EDITOR_URL（账号 editor）",
-    )
-
-
-def _may(client: Any, right: str, on: str) -> bool:  # noqa: ANN401
-    """Whether the client's user has a right; ``on`` is a name of ours or of the operator's address."""
-    database, _, table = on.partition(".")
-    name = "*" if table == "*" else f"`{table}`"
-    return bool(int(client.command(f"CHECK GRANT {right} ON `{database}`.{name}")))
 
 
 def _workers(folder: Path) -> list[Path]:
