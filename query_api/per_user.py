@@ -56,12 +56,12 @@ def key_order(query: Query) -> str:
     return f"concat(if(event_key = {absent(query)}, '1', '0'), {source.order()})"
 
 
-def folded(top: list[Key] | None, bindings: Bindings) -> str:
-    """Return the expression over ``key`` that turns keys beyond the most frequent into "other"."""
+def folded(top: list[Key] | None, bindings: Bindings, key: str = "key") -> str:
+    """Return the expression that turns a packed ``key`` beyond the most frequent into "other"."""
     if top is None:
-        return "key"
-    bound = bindings.add([breakdowns.pack(key) for key in top], "Array(String)")
-    return f"if(has({bound}, key), key, '')"
+        return key
+    bound = bindings.add([breakdowns.pack(shown) for shown in top], "Array(String)")
+    return f"if(has({bound}, {key}), {key}, '')"
 
 
 async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -> list[Key] | None:

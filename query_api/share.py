@@ -20,7 +20,7 @@ that its event carries, if its user opened that card at or before it; without a 
 last at or before it.
 
 **Sharers**: ``direct_openers`` opened a card of the user; ``descendant_openers`` one of those or any card below, the user left
-out. Distinct openers are exact, down to depth share_sql.MAX_DEPTH.
+out. Distinct openers are exact, down to depth share_forest.MAX_DEPTH.
 
 **K** has no common definition; ``k`` chooses one and ``result.k`` prints every input:
 
@@ -38,18 +38,18 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, Struct
+from msgspec import Meta, structs
 
-from query_api import breakdowns, per_user, share_forest, share_sql, source
+from query_api import breakdowns, per_user, share_counts, share_forest, share_sql, source
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import periods_of, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect
-from query_api.share_forest import Forest
+from query_api.share_counts import Acts, Dimension, Facts, Openers, Table
+from query_api.share_forest import Below, Forest, Integers
 from query_api.share_sql import Asked
 from query_api.sql import load_sql
 
@@ -57,20 +57,6 @@ MAX_SHARERS = 10_000
 MAX_CASCADE = 10_000
 MAX_ROWS = 1_000
 """Pages, channels or groups shown."""
-LEAST_CANDIDATES = 200
-_COUNTS, _SHARERS, _DELAYS = 1, 2, 3
-_PARTS = {
-    _COUNTS: (
-        "shares", "sharers", "opens", "openers", "new_users", "conversions", "converters", "own_opens",
-        "unknown_opens", "unknown_share_ids", "revenue",
-    ),
-    _SHARERS: (
-        "shares", "direct_opens", "direct_openers", "descendant_openers", "new_users", "conversions",
-        "sharers", "beyond", "revenue",
-    ),
-    _DELAYS: ("reshares", "opened_before", "active_users", "median_ms", "p90_ms", "average_ms"),
-}  # fmt: skip
-"""Parts of share.report, and the names of their numbers."""
 
 ShareId = Annotated[str, Meta(min_length=1, max_length=1_024)]
 
@@ -116,19 +102,22 @@ class ShareCell(BreakdownCell, kw_only=True):
 def _asked(query: ShareQuery) -> Asked:
     if len(set(query.by)) != len(query.by):
         raise InvalidRequest("$.by", "a table stands twice")
-    names = ["total", "depth", *query.by, *(["breakdown"] if query.breakdown else [])]
+    names: list[Dimension] = ["total", "depth", *query.by]
+    if query.breakdown:
+        names.append("breakdown")
     if query.k == "growingio_daily":
         names.append("day")
     return Asked(query=query, conversion=query.conversion, revenue=query.revenue, dimensions=names)
 
 
-async def _forest(ask: Ask, asked: Asked) -> Forest:
+async def _forest(ask: Ask, asked: Asked, top: list[Key] | None) -> Forest:
     bindings = ask.bindings()
-    forest = await share_forest.load(ask, share_sql.cards(ask, asked, bindings), bindings)
-    if forest.deepest > share_sql.MAX_DEPTH:
+    forest = await share_forest.load(ask, share_sql.events(ask, asked, bindings, top), bindings)
+    if forest.deepest > share_forest.MAX_DEPTH:
         ask.warn(
             "deep_forest",
-            f"descendants and cascades are followed down to depth {share_sql.MAX_DEPTH}; this forest is {forest.deepest} deep",
+            f"descendants and cascades are followed down to depth {share_forest.MAX_DEPTH}; "
+            f"this forest is {forest.deepest} deep",
         )
     return forest
 
@@ -142,13 +131,12 @@ async def _top(ask: Ask, query: ShareQuery) -> list[Key] | None:
 async def answer(ask: Ask, query: ShareQuery) -> Answer:
     """Answer the share report."""
     asked = _asked(query)
-    forest = await _forest(ask, asked)
-    top = await _top(ask, query)
+    forest = await _forest(ask, asked, await _top(ask, query))
     truncated = False
 
     async def result_of(one: Ask) -> Row:
         nonlocal truncated
-        result, cut = await _result(one, query, asked, forest, top)
+        result, cut = await _result(one, query, asked, forest)
         truncated |= cut
         return result
 
@@ -159,32 +147,34 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
     )
 
 
-async def _result(
-    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, top: list[Key] | None
-) -> tuple[Row, bool]:
+async def _result(ask: Ask, query: ShareQuery, asked: Asked, forest: Forest) -> tuple[Row, bool]:
     """Return the numbers of a range, and whether a list was cut."""
-    asked = await share_sql.with_silent(ask, asked)
-    counted = await _counted(ask, query, asked, forest, top)
-    tables = counted.tables
-    total = tables["total"].get((), {})
     bindings = ask.bindings()
     forged_source = ask.source(bindings, "properties_text['$forged_share_id'] != ''")
-    [forged] = await ask.fetch("share.forged", bindings, source=forged_source)
-    depths = {int(value[0]): row for value, row in tables["depth"].items() if value[0] != "0"}
-    deepest = max(depths, default=0)
+    facts, below, [forged] = await asyncio.gather(
+        share_sql.facts(ask, asked, forest),
+        asyncio.to_thread(share_forest.below_of, forest),
+        ask.fetch("share.forged", bindings, source=forged_source),
+    )
+    starts_ms = _days(ask) if "day" in asked.dimensions else []
+    counted = await asyncio.to_thread(_counted, facts, below, query, asked, starts_ms)
+    tables = counted.tables
+    depths = tables["depth"]
+    seen = [*depths.filled(), *forest.depth[facts.own.card].tolist()]
     result: Row = {
-        "total": _metrics(total),
+        "total": _metrics(tables["total"].row(0)),
         "depths": [
-            {"depth": depth, **_metrics(depths.get(depth, {}))} for depth in range(1, deepest + 1)
+            {"depth": depth, **_metrics(depths.row(depth))}
+            for depth in range(1, max(seen, default=0) + 1)
         ],
         "counts": {
             "cards_known": len(forest.card),
             "unknown_parents": forest.unknown_parents,
             "cycles": forest.cycles,
             "repeated_shares": forest.repeated_shares,
-            "own_opens": total.get("own_opens", 0),
-            "unknown_opens": total.get("unknown_opens", 0),
-            "unknown_share_ids": total.get("unknown_share_ids", 0),
+            "own_opens": len(facts.own.card),
+            "unknown_opens": facts.unknown_opens,
+            "unknown_share_ids": facts.unknown_share_ids,
             "forged_events": forged["events"],
             "forged_share_ids": forged["share_ids"],
         },
@@ -192,137 +182,76 @@ async def _result(
     truncated = False
     for name in query.by:
         field = "group_id" if name == "group" else name
-        # Own openings and unknown cards make rows without a number that is shown.
+        table, texts = tables[name], facts.texts if name == "group" else forest.texts
         rows = [
-            {field: value[0], **_metrics(row)} for value, row in tables[name].items() if _any(row)
+            {field: texts[int(table.labels[place])], **_metrics(table.row(place))}
+            for place in table.filled()
         ]
         rows.sort(key=lambda row, field=field: (-row["opens"], -row["shares"], row[field]))  # type: ignore[misc]
         truncated |= len(rows) > MAX_ROWS
         result[f"{name}s"] = rows[:MAX_ROWS]
     if query.breakdown:
-        sizes = {
-            key: row["opens"] + row["shares"]
-            for key, row in tables["breakdown"].items()
-            if _any(row)
-        }
-        result["rows"] = [
-            {**per_user.described(key, query), **_metrics(tables["breakdown"][key])}
-            for key in per_user.ordered(sizes)
-        ]
-    if forest.deepest <= share_sql.MAX_DEPTH:
-        shape = await asyncio.to_thread(share_forest.shape_of, forest.parents(), forest.depth)
+        result["rows"] = _broken_down(query, tables["breakdown"], forest)
+    if forest.deepest <= share_forest.MAX_DEPTH:
+        shape = await asyncio.to_thread(share_forest.shape_of, forest.above, forest.depth)
         result["forest"] = msgspec.to_builtins(shape)
-    result["sharers"], sharers = await _sharers(ask, query, asked, forest, counted)
-    result["sharers_total"] = sharers
-    result["reshare_delay"], active_users = _delays(counted.delays)
-    daily = {int(value[0]): row for value, row in tables.get("day", {}).items()}
-    result["k"] = _k(ask, query, result["total"], active_users, daily)
+    result["sharers"], result["sharers_total"] = counted.sharers
+    result["reshare_delay"] = _delays(facts)
+    result["k"] = _k(ask, query, result["total"], facts.active_users, tables.get("day"))
     if query.root is not None:
-        result["cascade"] = await _cascade(ask, query, asked, forest)
+        result["cascade"] = await _cascade(ask, query, asked, facts, below)
         truncated |= len(result["cascade"]["cards"]) < result["cascade"]["total_cards"]
-    return result, truncated or len(result["sharers"]) < sharers
+    return result, truncated or len(result["sharers"]) < result["sharers_total"]
 
 
-def _any(row: Row) -> bool:
-    return bool(row["shares"] or row["opens"] or row["conversions"])
+def _days(ask: Ask) -> list[int]:
+    """Return where the days of the range begin."""
+    days = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone, path="$.time_range")
+    return list(days.starts_ms[:-1])
+
+
+class _Counted(msgspec.Struct):
+    """The tables by name; the sharers that are shown, and how many there are."""
+
+    tables: dict[Dimension, Table]
+    sharers: tuple[list[Row], int]
+
+
+def _counted(
+    facts: Facts, below: Below, query: ShareQuery, asked: Asked, starts_ms: list[int]
+) -> _Counted:
+    tables = {name: share_counts.counted(facts, name, starts_ms) for name in asked.dimensions}
+    sharers: tuple[list[Row], int] = ([], 0)
+    if query.sharer_limit:
+        openers = Openers(facts, below)
+        table = share_counts.counted(facts, "sharer", starts_ms)
+        sharers = share_counts.top_sharers(facts, openers, table, query.sharer_limit)
+    return _Counted(tables, sharers)
+
+
+def _broken_down(query: ShareQuery, table: Table, forest: Forest) -> list[Row]:
+    places = {
+        breakdowns.unpack(forest.texts[int(table.labels[place])]): place for place in table.filled()
+    }
+    rows = {key: table.row(place) for key, place in places.items()}
+    sizes = {key: row["opens"] + row["shares"] for key, row in rows.items()}
+    return [
+        {**per_user.described(key, query), **_metrics(rows[key])} for key in per_user.ordered(sizes)
+    ]
 
 
 def _metrics(row: Row) -> Row:
-    shares, opens, openers = (row.get(name, 0) for name in ("shares", "opens", "openers"))
-    converters = row.get("converters", 0)
+    shares, opens, openers, converters = (
+        row[name] for name in ("shares", "opens", "openers", "converters")
+    )
     return {
-        "shares": shares,
-        "sharers": row.get("sharers", 0),
-        "opens": opens,
-        "openers": openers,
-        "new_users": row.get("new_users", 0),
-        "conversions": row.get("conversions", 0),
-        "converters": converters,
-        "revenue": row.get("revenue", 0.0),
+        **row,
         "opens_per_share": opens / shares if shares else None,
         "converters_per_opener": converters / openers if openers else None,
     }
 
 
-class _Counted(Struct):
-    """What share.report counts: rows by table and key, the sharers (not where none are asked for), the delays."""
-
-    tables: dict[str, dict[Key, Row]]
-    sharers: list[Row]
-    delays: Row
-
-
-async def _counted(
-    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, top: list[Key] | None
-) -> _Counted:
-    bindings = ask.bindings()
-    sharers = ""
-    more: dict[str, str] = {}
-    if query.sharer_limit:
-        select, more = _top_sharers(query, _candidates(query), bindings)
-        sharers = load_sql("share.report_sharers", sharers=select)
-    select = load_sql(
-        "share.report",
-        counts=load_sql("share.counts", dimensions=share_sql.dimensions(ask, asked, top, bindings)),
-        sharers=sharers,
-        delays=load_sql("share.delays"),
-    )
-    sql = share_sql.statement(ask, asked, bindings, forest, select, more, described=True)
-    found = _Counted({name: {} for name in asked.dimensions}, [], {})
-    for row in await ask.fetch_sql("share.report", sql, bindings):
-        values = [*row["counts"], *row["numbers"]]
-        named = dict(zip(_PARTS[row["part"]], values, strict=True))
-        if row["part"] == _COUNTS:
-            found.tables[row["dimension"]][tuple(row["value"])] = named
-        elif row["part"] == _SHARERS:
-            found.sharers.append(named | {"sharer": row["sharer"]})
-        else:
-            found.delays = named
-    return found
-
-
-def _candidates(query: ShareQuery) -> int:
-    return max(LEAST_CANDIDATES, 4 * query.sharer_limit)
-
-
-def _top_sharers(
-    query: ShareQuery, candidates: int, bindings: Bindings
-) -> tuple[str, dict[str, str]]:
-    """Return the SELECT of the sharers with the most descendant openers among so many candidates, and its CTEs."""
-    bindings.named("candidates", candidates, "UInt32")
-    bindings.named("sharer_limit", query.sharer_limit, "UInt32")
-    pairs = load_sql("share.pairs", among="sharer IN (SELECT sharer FROM candidates)")
-    more = {name: load_sql(f"share.{name}") for name in ("paths", "bounds", "candidates")}
-    return load_sql("share.sharers", pairs=pairs), more
-
-
-async def _sharers(
-    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, counted: _Counted
-) -> tuple[list[Row], int]:
-    """Return the sharers with the most descendant openers, and how many sharers there are."""
-    rows, candidates = counted.sharers, _candidates(query)
-    while rows and rows[0]["beyond"]:
-        if min(row["descendant_openers"] for row in rows) > rows[0]["beyond"]:
-            break
-        candidates *= 16
-        bindings = ask.bindings()
-        select, more = _top_sharers(query, candidates, bindings)
-        sql = share_sql.statement(ask, asked, bindings, forest, select, more)
-        rows = await ask.fetch_sql("share.sharers", sql, bindings)
-    rows.sort(
-        key=lambda row: (
-            -row["descendant_openers"], -row["direct_openers"], -row["shares"], row["sharer"]
-        )
-    )  # fmt: skip
-    names = ["shares", "direct_opens", "direct_openers", "descendant_openers"]
-    names += ["new_users", "conversions", "revenue"]
-    return (
-        [{"user": str(row["sharer"]), **{name: row[name] for name in names}} for row in rows],
-        rows[0]["sharers"] if rows else 0,
-    )
-
-
-def _k(ask: Ask, query: ShareQuery, total: Row, active: int, by_day: dict[int, Row]) -> Row:
+def _k(ask: Ask, query: ShareQuery, total: Row, active: int, by_day: Table | None) -> Row:
     shares, sharers, new_users = (total[name] for name in ("shares", "sharers", "new_users"))
     if query.k == "invite_conversion":
         value = new_users / active if active else None
@@ -340,15 +269,15 @@ def _k(ask: Ask, query: ShareQuery, total: Row, active: int, by_day: dict[int, R
         inputs = {"new_users": new_users, "sharers": sharers}
     else:
         days = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone)
+        rows = [by_day.row(place) for place in range(len(by_day.labels))] if by_day else []
         daily = [
             {
                 "day": label,
-                "new_users": row.get("new_users", 0),
-                "sharers": row.get("sharers", 0),
-                "value": row["new_users"] / row["sharers"] if row.get("sharers") else None,
+                "new_users": row["new_users"],
+                "sharers": row["sharers"],
+                "value": row["new_users"] / row["sharers"] if row["sharers"] else None,
             }
-            for label, start in zip(days.labels, days.starts_ms, strict=False)
-            for row in [by_day.get(start, {})]
+            for label, row in zip(days.labels, rows, strict=False)
         ]
         values = [day["value"] for day in daily if day["value"] is not None]
         value = sum(values) / len(values) if values else None
@@ -357,48 +286,56 @@ def _k(ask: Ask, query: ShareQuery, total: Row, active: int, by_day: dict[int, R
     return {"definition": query.k, "value": value, "formula": formula, "inputs": inputs}
 
 
-def _delays(row: Row) -> tuple[Row, int]:
-    """Return the re-share delay, and the active users of the range."""
-    known = row["opened_before"] > 0
-    delay = {
-        "reshares": row["reshares"],
-        "opened_before": row["opened_before"],
-        **{name: row[name] if known else None for name in ("median_ms", "p90_ms", "average_ms")},
+def _delays(facts: Facts) -> Row:
+    delays = facts.delays_ms
+    known = len(delays) > 0
+    return {
+        "reshares": facts.reshares,
+        "opened_before": len(delays),
+        "median_ms": float(np.quantile(delays, 0.5)) if known else None,
+        "p90_ms": float(np.quantile(delays, 0.9)) if known else None,
+        "average_ms": float(delays.mean()) if known else None,
     }
-    return delay, row["active_users"]
 
 
-async def _cascade(ask: Ask, query: ShareQuery, asked: Asked, forest: Forest) -> Row:
+async def _cascade(ask: Ask, query: ShareQuery, asked: Asked, facts: Facts, laid_out: Below) -> Row:
+    forest = facts.forest
     bindings = ask.bindings()
+    bindings.named("app_ids", ask.app_ids, "Array(String)")
     bindings.named("root", query.root, "String")
-    bindings.named("cascade_limit", MAX_CASCADE, "UInt32")
-    more = {"below": load_sql("share.below")}
-    select = load_sql("share.cascade")
-    sql = share_sql.statement(ask, asked, bindings, forest, select, more, described=True)
-    rows = await ask.fetch_sql("share.cascade", sql, bindings)
-    if not rows:
+    [found] = await ask.fetch("share.root", bindings)
+    keys = np.array(found["cards"], dtype=np.uint64)
+    roots = forest.places(keys[np.isin(keys, forest.card)])
+    if not len(roots):
         raise InvalidRequest("$.root", "no card of these apps has this share_id")
-    cards = [
-        {
-            **{
-                name: row[name]
-                for name in ("app_id", "share_id", "parent_share_id", "depth", "page", "channel")
-            },
-            "sharer": str(row["sharer"]),
-            "shared_at": rfc3339(row["shared_ms"], ask.zone),
-            **{
-                name: row[name]
-                for name in ("opens", "openers", "new_users", "conversions", "revenue")
-            },
-        }
-        for row in rows
-    ]
-    answered: Row = {"root": query.root, "total_cards": rows[0]["cards"], "cards": cards}
-    if forest.deepest <= share_sql.MAX_DEPTH:
-        [found] = await ask.fetch("share.root", bindings)
-        roots = np.searchsorted(forest.card, np.array(found["cards"], dtype=np.uint64))
-        roots = roots[np.isin(np.array(found["cards"], dtype=np.uint64), forest.card)]
-        shape = await asyncio.to_thread(forest.below, roots)
+    below = laid_out.of(roots)
+    bindings = ask.bindings()
+    bindings.named("cascade_limit", MAX_CASCADE, "UInt32")
+    wanted = {"card": forest.card[below], "up": forest.up[below], "depth": forest.depth[below]}
+    bindings.table("wanted", wanted)
+    described = structs.replace(asked, dimensions=["page", "channel"])
+    events = share_sql.events(ask, described, bindings)
+    rows = await ask.fetch("share.cascade", bindings, cards=load_sql("share.cards", events=events))
+    numbers = await asyncio.to_thread(share_counts.counted, facts, "card", [])
+    names = ("app_id", "share_id", "parent_share_id", "depth", "page", "channel")
+    counts = ("opens", "openers", "new_users", "conversions", "revenue")
+    answered: Row = {
+        "root": query.root,
+        "total_cards": len(below),
+        "cards": [
+            {
+                **{name: row[name] for name in names},
+                "sharer": str(row["sharer"]),
+                "shared_at": rfc3339(row["shared_ms"], ask.zone),
+                **{name: numbers.columns[name][place].item() for name in counts},
+            }
+            for row, place in zip(
+                rows, forest.places(np.array([row["card"] for row in rows], np.uint64)), strict=True
+            )
+        ],
+    }
+    if forest.deepest <= share_forest.MAX_DEPTH:
+        shape = await asyncio.to_thread(forest.shape_below, roots, below)
         answered["shape"] = msgspec.to_builtins(shape)
     return answered
 
@@ -442,56 +379,71 @@ def _semantics(query: ShareQuery) -> Row:
     }
 
 
-_KINDS = {"sharers": 1, "openers": 2, "new_users": 2, "converters": 3}
-
-
 async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
     """Select the users of a cell."""
     asked = _asked(query)
-    dimension, value = _place(query, cell)
-    forest = await _forest(ask, asked)
-    bindings = ask.bindings()
+    dimension, text = _place(query, cell)
     sharer = int(cell.sharer or 0)
     if sharer >= 2**64:
         raise InvalidRequest("$.cell.sharer", "the `user` of a sharer as the answer shows it")
-    bindings.named("cell_sharer", sharer, "UInt64")
-    if cell.metric == "descendant_openers":
-        if cell.sharer is None or dimension != "total":
-            raise InvalidRequest(
-                "$.cell.sharer", "descendant_openers are those of one sharer, over all rows"
-            )
-        pairs = load_sql("share.pairs", among="sharer = {cell_sharer:UInt64}")
-        select = load_sql("share.descendants", pairs=pairs)
-        more = {"paths": load_sql("share.paths")}
-        sql = share_sql.statement(ask, asked, bindings, forest, select, more)
-        return UserSelect("share.descendants", sql, bindings)
+    if cell.metric == "descendant_openers" and (cell.sharer is None or dimension != "total"):
+        raise InvalidRequest(
+            "$.cell.sharer", "descendant_openers are those of one sharer, over all rows"
+        )
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
-    bindings.named("cell_dimension", dimension, "String")
-    bindings.named("cell_value", value, "Array(String)")
-    bindings.named("cell_kind", _KINDS[cell.metric], "UInt8")
-    bindings.named("cell_new", cell.metric == "new_users", "Bool")
-    select = load_sql("share.users", dimensions=share_sql.dimensions(ask, asked, top, bindings))
-    sql = share_sql.statement(ask, asked, bindings, forest, select, described=True)
-    return UserSelect("share.users", sql, bindings)
+    facts = await share_sql.facts(ask, asked, await _forest(ask, asked, top))
+    chosen = await asyncio.to_thread(_chosen, facts, cell, sharer, dimension, text)
+    bindings = ask.bindings()
+    bindings.table("chosen", {"user": chosen})
+    return UserSelect("share.chosen", load_sql("share.chosen"), bindings)
 
 
-def _place(query: ShareQuery, cell: ShareCell) -> tuple[str, list[str]]:
+def _chosen(
+    facts: Facts, cell: ShareCell, sharer: int, dimension: Dimension, text: str
+) -> Integers:
+    """Return the users of a cell: those of the facts that are counted in it."""
+    if cell.metric == "descendant_openers":
+        place = np.flatnonzero(facts.users == np.uint64(sharer))
+        openers = Openers(facts, share_forest.below_of(facts.forest))
+        return facts.users[openers.of(int(place[0]))] if len(place) else facts.users[:0]
+    acts: Acts = {
+        "sharers": facts.shares,
+        "openers": facts.opens,
+        "new_users": facts.opens.only(facts.is_new),
+        "converters": facts.conversions,
+    }[cell.metric]
+    if cell.sharer is not None:
+        acts = acts.only(facts.forest.sharer[acts.card] == np.uint64(sharer))
+    if dimension == "group" and cell.metric == "sharers":
+        return facts.users[:0]
+    if dimension != "total":
+        rows = share_counts.rows_of(facts, dimension, [])
+        if dimension == "depth":
+            named = [int(text)]
+        else:
+            texts = facts.texts if dimension == "group" else facts.forest.texts
+            named = [code for code, one in texts.items() if one == text]
+        acts = acts.only(np.isin(rows.labels[rows.row(acts)], np.array(named, rows.labels.dtype)))
+    return facts.users[np.unique(acts.user)]
+
+
+def _place(query: ShareQuery, cell: ShareCell) -> tuple[Dimension, str]:
     """Return the table and the row that a cell names."""
-    named: list[tuple[str, str, Any]] = [
+    named: list[tuple[str, Dimension, Any]] = [
         ("depth", "depth", cell.depth),
         ("page", "page", cell.page),
         ("channel", "channel", cell.channel),
         ("group_id", "group", cell.group_id),
     ]
-    places = [(field, name, [str(value)]) for field, name, value in named if value is not None]
+    places = [(field, name, str(value)) for field, name, value in named if value is not None]
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, query.breakdown)
     if key is not None:
-        places.append(("breakdown", "breakdown", list(key)))
+        places.append(("breakdown", "breakdown", breakdowns.pack(key)))
     if len(places) > 1:
         raise InvalidRequest(f"$.cell.{places[1][0]}", "a cell names one row of one table")
     if not places:
-        return "total", []
+        return "total", ""
     field, name, value = places[0]
     if name not in ("depth", "breakdown", *query.by):
         raise InvalidRequest(f"$.cell.{field}", "this table is not in `by`")

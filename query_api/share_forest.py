@@ -1,12 +1,12 @@
 """
 The forest of share cards: which card lies above which, how deep, with cycles cut. The arithmetic is pure.
 
-The cards and their parents come here as three arrays of integers, and go back as a table of the query that needs them. SQL
-alone cannot: joins that double the steps need each round twice, and ClickHouse plans a subquery anew at every mention (six
-rounds: 50 s of planning); a recursive WITH cannot read a materialised one and would read the events again for every level.
-Events, openings and users stay in ClickHouse. Called by share.py.
+All cards come here as arrays of integers. SQL alone cannot: joins that double the steps need each round twice, and ClickHouse
+plans a subquery anew at every mention (six rounds: 50 s of planning); a recursive WITH cannot read a materialised one and would
+read the events again for every level. Called by share.py.
 
-Complexity: log2(longest walk) passes over arrays of all cards, whatever the parents say; a million cards take 0.3 s.
+Complexity: log2(longest walk) passes over arrays of all cards, whatever the parents say; what lies below a card then is one
+slice (``Below``). A million cards take 1 s.
 """
 
 from __future__ import annotations
@@ -26,17 +26,29 @@ Integers: TypeAlias = NDArray[np.uint64]
 Indexes: TypeAlias = NDArray[np.int64]
 
 
+MAX_DEPTH = 1_000
+"""Descendants and cascades are followed down to this depth."""
+
+
 class Forest(Struct, frozen=True):
     """
     All cards, in ascending order of their key.
 
-    ``up``: key of the card above, 0 at a root. ``depth``: from 1. ``unknown_parents``: cards that name a parent which is none.
+    ``above``: place of the card above, len(card) at a root. ``depth``: from 1. ``matches``: passes the request's filter.
+    ``page``, ``channel``, ``key`` (of the breakdown): siphash of what ``texts`` has. ``unknown_parents``: cards that name a
+    parent which is none.
     """
 
     card: Integers
-    up: Integers
+    above: Indexes
     sharer: Integers
     depth: NDArray[np.uint32]
+    shared_ms: NDArray[np.int64]
+    matches: NDArray[np.bool_]
+    page: Integers
+    channel: Integers
+    key: Integers
+    texts: dict[int, str]
     unknown_parents: int
     repeated_shares: int
     cycles: int
@@ -46,36 +58,81 @@ class Forest(Struct, frozen=True):
         """Depth of the forest; 0 without cards."""
         return int(self.depth.max()) if len(self.depth) else 0
 
-    def parents(self) -> Indexes:
-        """Return for each card the index of the one above it; len(card) at a root."""
-        return np.where(self.up == 0, len(self.card), np.searchsorted(self.card, self.up)).astype(
-            np.int64
-        )
+    @property
+    def up(self) -> Integers:
+        """Key of the card above each card; 0 at a root."""
+        return np.append(self.card, np.uint64(0))[self.above]
 
-    def below(self, root: Indexes) -> Shape:
-        """Measure what lies below some cards, these included, each of which becomes a root."""
-        up, none = self.parents(), len(self.card)
-        up[root] = none
-        inside = np.zeros(none + 1, dtype=bool)
-        inside[root] = True
-        frontier = np.append(inside[:none], False)
-        while True:
-            reached = frontier[up] & ~inside[:none]
-            if not reached.any():
-                break
-            inside[:none] |= reached
-            frontier = np.append(reached, False)
-        kept = np.flatnonzero(inside[:none])
-        place = np.full(none + 1, len(kept), dtype=np.int64)
-        place[kept] = np.arange(len(kept))
-        above = place[up[kept]]
+    def places(self, card: Integers) -> Indexes:
+        """Return the places of known cards."""
+        return found_in(self.card, card)
+
+    def made(self, from_ms: int, to_ms: int) -> Indexes:
+        """Return the indexes of the cards that count as made in a range: those that pass the filter."""
+        in_range = (self.shared_ms >= from_ms) & (self.shared_ms < to_ms)
+        return np.flatnonzero(self.matches & in_range)
+
+    def shape_below(self, roots: Indexes, below: Indexes) -> Shape:
+        """Measure the trees of ``below``, the cards below some and these, each of which becomes a root."""
+        place = np.full(len(self.card) + 1, len(below), dtype=np.int64)
+        place[below] = np.arange(len(below))
+        above = place[self.above[below]]
+        above[place[roots]] = len(below)
         _, steps, _ = walk(above)
         return shape_of(above, (steps + 1).astype(np.uint32))
 
-    def bind(self, bindings: Bindings) -> None:
-        """Send the forest with a query, as table ``given``."""
-        columns = {"card": self.card, "up": self.up, "sharer": self.sharer, "depth": self.depth}
-        bindings.table("given", columns)
+
+class Below(Struct, frozen=True):
+    """
+    The cards in an order in which all that lies below a card follows it: ``first`` to before ``end`` are it and those below.
+
+    Cards deeper than MAX_DEPTH stand nowhere: -1 both.
+    """
+
+    first: Indexes
+    end: Indexes
+
+    def of(self, roots: Indexes) -> Indexes:
+        """Return the indexes of some cards and of all below them."""
+        roots = roots[self.first[roots] >= 0]
+        inside = np.zeros(int(self.end.max(initial=0)) + 1, dtype=np.int64)
+        np.add.at(inside, self.first[roots], 1)
+        np.add.at(inside, self.end[roots], -1)
+        return np.flatnonzero((np.cumsum(inside)[self.first] > 0) & (self.first >= 0))
+
+
+def below_of(forest: Forest) -> Below:
+    """Lay the trees out one after the other. Complexity: one pass for each depth."""
+    up, cards = forest.above, len(forest.card)
+    levels = _levels(forest.depth)[:MAX_DEPTH]
+    size = np.ones(cards, dtype=np.int64)
+    for level in reversed(levels[1:]):
+        np.add.at(size, up[level], size[level])
+    # The root of all roots stands before the first place.
+    first = np.full(cards + 1, -1, dtype=np.int64)
+    for level in levels:
+        siblings = level[np.argsort(up[level], kind="stable")]
+        above = up[siblings]
+        before = np.cumsum(size[siblings]) - size[siblings]
+        eldest = np.searchsorted(above, above)
+        first[siblings] = first[above] + 1 + before - before[eldest]
+    first = first[:cards]
+    return Below(first, np.where(first < 0, -1, first + size))
+
+
+def _levels(depth: NDArray[np.uint32]) -> list[Indexes]:
+    """Return the indexes of the cards of each depth, from 1."""
+    order = np.argsort(depth, kind="stable")
+    deepest = int(depth.max()) if len(depth) else 0
+    return np.split(order, np.searchsorted(depth[order], np.arange(2, deepest + 1)))
+
+
+def found_in(sorted_keys: Integers, keys: Integers) -> Indexes:
+    """Return where keys stand among sorted ones. In their own order, neighbours are looked for in neighbouring memory."""
+    order = np.argsort(keys)
+    found = np.empty(len(keys), dtype=np.int64)
+    found[order] = np.searchsorted(sorted_keys, keys[order])
+    return found
 
 
 def parents_of(card: Integers, parent: Integers) -> Indexes:
@@ -85,11 +142,11 @@ def parents_of(card: Integers, parent: Integers) -> Indexes:
     ``card`` ascends; a card that names itself has none.
     """
     none = len(card)
-    found = np.searchsorted(card, parent)
+    found = found_in(card, parent)
     known = found < none
     known[known] = card[found[known]] == parent[known]
     known &= parent != card
-    return np.where(known, found, none).astype(np.int64)
+    return np.where(known, found, none)
 
 
 def walk(up: Indexes) -> tuple[Indexes, NDArray[np.uint32], Indexes]:
@@ -149,8 +206,7 @@ def shape_of(up: Indexes, depth: NDArray[np.uint32]) -> Shape:
         return Shape(0, 0, 0, 0, 0, None)
     size = np.ones(cards, dtype=np.int64)
     root = np.arange(cards)
-    order = np.argsort(depth, kind="stable")
-    levels = np.split(order, np.searchsorted(depth[order], np.arange(2, int(depth.max()) + 1)))
+    levels = _levels(depth)
     for level in levels[1:]:
         root[level] = root[up[level]]
     for level in reversed(levels[1:]):
@@ -162,7 +218,7 @@ def shape_of(up: Indexes, depth: NDArray[np.uint32]) -> Shape:
     sizes = size[is_root].astype(np.float64)
     pairs = sizes * (sizes - 1) / 2
     of_trees = sums[pairs > 0] / pairs[pairs > 0]
-    _, widths = np.unique(np.stack([root, depth.astype(np.int64)]), axis=1, return_counts=True)
+    _, widths = np.unique(root * (len(levels) + 1) + depth, return_counts=True)
     return Shape(
         trees=int(is_root.sum()),
         cards=cards,
@@ -173,31 +229,52 @@ def shape_of(up: Indexes, depth: NDArray[np.uint32]) -> Shape:
     )
 
 
-async def load(ask: Ask, cards_sql: str, bindings: Bindings) -> Forest:
-    """Read all cards (``cards_sql``: share.cards) and build the forest."""
-    [row] = await ask.fetch_sql("share.links", load_sql("share.links", cards=cards_sql), bindings)
-    card, parent, sharer = (
-        np.array(row[name], dtype=np.uint64) for name in ("cards", "parents", "sharers")
-    )
-    order = np.argsort(card)
-    card, parent, sharer = card[order], parent[order], sharer[order]
-    up = parents_of(card, parent)
-    unknown = int(((parent != 0) & (parent != card) & (up == len(card))).sum())
-    on_cycle, cycle = await asyncio.to_thread(cycles_of, up)
+_COLUMNS = ("cards", "parents", "sharers", "shared", "matches", "pages", "channels", "keys")
+"""Of share.links.sql."""
+
+
+async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
+    """Read all cards (``events_sql``: share.events) and build the forest."""
+    cards_sql = load_sql("share.cards", events=events_sql)
+    columns, texts = await _links(ask, load_sql("share.made", events=events_sql), bindings)
+    columns = columns[:, np.argsort(columns[0])]
+    is_again = np.append(False, columns[0, 1:] == columns[0, :-1])[: columns.shape[1]]
+    again = np.unique(columns[0, is_again])
+    columns = columns[:, ~is_again]
+    if len(again):
+        # Of several events the first makes the card.
+        bindings.table("wanted", {"card": again})
+        first, _ = await _links(ask, cards_sql, bindings)
+        columns[:, found_in(columns[0], first[0])] = first
+    card, parent, sharer, shared_ms, matches, page, channel, key = columns
+    above = parents_of(card, parent)
+    unknown = int(((parent != 0) & (parent != card) & (above == len(card))).sum())
+    on_cycle, cycle = await asyncio.to_thread(cycles_of, above)
     if len(on_cycle):
-        columns = {"card": card[on_cycle], "cycle": cycle.astype(np.uint64)}
-        bindings.table("cycles", columns)
+        bindings.table("wanted", {"card": card[on_cycle], "cycle": cycle.astype(np.uint64)})
         sql = load_sql("share.earliest", cards=cards_sql)
         rows = await ask.fetch_sql("share.earliest", sql, bindings)
         cut = np.array([found["card"] for found in rows], dtype=np.uint64)
-        up[np.searchsorted(card, cut)] = len(card)
-    _, steps, _ = await asyncio.to_thread(walk, up)
+        above[found_in(card, cut)] = len(card)
+    _, steps, _ = await asyncio.to_thread(walk, above)
     return Forest(
         card=card,
-        up=np.append(card, np.uint64(0))[up],
+        above=above,
         sharer=sharer,
         depth=(steps + 1).astype(np.uint32),
+        shared_ms=shared_ms.astype(np.int64),
+        matches=matches.astype(bool),
+        page=page,
+        channel=channel,
+        key=key,
+        texts=texts,
         unknown_parents=unknown,
-        repeated_shares=int(row["repeated_shares"]),
+        repeated_shares=int(is_again.sum()),
         cycles=len(np.unique(cycle)),
     )
+
+
+async def _links(ask: Ask, cards_sql: str, bindings: Bindings) -> tuple[Integers, dict[int, str]]:
+    """Return share.links over some cards: its columns as rows of one array, and the texts behind them."""
+    [row] = await ask.fetch_sql("share.links", load_sql("share.links", cards=cards_sql), bindings)
+    return np.array([row[name] for name in _COLUMNS], dtype=np.uint64), dict(row["named"])

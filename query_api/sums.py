@@ -3,7 +3,7 @@ Sums of numbers that are the same in every run, and exact for money.
 
 Floats added in another order give another sum, and ClickHouse adds them in the order in which its threads and parts come.
 So every sum of a report is one of integers, in SQL by ``sum_sql`` (in .sql files ``{{exact_sum(value, condition)}}``), in
-Python by ``added``:
+Python by ``added``, of arrays by ``sums_by``:
 
 - It does not depend on the order of the rows, nor on threads, parts and shards.
 - Of numbers with at most six decimals, each below 2 billion, it is the number nearest to the sum as people reckon it: ten
@@ -17,6 +17,10 @@ from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
 from itertools import accumulate
 from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 MEANING = "exact for numbers with at most six decimals; the same for any order of the events"
 _LARGE = "9e12"
@@ -77,3 +81,33 @@ def added_in(numbers: Mapping[int, float], ranges: Iterable[tuple[int, int]]) ->
 def _running(numbers: Iterable[float]) -> list[Decimal]:
     """Return the sums of the first 0, 1, 2, … numbers."""
     return list(accumulate((Decimal(repr(n)) for n in numbers), _EXACT.add, initial=Decimal(0)))
+
+
+def sums_by(values: NDArray[np.float64], place: NDArray[Any], places: int) -> NDArray[np.float64]:
+    """Return for each place the sum of the values that stand there: what ``sum_sql`` gives."""
+    is_usual = np.abs(values) < float(_LARGE)
+    usual = np.where(is_usual, values, 0.0)
+    rounded = np.round(usual * 1e6)
+    millionths = _added_by(rounded, place, places)
+    rests = _added_by(np.trunc((usual - rounded / 1e6) * 2.0**70), place, places)
+    units = np.abs(millionths) // 1_000_000 * np.sign(millionths)
+    sums = np.where(
+        np.abs(millionths) <= _EXACT_INTEGERS,
+        millionths.astype(np.float64) / 1e6,
+        units.astype(np.float64) + (millionths - units * 1_000_000).astype(np.float64) / 1e6,
+    )
+    sums += rests.astype(np.float64) / 2.0**70
+    large = values[~is_usual]
+    for at in np.unique(place[~is_usual]):
+        # One after the other: other ways to add floats give other sums.
+        sums[at] += np.cumsum(np.sort(large[place[~is_usual] == at]))[-1]
+    return sums
+
+
+def _added_by(integers: NDArray[np.float64], place: NDArray[Any], places: int) -> NDArray[Any]:
+    """Add whole numbers exactly: as Python's integers where 64 bits could be too few."""
+    fits = float(np.abs(integers).sum()) < 2.0**62
+    sums: NDArray[Any] = np.zeros(places, dtype=np.int64 if fits else object)
+    exact = integers.astype(np.int64)
+    np.add.at(sums, place, exact if fits else exact.astype(object))
+    return sums

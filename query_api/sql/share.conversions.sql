@@ -1,16 +1,28 @@
 -- share.conversions: conversion events with the card that they are due to.  Caller: query_api/share_sql.py
--- Params: fragments order (source.order), value (a number), events (source.sessions over the conversion events of the range)
--- Rows:   user UInt64, at_ms Int64, value Float64, due: tuple of card, group_id, opened, session, sharer, depth, page, channel, key,
---         matches as in share.opens
+-- Params: fragments order (source.order), value (a number), events (source.sessions over the conversion events of the range); CTE opens;
+--         table given (card: all cards)
+-- Rows:   user, card UInt64, at_ms Int64, group_id String (of the opening), value Float64
 -- Source: one join by what decides: the card, or the session. An open stands there once for each.
 --         an event that carries a known card: that card, if the user opened it before; else the card that its session opened last
 --         before it. Others are due to none.
 SELECT
     converted.user AS user,
+    argMax(opened.card, opened.opened) AS card,
     any(converted.at_ms) AS at_ms,
-    any(converted.value) AS value,
-    argMax(opened.due, opened.due.3) AS due
+    argMax(opened.group_id, opened.opened) AS group_id,
+    any(converted.value) AS value
 FROM
+(
+    SELECT
+        user,
+        arrayJoin([card, session]) AS decider,
+        card,
+        group_id,
+        opened
+    FROM opens
+    WHERE state = 0
+) AS opened
+INNER JOIN
 (
     SELECT
         user,
@@ -36,17 +48,8 @@ FROM
             {{events}}
         )
     )
-) AS converted
-INNER JOIN
-(
-    SELECT
-        user,
-        arrayJoin([card, session]) AS decider,
-        (card, group_id, opened, session, sharer, depth, page, channel, key, matches) AS due
-    FROM opens
-    WHERE state = 0
-) AS opened ON converted.user = opened.user AND converted.decider = opened.decider
-WHERE opened.due.3 <= converted.event_order
+) AS converted ON converted.user = opened.user AND converted.decider = opened.decider
+WHERE opened.opened <= converted.event_order
 GROUP BY
     converted.user,
     converted.number

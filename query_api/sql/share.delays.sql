@@ -1,34 +1,15 @@
--- share.delays: time from a sharer's opening of a card to the card shared from there.  Caller: query_api/share.py answer()
--- Params: those of share.with
--- Rows:   one: reshares (cards of the range below a known card), opened_before (those whose sharer had opened that card),
---         median_ms, p90_ms, average_ms Float64, active_users UInt64 (with an app_launch or app_show in the range)
+-- share.delays: when the sharer of a card had opened the card above it.  Caller: query_api/share_sql.py
+-- Params: CTE opens; table reshared (card, up, sharer, shared_ms: cards of the range below a known card)
+-- Rows:   card UInt64 (of those whose sharer had), shared_ms UInt64, opened_ms Int64 (the last before that ms, 0: none), tied String
+--         (the first in that very ms, as source.order, '': none)
+-- Source: who was first within a ms is rarely asked, and then with share.tied: share events are not read here.
 SELECT
-    count() AS reshares,
-    countIf(opened_ms > 0) AS opened_before,
-    quantileExactInclusiveIf(0.5)(shared_ms - opened_ms, opened_ms > 0) AS median_ms,
-    quantileExactInclusiveIf(0.9)(shared_ms - opened_ms, opened_ms > 0) AS p90_ms,
-    avgIf(shared_ms - opened_ms, opened_ms > 0) AS average_ms,
-    (SELECT count() FROM openings WHERE last_ms >= {range_from_ms:Int64}) AS active_users
-FROM
-(
-    SELECT
-        reshared.card AS card,
-        any(reshared.shared_ms) AS shared_ms,
-        maxIf(opened.opened_ms, opened.state = 0 AND opened.opened <= reshared.shared) AS opened_ms
-    FROM
-    (
-        SELECT
-            card,
-            up,
-            sharer,
-            shared_ms,
-            shared
-        FROM forest
-        WHERE up != 0
-            AND matches
-            AND shared_ms >= {range_from_ms:Int64}
-            AND shared_ms < {range_to_ms:Int64}
-    ) AS reshared
-    LEFT JOIN opens AS opened ON reshared.sharer = opened.user AND reshared.up = opened.card
-    GROUP BY card
-)
+    reshared.card AS card,
+    any(reshared.shared_ms) AS shared_ms,
+    maxIf(opened.opened_ms, opened.opened_ms < toInt64(reshared.shared_ms)) AS opened_ms,
+    minIf(opened.opened, opened.opened_ms = toInt64(reshared.shared_ms)) AS tied
+FROM opens AS opened
+INNER JOIN reshared ON opened.user = reshared.sharer AND opened.card = reshared.up
+WHERE opened.state = 0
+    AND opened.opened_ms <= toInt64(reshared.shared_ms)
+GROUP BY reshared.card

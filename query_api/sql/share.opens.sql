@@ -1,26 +1,18 @@
 -- share.opens: opens: a card opened in a session.  Caller: query_api/share_sql.py
--- Params: none
+-- Params: CTE openings (share.openings); table given (card, sharer: all cards)
 -- Rows:   user, card, session UInt64, opened String (the opening entry as source.order), opened_ms Int64, group_id String, is_new
---         Bool (the user's first entry ever), state UInt8 (0 counts, 1 the sharer's own, 2 no such card), and of the card: sharer
---         UInt64, depth UInt32, page, channel String, matches Bool, key Array(String)
+--         Bool (the user's first entry ever), state UInt8 (0 counts, 1 the sharer's own, 2 no such card)
 -- Source: an entry by a relaunch scene opens a card only if it is the user's first one with that card; visits are sorted by card
---         and time, so a neighbour tells. The time is the first
---         eight bytes of source.order.
+--         and time, so a neighbour tells. The time is the first eight bytes of source.order.
 SELECT
     found.user AS user,
-    found.visit.1 AS card,
+    found.card AS card,
     found.visit.3 AS session,
     found.opened AS opened,
     toInt64(byteSwap(reinterpretAsUInt64(substring(opened, 1, 8)))) AS opened_ms,
     found.visit.5 AS group_id,
     opened = found.first_entry AS is_new,
-    multiIf(forest.card = 0, toUInt8(2), forest.sharer = found.user, toUInt8(1), toUInt8(0)) AS state,
-    forest.sharer AS sharer,
-    forest.depth AS depth,
-    forest.page AS page,
-    forest.channel AS channel,
-    forest.matches AS matches,
-    forest.key AS key
+    multiIf(given.card = 0, toUInt8(2), given.sharer = found.user, toUInt8(1), toUInt8(0)) AS state
 FROM
 (
     SELECT
@@ -49,4 +41,4 @@ FROM
     )
     WHERE opened != ''
 ) AS found
-LEFT JOIN forest ON found.card = forest.card
+LEFT JOIN given ON found.card = given.card

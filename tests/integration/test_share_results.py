@@ -284,8 +284,7 @@ def test_long_chains_and_large_cycles_have_the_right_depth(database, asker):
     assert sharers[str(id_key("user_id", "u0"))] == 1
 
 
-def test_sharers_are_exact_when_most_have_the_same_number(database, asker, monkeypatch):
-    monkeypatch.setattr("query_api.share.LEAST_CANDIDATES", 1)
+def test_sharers_are_exact_when_most_have_the_same_number(database, asker):
     rows = [card(f"s{i}", f"S{i}", BASE) for i in range(40)]
     for i in range(40):
         for j in range(i % 5):

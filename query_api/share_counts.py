@@ -1,0 +1,293 @@
+"""
+Counts shares, opens and conversions by row, and the users below each sharer. Pure; called by share.py and share_sql.py.
+
+SQL did the same five times slower: every fact carried the texts of six tables through a join, and descendants took a row for
+each opening and each card above it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from query_api.share_forest import Below, Forest, Indexes, Integers
+from query_api.sums import sums_by
+
+Numbers: TypeAlias = dict[str, Any]
+OPENS, CONVERSIONS, RESHARES, ACTIVE = 1, 2, 3, 4
+"""Parts of share.facts.sql."""
+_COUNTS, _OWN, _UNKNOWN, _NEW = 0, 1, 2, 4
+"""States of an open there."""
+
+
+class Acts(Struct, frozen=True):
+    """What users did with cards: arrays of one length. ``user`` and ``card`` are places in Facts.users and in the forest."""
+
+    user: Indexes
+    card: Indexes
+    at_ms: NDArray[np.int64]
+    group: Integers
+
+    def only(self, which: NDArray[Any]) -> Acts:
+        """Return some of them, by a mask or by places."""
+        return Acts(self.user[which], self.card[which], self.at_ms[which], self.group[which])
+
+
+class Facts(Struct, frozen=True):
+    """
+    What is counted in a range.
+
+    ``users``: all that stand anywhere, ascending. ``own``: openings by the card's own sharer. ``texts``: what the siphash of a
+    group_id stands for.
+    """
+
+    forest: Forest
+    users: Integers
+    sharer: Indexes
+    shares: Acts
+    opens: Acts
+    is_new: NDArray[np.bool_]
+    conversions: Acts
+    value: NDArray[np.float64]
+    own: Acts
+    unknown_opens: int
+    unknown_share_ids: int
+    reshares: int
+    delays_ms: NDArray[np.int64]
+    active_users: int
+    texts: dict[int, str]
+
+
+def facts_of(
+    forest: Forest,
+    made: Indexes,
+    arrays: dict[int, list[Integers]],
+    texts: dict[int, str],
+    *,
+    reshares: int,
+) -> Facts:
+    """Put the rows of share.facts.sql and the cards ``made`` in the range together; only cards that pass the filter count."""
+    opened, converted = arrays[OPENS], arrays[CONVERSIONS]
+    _, shared_ms, before_ms = (part.astype(np.int64) for part in arrays[RESHARES])
+    users, place = np.unique(
+        np.concatenate([forest.sharer, opened[0], converted[0]]), return_inverse=True
+    )
+    sharer, opener, converter = np.split(
+        place, np.cumsum([len(forest.sharer), len(opened[0])]).tolist()
+    )
+    state = opened[4] % _NEW
+    unknown = state == _UNKNOWN
+    known = np.flatnonzero(~unknown)
+    opens = Acts(
+        opener[known],
+        forest.places(opened[1][known]),
+        opened[2][known].astype(np.int64),
+        opened[3][known],
+    )
+    matches = forest.matches[opens.card]
+    counts = matches & (state[known] == _COUNTS)
+    conversions = Acts(
+        converter, forest.places(converted[1]), converted[2].astype(np.int64), converted[3]
+    )
+    due = forest.matches[conversions.card]
+    return Facts(
+        forest=forest,
+        users=users,
+        sharer=sharer,
+        shares=Acts(sharer[made], made, forest.shared_ms[made], np.zeros(len(made), np.uint64)),
+        opens=opens.only(counts),
+        is_new=opened[4][known][counts] >= _NEW,
+        conversions=conversions.only(due),
+        value=converted[4].view(np.float64)[due],
+        own=opens.only(matches & (state[known] == _OWN)),
+        unknown_opens=int(unknown.sum()),
+        unknown_share_ids=len(np.unique(opened[1][unknown])),
+        reshares=reshares,
+        delays_ms=(shared_ms - before_ms)[before_ms > 0],
+        active_users=int(arrays[ACTIVE][0][0]),
+        texts=texts,
+    )
+
+
+Dimension = Literal[
+    "total", "depth", "page", "channel", "group", "breakdown", "day", "sharer", "card"
+]
+CodeOf: TypeAlias = Callable[[Acts], NDArray[Any]]
+
+
+class Rows(Struct, frozen=True):
+    """How facts fall into rows: ``labels`` of the rows (siphash, depth, epoch ms, place), and the row of each fact."""
+
+    labels: NDArray[Any]
+    row: CodeOf
+
+
+def rows_of(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Rows:
+    """Return the rows of a table. ``starts_ms``: where the days begin."""
+    forest = facts.forest
+    if dimension == "total":
+        return Rows(np.zeros(1, np.int64), lambda acts: np.zeros(len(acts.card), np.int64))
+    if dimension == "day":
+        starts = np.array(starts_ms, np.int64)
+        return Rows(starts, lambda acts: np.searchsorted(starts, acts.at_ms, side="right") - 1)
+    if dimension == "sharer":
+        return Rows(np.arange(len(facts.users)), lambda acts: facts.sharer[acts.card])
+    if dimension == "card":
+        return Rows(np.arange(len(forest.card)), lambda acts: acts.card)
+    if dimension == "depth":
+        return Rows(np.arange(forest.deepest + 1), lambda acts: forest.depth[acts.card])
+    if dimension == "group":
+        groups = np.unique(np.concatenate([facts.opens.group, facts.conversions.group]))
+        return Rows(groups, lambda acts: np.searchsorted(groups, acts.group))
+    code = {"page": forest.page, "channel": forest.channel, "breakdown": forest.key}[dimension]
+    labels, place = np.unique(code, return_inverse=True)
+    return Rows(labels, lambda acts: place[acts.card])
+
+
+class Table(Struct, frozen=True):
+    """The numbers of every row: columns of one length with ``labels``."""
+
+    labels: NDArray[Any]
+    columns: dict[str, NDArray[Any]]
+
+    def row(self, place: int) -> Numbers:
+        """Return one row's numbers."""
+        return {name: column[place].item() for name, column in self.columns.items()}
+
+    def filled(self) -> list[int]:
+        """Return the places of rows that count anything."""
+        columns = self.columns
+        return np.flatnonzero(
+            columns["shares"] + columns["opens"] + columns["conversions"]
+        ).tolist()
+
+
+def counted(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Table:
+    """Count every number of every row. A card is shared in no group: only opens and conversions have one."""
+    rows = rows_of(facts, dimension, starts_ms)
+    size, users = len(rows.labels), len(facts.users)
+    shares = facts.shares if dimension != "group" else facts.shares.only(np.zeros(0, np.int64))
+    new = facts.opens.only(facts.is_new)
+    of_shares, of_opens, of_new, of_conversions = (
+        rows.row(acts) for acts in (shares, facts.opens, new, facts.conversions)
+    )
+    return Table(
+        rows.labels,
+        {
+            "shares": np.bincount(of_shares, minlength=size),
+            "sharers": _distinct(of_shares, shares.user, size, users),
+            "opens": np.bincount(of_opens, minlength=size),
+            "openers": _distinct(of_opens, facts.opens.user, size, users),
+            "new_users": _distinct(of_new, new.user, size, users),
+            "conversions": np.bincount(of_conversions, minlength=size),
+            "converters": _distinct(of_conversions, facts.conversions.user, size, users),
+            "revenue": sums_by(facts.value, of_conversions, size),
+        },
+    )
+
+
+def _distinct(row: NDArray[Any], user: Indexes, rows: int, users: int) -> NDArray[np.int64]:
+    """Count the distinct users of each row."""
+    if rows == 1:
+        return np.array([np.count_nonzero(np.bincount(user, minlength=users))])
+    pairs = _once(row.astype(np.int64) * users + user)
+    return np.bincount(pairs // max(users, 1), minlength=rows)
+
+
+def _once(numbers: Indexes) -> Indexes:
+    """Sort and keep one of each."""
+    numbers = np.sort(numbers)
+    once: Indexes = numbers[np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]]
+    return once
+
+
+class Openers:
+    """
+    Who opened what lies below the cards of each sharer.
+
+    ``bound``: of each of Facts.users, how many openers others than itself the own topmost cards and all below have, one that
+    opened several cards counted for each: no fewer than its descendants, and 0 only where there are none.
+    """
+
+    def __init__(self, facts: Facts, below: Below) -> None:
+        users, cards = len(facts.users), max(len(facts.forest.card), 1)
+        first = below.first[facts.opens.card]
+        reached = first >= 0
+        # Each card with each of its openers once, in the order of places.
+        pairs = _once(first[reached] * users + facts.opens.user[reached])
+        self._place: Indexes = pairs // max(users, 1)
+        self._user: Indexes = pairs % max(users, 1)
+        own = np.flatnonzero(below.first >= 0)
+        own = own[np.argsort(facts.sharer[own] * (cards + 1) + below.first[own])]
+        sharer, begin, end = facts.sharer[own], below.first[own], below.end[own]
+        # Of one's own cards that lie below one another the topmost counts; intervals lie apart or within one another.
+        furthest = np.maximum.accumulate(sharer * (cards + 1) + end) if len(own) else end
+        topmost = np.ones(len(own), dtype=bool)
+        topmost[1:] = furthest[:-1] <= (sharer * (cards + 1) + begin)[1:]
+        sharer, begin, end = sharer[topmost], begin[topmost], end[topmost]
+        pairs_before = np.append(0, np.cumsum(np.bincount(self._place, minlength=cards)))
+        self._begin, self._end = pairs_before[begin], pairs_before[end]
+        by_user = np.sort(self._user * cards + self._place)
+        self_opened = np.searchsorted(by_user, sharer * cards + end) - np.searchsorted(
+            by_user, sharer * cards + begin
+        )
+        self._cards = np.searchsorted(sharer, np.arange(users + 1))
+        weights = self._end - self._begin - self_opened
+        self.bound = np.bincount(sharer, weights=weights, minlength=users).astype(np.int64)
+        self._last = np.zeros(users, dtype=np.int64)
+
+    def of(self, sharer: int) -> Indexes:
+        """Return the distinct openers below a sharer, itself left out."""
+        cards = slice(self._cards[sharer], self._cards[sharer + 1])
+        slices = zip(self._begin[cards].tolist(), self._end[cards].tolist(), strict=True)
+        found = [self._user[begin:end] for begin, end in slices]
+        users = found[0] if len(found) == 1 else np.concatenate([self._user[:0], *found])
+        # Every user stands where it was written last.
+        places = np.arange(len(users))
+        self._last[users] = places
+        distinct: Indexes = users[(self._last[users] == places) & (users != sharer)]
+        return distinct
+
+
+def top_sharers(
+    facts: Facts, openers: Openers, table: Table, limit: int
+) -> tuple[list[Numbers], int]:
+    """
+    Return the sharers with the most descendant openers, and how many sharers there are.
+
+    ``table``: counted by sharer. Who may have the most is looked at first, until nobody left can be among so many.
+    """
+    columns, bound = table.columns, openers.bound
+    there = np.flatnonzero(
+        (bound > 0) | (columns["shares"] + columns["opens"] + columns["conversions"] > 0)
+    )
+    direct, shares = columns["openers"], columns["shares"]
+    order = there[np.lexsort((facts.users[there], -shares[there], -direct[there], -bound[there]))]
+    top: list[tuple[int, int, int, int, int]] = []  # a heap, the last of them first
+    for sharer in order[: None if limit else 0].tolist():
+        rest = (int(direct[sharer]), int(shares[sharer]), -int(facts.users[sharer]), sharer)
+        if len(top) == limit and (int(bound[sharer]), *rest) < top[0]:
+            break
+        descendants = len(openers.of(sharer)) if bound[sharer] > 1 else int(bound[sharer])
+        add = heapq.heappush if len(top) < limit else heapq.heappushpop
+        add(top, (descendants, *rest))
+    rows = [
+        {
+            "user": str(facts.users[sharer]),
+            "shares": columns["shares"][sharer].item(),
+            "direct_opens": columns["opens"][sharer].item(),
+            "direct_openers": columns["openers"][sharer].item(),
+            "descendant_openers": descendants,
+            **{
+                name: columns[name][sharer].item()
+                for name in ("new_users", "conversions", "revenue")
+            },
+        }
+        for descendants, *_, sharer in sorted(top, reverse=True)
+    ]
+    return rows, len(there)
