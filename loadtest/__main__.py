@@ -168,6 +168,37 @@ def queries(
 
 
 @app.command()
+def network(
+    data_dir: Annotated[
+        Path, typer.Option(help="Folder of its own for the synthetic log. 专用数据目录。")
+    ] = Path("bench-network"),
+    events: Annotated[int, typer.Option(min=1_000, help="事件数。")] = 1_000_000,
+    users: Annotated[int, typer.Option(min=10, help="用户数。")] = 50_000,
+    shards: Annotated[int, typer.Option(min=2, help="本机分片数。")] = 2,
+    json_path: Annotated[Path | None, typer.Option("--json", help="Also write JSON here.")] = None,
+) -> None:
+    """Bytes that each report moves from the shards to the node that is asked (分片间流量)."""
+    from loadtest import network as network_module  # noqa: PLC0415
+    from loadtest.clickhouse import ClickHouseError  # noqa: PLC0415
+    from loadtest.product import Ports, ProductError, sigterm_as_interrupt  # noqa: PLC0415
+    from loadtest.query import QueryError  # noqa: PLC0415
+
+    try:
+        with sigterm_as_interrupt():
+            report = network_module.run(
+                data_dir=data_dir,
+                events=events,
+                users=users,
+                shards=shards,
+                ports=Ports(0, 0, 0),
+                console=console,
+            )
+    except (ProductError, ClickHouseError, QueryError, OSError) as error:
+        fail(str(error))
+    write_json(report, json_path)
+
+
+@app.command()
 def identity(
     data_dir: Annotated[
         Path, typer.Option(help="Folder of its own for the synthetic log. 专用数据目录。")

@@ -82,7 +82,12 @@ class Serving:
 
 @contextmanager
 def running(
-    data_dir: Path, *, ports: Ports, log_path: Path, workers: int | None = None
+    data_dir: Path,
+    *,
+    ports: Ports,
+    log_path: Path,
+    workers: int | None = None,
+    shards: int = 1,
 ) -> Iterator[Serving]:
     """
     Serve from a data folder while the block runs; then let it drain and stop.
@@ -93,6 +98,8 @@ def running(
     arguments = [*_COMMAND, "up", "--data-dir", str(data_dir), *ports.arguments()]
     if workers:
         arguments += ["--workers", str(workers)]
+    if shards > 1:
+        arguments += ["--shards", str(shards)]
     log_path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with log_path.open("ab") as log:
         log_start = log.tell()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadtest import compare, identity_cost, queries
+from loadtest import compare, identity_cost, network, queries
 from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.demo import sql_array
 from loadtest.duck import Duck
@@ -103,6 +103,18 @@ def test_synthetic_log_gives_the_same_funnel_by_report_and_by_hand(ready):
     reached = [sum(levels.get(n, 0) for n in range(step, 4)) for step in (1, 2, 3)]
     assert [step["users"] for step in report["result"]["steps"]] == reached
     assert reached[-1] > 0
+
+
+@pytest.mark.usefixtures("duck")
+def test_reports_whose_bytes_alone_are_counted_answer(serving):
+    """`network` asks them beside those of `queries`."""
+    clickhouse = ClickHouse(serving.ready.clickhouse_url)
+
+    for question in network.MORE:
+        travelled = network.ask(question, serving, clickhouse, 2)
+
+        assert travelled.events > 1_000
+        assert travelled.received_bytes >= 0
 
 
 @pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)
