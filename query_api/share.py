@@ -365,7 +365,8 @@ def _semantics(query: ShareQuery) -> Row:
         "conversions": "events of `conversion` in the time range whose user opened the card they carry at or before them; "
         "without a known card: whose session opened a card at or before them, the last one",
         "forged": "events of the range whose share_id had a wrong signature, or none where one is required; they open nothing",
-        "unknown_opens": "sessions with a share_id that no card of the app has: forged, or its share event was lost",
+        "own_opens": "what would be opens, were the user not the card's own sharer",
+        "unknown_opens": "what would be opens, had the app a card of this share_id: it is forged, or its share event was lost",
         "direct_openers": "distinct users who opened a card of the sharer",
         "descendant_openers": "distinct users who opened a card of the sharer or any card below one, the sharer left out",
         "active_users": "users with an app_launch or app_show in the time range",
