@@ -151,17 +151,42 @@ def user_metrics(
 
 
 async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
-    bindings = ask.bindings()
-    bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
-    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
-    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
-    return await ask.fetch(
-        "scenes.sessions",
-        bindings,
-        key=key_sql(query.by, query.breakdown, bindings, shown),
-        matches=filter_sql(query.filter, "$.filter", bindings),
-        order=source.order(),
-        source=_source(
+    """Count sessions: over numbers where these decide everything, else over texts."""
+    rows: list[Row] = []
+    for in_numbers in (True, False) if await _has_numbers(ask, query) else (False,):
+        bindings = ask.bindings()
+        bindings.named("range_from_ms", ask.range.from_ms, "Int64")
+        bindings.named("range_to_ms", ask.range.to_ms, "Int64")
+        fragments = _first_entries(ask, query, bindings, shown, in_numbers=in_numbers)
+        rows = await ask.fetch("scenes.sessions", bindings, **fragments)
+        if not any(row.pop("undecided") for row in rows):
+            break
+    return rows
+
+
+async def _has_numbers(ask: Ask, query: ScenesQuery) -> bool:
+    """
+    Tell whether a session's first entry may be found by numbers.
+
+    Not where sessions are to be cut, nor where rows are named by codes or attributes of the person: no columns of the events.
+    """
+    if needs_codes(query.by, query.breakdown):
+        return False
+    if source.USER_COLUMN in key_sql(query.by, query.breakdown, ask.bindings()):
+        return False
+    return not await ask.has_silent(
+        ask.range.from_ms - LOOK_AROUND_MS, ask.range.to_ms + LOOK_AROUND_MS
+    )
+
+
+def _first_entries(
+    ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None, *, in_numbers: bool
+) -> dict[str, str]:
+    """Return the fragments of scenes.sessions."""
+    key = key_sql(query.by, query.breakdown, bindings, shown)
+    fragments = {
+        "matches": filter_sql(query.filter, "$.filter", bindings),
+        "source": _source(
             ask,
             query,
             bindings,
@@ -169,7 +194,24 @@ async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[R
             ask.range.from_ms - LOOK_AROUND_MS,
             ask.range.to_ms + LOOK_AROUND_MS,
         ),
-    )
+    }
+    if in_numbers:
+        number = load_sql("scenes.key_number", key=key)
+        names = load_sql("scenes.key_names", key=key, number=number)
+        return {
+            "sessions": load_sql("scenes.sessions_whole", number=number, **fragments),
+            "none": "0",
+            "key": "names.key",
+            "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = counted.entry",
+        }
+    bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
+    order = source.order()
+    return {
+        "sessions": load_sql("scenes.sessions_cut", key=key, order=order, **fragments),
+        "none": "''",
+        "key": "entry",
+        "names": "",
+    }
 
 
 def conversions(

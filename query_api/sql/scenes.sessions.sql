@@ -1,76 +1,39 @@
--- scenes.sessions: sessions by the row of their first entry.  Caller: query_api/scenes.py answer()
--- Params: range_from_ms, range_to_ms Int64 (epoch ms, end exclusive), session_gap_ms Int64; fragments key (packed), matches,
---         order (source.order), source (events of the range and a day before and after it)
+-- scenes.sessions: sessions by the row of their first entry.  Caller: query_api/scenes.py _sessions()
+-- Params: range_from_ms, range_to_ms Int64 (epoch ms, end exclusive); fragments sessions (scenes.sessions_whole or _cut), none (the entry
+--         of a session that is in no row), names (scenes.key_names, joined by
+--         entry, or nothing), key (of a row)
 -- Rows:   key String (packed; empty: the total), sessions UInt64, bounces, page_views UInt64, median_stay_ms,
---         mean_stay_ms Float64
+--         mean_stay_ms Float64, undecided UInt8 (of any: then the numbers do not hold)
 -- Source: a session counts where its first event lies in the range and its first app_launch or app_show matches the filter.
---         Its key is '' otherwise. One pass: events without session_id come as one group for each user and app and are cut
---         at the gaps afterwards.
 SELECT
-    session.4 AS key,
-    count() AS sessions,
-    countIf(session.3 <= 1) AS bounces,
-    sum(session.3) AS page_views,
-    quantileExactInclusive(0.5)(session.2 - session.1) AS median_stay_ms,
-    avg(session.2 - session.1) AS mean_stay_ms
+    {{key}} AS key,
+    sessions,
+    bounces,
+    page_views,
+    median_stay_ms,
+    mean_stay_ms,
+    any_undecided AS undecided
 FROM
 (
     SELECT
-        arrayJoin(
-            if(
-                is_silent,
-                arrayMap(
-                    part -> (
-                        part[1].1,
-                        part[-1].1,
-                        arrayCount(one -> one.3, part),
-                        arrayFirst(one -> one.4, part).5
-                    ),
-                    arraySplit(
-                        (one, before_ms) -> one.1 - before_ms > {session_gap_ms:Int64},
-                        silent_events,
-                        arrayResize(arrayPushFront(silent_events.1, silent_events[1].1), length(silent_events))
-                    )
-                ),
-                [(first_ms, last_ms, page_views, first_entry)]
-            )
-        ) AS session
+        entry,
+        count() AS sessions,
+        countIf(views <= 1) AS bounces,
+        sum(views) AS page_views,
+        quantileExactInclusive(0.5)(last_ms - first_ms) AS median_stay_ms,
+        avg(last_ms - first_ms) AS mean_stay_ms,
+        max(undecided) AS any_undecided
     FROM
     (
-        SELECT
-            is_silent,
-            min(at_ms) AS first_ms,
-            max(at_ms) AS last_ms,
-            countIf(is_page_view) AS page_views,
-            argMinIf(entry, entry_order, is_entry) AS first_entry,
-            arraySort(groupArrayIf((at_ms, entry_order, is_page_view, is_entry, entry), is_silent)) AS silent_events
-        FROM
-        (
-            SELECT
-                user,
-                cityHash64(app_id, session_id) AS app_and_session,
-                session_id = '' AS is_silent,
-                event = 'page_view' AS is_page_view,
-                event IN ('app_launch', 'app_show') AS is_entry,
-                toUnixTimestamp64Milli(occurred_at) AS at_ms,
-                if(is_entry, {{order}}, '') AS entry_order,
-                if(is_entry AND {{matches}}, {{key}}, '') AS entry
-            FROM
-            (
-                {{source}}
-            )
-        )
-        GROUP BY
-            user,
-            app_and_session,
-            is_silent
+        {{sessions}}
     )
-)
-WHERE key != ''
-    AND session.1 >= {range_from_ms:Int64}
-    AND session.1 < {range_to_ms:Int64}
-GROUP BY GROUPING SETS
-(
-    (key),
-    ()
-)
+    WHERE (entry != {{none}} OR undecided)
+        AND first_ms >= {range_from_ms:Int64}
+        AND first_ms < {range_to_ms:Int64}
+    GROUP BY GROUPING SETS
+    (
+        (entry),
+        ()
+    )
+) AS counted
+{{names}}

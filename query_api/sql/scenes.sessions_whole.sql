@@ -1,0 +1,41 @@
+-- scenes.sessions_whole: sessions with their first entry, where every event has a session_id.  Caller: query_api/scenes.py _sessions()
+-- Params: fragments number (scenes.key_number), matches, source (events of the range and a day before and after it)
+-- Rows:   as scenes.sessions_cut, but entry UInt64: number of the key, 0 in place of ''; undecided UInt8: event_id decides which entry
+--         was first
+-- Source: an entry is one number: time (44 bits), seq (32), key (52), so that min finds the first. Mirrored, the key of the least number
+--         is the greatest of those that share its time and seq: where the two are not one key, the order is open.
+SELECT
+    first_ms,
+    last_ms,
+    views,
+    toUInt64(bitAnd(first_entry, 4503599627370495)) AS entry,
+    entry != 4503599627370495 - toUInt64(bitAnd(first_mirrored, 4503599627370495)) AS undecided
+FROM
+(
+    SELECT
+        min(at_ms) AS first_ms,
+        max(at_ms) AS last_ms,
+        countIf(is_page_view) AS views,
+        minIf(place + key_number, is_entry) AS first_entry,
+        minIf(place + 4503599627370495 - key_number, is_entry) AS first_mirrored,
+        max(is_entry) AS has_entry
+    FROM
+    (
+        SELECT
+            user,
+            cityHash64(app_id, session_id) AS session,
+            event = 'page_view' AS is_page_view,
+            event IN ('app_launch', 'app_show') AS is_entry,
+            toUnixTimestamp64Milli(occurred_at) AS at_ms,
+            bitShiftLeft(toUInt128(at_ms), 84) + bitShiftLeft(toUInt128(seq), 52) AS place,
+            if(is_entry AND ({{matches}}), {{number}}, 0) AS key_number
+        FROM
+        (
+            {{source}}
+        )
+    )
+    GROUP BY
+        user,
+        session
+)
+WHERE has_entry
