@@ -29,8 +29,7 @@ from collector.cluster import COPIES, LOCAL
 from collector.identity import id_key
 from collector.migrate import tables_to_all_nodes
 from collector.nodes import tables
-from collector.spool_folder import segments
-from collector.spool_format import FILE_MAGIC
+from collector.spool_waiting import CheckpointError, segment_ends, waiting_bytes
 from collector.sql import load_sql
 from sdk_spec import id_hashing
 from sdk_spec.access import App
@@ -264,69 +263,21 @@ def export(client: Client, person: Person, asked: str) -> Iterator[dict[str, Any
     yield {"table": "receipt", **msgspec.to_builtins(receipt)}
 
 
-def waiting_bytes(spool_dir: Path, ends: dict[str, int] | None = None) -> int:
-    """
-    Bytes of the spool that are not stored yet, looked at from outside; ``ends``: only up to these.
-
-    A segment that is gone was stored.
-    """
-    stored = _stored(spool_dir)
-    wanted = spool_ends(spool_dir) if ends is None else ends
-    existing = spool_ends(spool_dir)
-    return sum(
-        max(0, end - max(stored.get(name, 0), len(FILE_MAGIC)))
-        for name, end in wanted.items()
-        if name in existing
-    )
-
-
-def spool_ends(spool_dir: Path) -> dict[str, int]:
-    """Return the size of each segment by ``<worker>/<file>``."""
-    if not spool_dir.is_dir():
-        return {}
-    found = {}
-    for folder in spool_dir.iterdir():
-        if folder.is_dir():
-            for path in segments(folder):
-                try:
-                    found[f"{folder.name}/{path.name}"] = path.stat().st_size
-                except FileNotFoundError:
-                    continue  # stored and deleted meanwhile
-    return found
-
-
-class _State(Struct):
-    stored: dict[str, int] = {}
-
-
-class _Checkpoint(Struct):
-    state: _State
-
-
-def _stored(spool_dir: Path) -> dict[str, int]:
-    try:
-        content = (spool_dir / "checkpoint.json").read_bytes()
-        return msgspec.json.decode(content, type=_Checkpoint).state.stored
-    except FileNotFoundError:
-        return {}
-    except msgspec.DecodeError as error:
-        raise PrivacyError(
-            "the spool's checkpoint cannot be read; start scenetrail, which mends it, then repeat "
-            "/ 缓冲检查点无法读取，请先启动 scenetrail"
-        ) from error
-
-
 def _wait_for_spool(spool_dir: Path, wait_s: float) -> None:
     """Return once all that lies in the spool now is stored. Errors: PrivacyError."""
-    ends = spool_ends(spool_dir)
+    ends = segment_ends(spool_dir)
     deadline = time.monotonic() + wait_s
-    while waiting := waiting_bytes(spool_dir, ends):
-        if time.monotonic() > deadline:
-            raise PrivacyError(
-                f"{waiting} bytes of events wait in the spool {spool_dir} and may be this person's; nothing was removed. "
-                "Start scenetrail so that they are stored, then repeat / 缓冲中还有未入库的事件，请先启动 scenetrail 入库后重试"
-            )
-        time.sleep(0.2)
+    try:
+        while waiting := waiting_bytes(spool_dir, ends):
+            if time.monotonic() > deadline:
+                raise PrivacyError(
+                    f"{waiting} bytes of events wait in the spool {spool_dir} and may be this person's; nothing was removed. "
+                    "Start scenetrail so that they are stored, then repeat "
+                    "/ 缓冲中还有未入库的事件，请先启动 scenetrail 入库后重试"
+                )
+            time.sleep(0.2)
+    except CheckpointError as error:
+        raise PrivacyError(str(error)) from error
 
 
 class Place(Struct, frozen=True):

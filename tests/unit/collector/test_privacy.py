@@ -1,4 +1,4 @@
-"""What waits in the spool, seen from outside; and when erasing must be refused."""
+"""When erasing must be refused."""
 
 from pathlib import Path
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from collector import privacy
-from collector.privacy import Person, PrivacyError, spool_ends, waiting_bytes
-from collector.spool_reader import SpoolReader
+from collector.privacy import Person, PrivacyError
 from tests.unit.collector.spool_bytes import FILE_HEADER, encode, record, write_segment
 
 PERSON = Person("brand", 1, [1], [("openid", "wx1", "o1")])
@@ -18,27 +17,6 @@ class NoServer:
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(f"{name} was asked before the spool was empty")
-
-
-def test_stored_bytes_do_not_wait(tmp_path: Path) -> None:
-    data = FILE_HEADER + encode(record(1)) + encode(record(2))
-    write_segment(tmp_path / "worker-000", data)
-    assert waiting_bytes(tmp_path) == len(data) - len(FILE_HEADER)
-
-    reader = SpoolReader(tmp_path)
-    _, positions = reader.read(10_000)
-    ends = spool_ends(tmp_path)
-    reader.confirm(positions)
-
-    assert waiting_bytes(tmp_path) == waiting_bytes(tmp_path, ends) == 0
-    write_segment(tmp_path / "worker-001", data)
-    assert waiting_bytes(tmp_path, ends) == 0
-    assert waiting_bytes(tmp_path) > 0
-    reader.close()
-
-
-def test_no_spool_holds_nothing(tmp_path: Path) -> None:
-    assert waiting_bytes(tmp_path / "absent") == 0
 
 
 def test_erasing_is_refused_while_events_wait_in_the_spool(tmp_path: Path) -> None:
