@@ -1,8 +1,8 @@
 """
 Events of an app as a Parquet file, written by ClickHouse itself: ``scenetrail export``. Called by ``commands``.
 
-Every column as it is stored, each event once. The file has its name only when it is whole: it is counted, read back at its
-end, and synced before.
+Every column as it is stored, each event once, and the phone (``phone_hash``) that it bound. The file has its name only when
+it is whole: it is counted, read back at its end, and synced before.
 """
 
 from __future__ import annotations
