@@ -60,6 +60,12 @@ TREE = [
     *visit("e", "forged", BASE + MINUTE, "e1"),
     # The grandparent opens the grandchild's card: not a descendant of its own.
     *visit("a", "B", BASE + 27 * HOUR_MS, "a3"),
+    # What opens nothing is no open of one's own card or of an unknown one either.
+    *visit("a", "A", BASE + 60 * MINUTE, "a4", scene="1089"),
+    *visit("e", "forged", BASE + 2 * HOUR_MS, "e2", scene="1010"),
+    *visit("e", "forged", BASE + 3 * HOUR_MS, "e3", scene="1089"),
+    # b never opened B: an order that carries it is not due to A, which its session opened.
+    event("b", "order_pay", BASE + 13 * MINUTE, session_id="b1", share_id="B", properties={"amount": 99}),
 ]  # fmt: skip
 
 
