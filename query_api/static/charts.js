@@ -201,6 +201,8 @@ export function treemapOption(nodes, { format = short, title = (p) => p.name } =
         breadcrumb: { show: false },
         itemStyle: { borderColor: css("--surface"), borderWidth: 2, gapWidth: 2 },
         label: { fontSize: 12, lineHeight: 17, color: "#fff", textBorderColor: "rgba(0,0,0,0.35)", textBorderWidth: 2, formatter: (p) => `${p.name}\n${format(p.value)}`, overflow: "truncate" },
+        // A name of one letter says nothing: the tooltip has it whole.
+        labelLayout: ({ rect }) => (rect.width < 48 || rect.height < 30 ? { x: -1000 } : {}),
       },
     ],
   };

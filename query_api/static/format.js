@@ -21,6 +21,9 @@ export function fixed(value, digits = 2) {
   return new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
 }
 
+/** How a column of a measure's values is shown: whole numbers as such, all with two digits where one has a fraction. */
+export const columnFormat = (values) => (values.every((one) => one === null || one === undefined || Number.isInteger(one)) ? number : fixed);
+
 /** Short: 12.3万 or 123K. For axes. */
 export function short(value) {
   if (value === null || value === undefined) return NONE;
@@ -56,7 +59,8 @@ export function duration(ms) {
   const first = UNITS.findIndex(([size]) => ms >= size);
   const [size, name] = UNITS[first];
   const next = UNITS[first + 1];
-  if (!next) return `${number(ms / size, 1)} ${t(name).trim()}`;
+  // Whole seconds are bounds that somebody chose; measured ones line up.
+  if (!next) return `${ms % size ? fixed(ms / size, 1) : number(ms / size)} ${t(name).trim()}`;
   // Rounded to the smaller unit first: 119.9 s is 2 min, not 1 min 60 s.
   const rounded = Math.round(ms / next[0]) * next[0];
   if (first > 0 && rounded >= UNITS[first - 1][0]) return duration(UNITS[first - 1][0]);

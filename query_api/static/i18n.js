@@ -20,6 +20,12 @@ export function t(text, values = {}) {
   return half.replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
 }
 
+/** The half of a title that stands as "中文 / English" in what people declare. */
+export function ownHalf(title) {
+  const [chinese, english = chinese] = title.split(/\s*\/ /);
+  return language === "zh" ? chinese : english;
+}
+
 export const locale = () => (language === "zh" ? "zh-CN" : "en-GB");
 
 // What the wire protocol names for every mini-program.

@@ -1,12 +1,13 @@
 // What the builders and the answers of several pages share: events with conditions, breakdowns, comparisons, figures.
 
+import { inWords, partName } from "./definitions.js";
 import { filterBuilder, forApi } from "./filters.js";
 import { h } from "./dom.js";
 import { change, plain, rate, value } from "./format.js";
 import { t } from "./i18n.js";
 import { eventPicker, fieldPicker } from "./pickers.js";
 import { wholeRange } from "./report.js";
-import { check, select } from "./widgets.js";
+import { check, select, usersLink } from "./widgets.js";
 
 /** An event with its conditions as the API takes it. */
 export function selector({ event, filter } = {}) {
@@ -103,25 +104,21 @@ export function rowCell(row, by) {
 
 // --- Comparisons --------------------------------------------------------------
 
-export function compareField(given, onChange) {
-  return select(
-    t("对比|Compare"),
-    [
-      ["", t("不对比|nothing")],
-      ["previous_period", t("前一时期|period before")],
-      ["previous_year", t("去年同期|year before")],
-    ],
-    given ?? "",
-    (chosen) => onChange(chosen || undefined),
-  );
+/** The question whose users are those of the range before, where isBefore. */
+export const ofRange = (body, isBefore) => (isBefore ? { ...body, compared: true } : body);
+
+/** A number with what it was before, where that was asked. open(isBefore): their users. */
+export function against(show, now, before, { open, good = true } = {}) {
+  const shown = open ? usersLink(show(now), () => open(false)) : show(now);
+  return before === undefined ? shown : [shown, delta(now, before, show, { good, open: open && (() => open(true)) })];
 }
 
-/** "▲ 12.3% before 1,234", or that there was nothing before. good: whether more is better. */
-export function delta(now, before, show, { good = true, title = t("前期|before"), none = t("前期无数据|nothing before") } = {}) {
+/** "▲ 12.3% before 1,234", or that there was nothing before. good: whether more is better. open(): the users before. */
+export function delta(now, before, show, { good = true, title = t("前期|before"), none = t("前期无数据|nothing before"), open = null } = {}) {
   const ratio = change(now, before);
   if (ratio === null) return h("span", { class: "kpi-change delta" }, h("span", { class: "muted" }, none));
   const kind = ratio === 0 ? "" : ratio > 0 === good ? "up" : "down";
-  return h("span", { class: `kpi-change delta ${kind}` }, `${ratio >= 0 ? "▲" : "▼"} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${title} ${show(before)}`));
+  return h("span", { class: `kpi-change delta ${kind}` }, `${ratio > 0 ? "▲" : ratio < 0 ? "▼" : "="} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${title} `, open ? usersLink(show(before), open) : show(before)));
 }
 
 // --- What other products mean ---------------------------------------------------
@@ -152,18 +149,19 @@ export function presetChecks(given, onChange) {
 
 /** The axes in which a preset differs, in words, with what it cannot express. */
 export function differences({ differs, left_out: leftOut, not_expressed: notExpressed, source }) {
-  const shown = (value) => (value !== null && typeof value === "object" ? Object.values(value).join(" ") : String(value));
+  const shown = (value) => (value !== null && typeof value === "object" ? Object.values(value).map((one) => inWords(String(one))).join(" ") : inWords(String(value)));
+  const axis = (name) => partName(name) || name;
   return h(
     "details",
     { class: "definition" },
-    h("summary", {}, differs.length ? differs.map((d) => `${d.axis}: ${shown(d.there)}`).join("; ") : t("口径相同|the same")),
+    h("summary", {}, differs.length ? differs.map((d) => `${axis(d.axis)}: ${shown(d.there)}`).join("; ") : t("口径相同|the same")),
     h(
       "dl",
       {},
-      differs.map((d) => [h("dt", {}, d.axis), h("dd", {}, `${shown(d.here)} → ${shown(d.there)}`)]),
-      leftOut?.length ? [h("dt", {}, "left_out"), h("dd", {}, leftOut.join(", "))] : null,
-      notExpressed?.length ? [h("dt", {}, "not_expressed"), h("dd", {}, h("ul", {}, notExpressed.map((text) => h("li", {}, text))))] : null,
-      [h("dt", {}, "source"), h("dd", {}, source)],
+      differs.map((d) => [h("dt", {}, axis(d.axis)), h("dd", {}, `${shown(d.here)} → ${shown(d.there)}`)]),
+      leftOut?.length ? [h("dt", {}, axis("left_out")), h("dd", {}, leftOut.map(axis).join(", "))] : null,
+      notExpressed?.length ? [h("dt", {}, axis("not_expressed")), h("dd", {}, h("ul", {}, notExpressed.map((text) => h("li", {}, inWords(text)))))] : null,
+      [h("dt", {}, axis("source")), h("dd", {}, source)],
     ),
   );
 }

@@ -2,14 +2,15 @@
 
 import { ApiError, ask, csv, lastAnswer } from "./api.js";
 import { savePng } from "./charts.js";
+import { definition } from "./definition.js";
 import { h, icon, put } from "./dom.js";
 import { errorLine, errorTexts } from "./errors.js";
-import { complete, countConditions, filterBuilder, forApi } from "./filters.js";
+import { countConditions, filterBuilder, forApi } from "./filters.js";
 import { duration, instant, number } from "./format.js";
 import { language, t } from "./i18n.js";
 import { segmentPicker } from "./segments.js";
 import { addressOf, days, readAddress, startOfDay, zone } from "./state.js";
-import { button, copy, dialog, download, menu, notice, toast } from "./widgets.js";
+import { button, copy, dialog, download, menu, notice, select, toast } from "./widgets.js";
 
 /** What every report takes, from the shared part of a page's state. */
 export function common(state) {
@@ -52,9 +53,10 @@ const WAIT_MS = 350;
  * A part of a page that shows the answer to one question.
  *
  * report, body: the question (body null: nothing to ask yet, `incomplete` says what is missing).
+ * after: a promise; this question waits for it, so that what is read first is answered first. The element's `answered` is one.
  * render(answer): nodes. isEmpty(answer), emptyAction: what one can do then. title, name: of the card and its files. isList: false where a cut list matters not.
  */
-export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true, emptyAction = null }) {
+export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true, emptyAction = null, after = null }) {
   const content = h("div", { class: "panel-content", "aria-live": "polite" });
   const tools = h("div", { class: "panel-tools" });
   const foot = h("div", { class: "panel-foot" });
@@ -109,6 +111,8 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
           }, 500);
         }, WAIT_MS);
     try {
+      await Promise.allSettled([after]);
+      mine.signal.throwIfAborted();
       const answer = await ask(report, body, mine.signal);
       if (mine === controller) show(answer, false);
     } catch (error) {
@@ -128,7 +132,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
 
   card.stop = () => controller?.abort("gone");
   card.again = () => run({ fresh: true });
-  run();
+  card.answered = run();
   return card;
 }
 
@@ -236,7 +240,7 @@ const WARNINGS = {
 };
 
 function warningText({ code, message }) {
-  return language === "zh" && WARNINGS[code] ? `${WARNINGS[code]}（${message}）` : message;
+  return language === "zh" && WARNINGS[code] ? WARNINGS[code] : message;
 }
 
 function footOf(answer, isOld, isList) {
@@ -257,63 +261,38 @@ function footOf(answer, isOld, isList) {
       meta.truncated && isList ? h("span", { class: "badge warn" }, t("列表已截断|list cut")) : null,
     ),
     (meta.warnings ?? []).map((w) => h("p", { class: "warning", title: w.message }, warningText(w))),
-    h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(semantics)),
+    definition(semantics),
   ];
 }
 
-// What all definitions share, in Chinese beside the API's own name.
-const MEANT = {
-  app_ids: "应用",
-  time_range: "时间范围",
-  timezone: "时区",
-  filter: "筛选",
-  breakdown: "分组字段",
-  breakdown_limit: "分组显示个数",
-  identity: "身份口径",
-  as_of: "数据口径日",
-  known: "已知范围",
-  scheme: "场景分组方案",
-  segment: "用户分群",
-  user: "用户如何认定",
-  duplicates: "重复事件",
-  absent_fields: "字段缺失时",
-  data_complete_until: "数据截至",
-  compare: "对比时期",
-  interval: "粒度",
-  window: "窗口",
-  steps: "步骤",
-  order: "顺序",
-  initial: "初始行为",
-  returning: "回访行为",
-  unit: "单位",
-  periods: "期数",
-  cohort: "批次口径",
-  mature: "何时算成熟",
-  total: "合计",
-  calendar: "日历",
-  conversion: "转化行为",
-  measures: "指标",
-};
+/** The comparison part of a request. */
+export const compared = (state) => (state.compare ? { compare: state.compare } : {});
 
-/** The resolved definition as a list of names and values. */
-export function definitionList(semantics) {
-  return h(
-    "dl",
-    {},
-    Object.entries(semantics)
-      .filter(([, value]) => value !== null && value !== undefined && !(Array.isArray(value) && value.length === 0))
-      .map(([key, value]) => [h("dt", {}, language === "zh" && Object.hasOwn(MEANT, key) ? [MEANT[key], " ", h("code", {}, key)] : key), h("dd", {}, typeof value === "object" ? JSON.stringify(value) : String(value))]),
+/** What the range before is called. */
+export const beforeTitle = (compare) => (compare === "previous_year" ? t("去年同期|Year before") : t("前一时期|Period before"));
+
+function compareField(given, onChange, isAlways) {
+  return select(
+    t("对比|Compare"),
+    [...(isAlways ? [] : [["", t("不对比|nothing")]]), ["previous_period", t("前一时期|period before")], ["previous_year", t("去年同期|year before")]],
+    given ?? "",
+    (chosen) => onChange(chosen || undefined),
   );
 }
 
-/** What bounds every question of a page: a segment, and the global filter, folded away while it is empty. */
-export function filterSection(state, set, { filter = true } = {}) {
+/**
+ * What bounds every question of a page: a segment, the range to compare with, and the global filter, folded away while it is empty.
+ *
+ * compare: "chosen", or "always" where the page always compares, or "" where there is nothing to compare.
+ */
+export function filterSection(state, set, { filter = true, compare = "chosen" } = {}) {
   const count = countConditions(state.filter);
   const isOpen = count > 0 || state.open_filter;
   return h(
     "div",
     { class: "bounds" },
     h("div", { class: "bounds-segment" }, h("span", { class: "label" }, t("用户分群|Segment")), segmentPicker(t("用户分群|Segment"), state.segment, (segment) => set({ segment: segment || undefined }), { none: t("全部用户|Everyone") })),
+    compare ? h("div", { class: "bounds-compare" }, compareField(state.compare, (chosen) => set({ compare: chosen }), compare === "always")) : null,
     filter
       ? h(
           "details",
@@ -344,7 +323,7 @@ export function section({ title, load, render, actions = [], name = "section" })
       const answer = await load();
       if (mine !== turn) return;
       put(content, render(answer));
-      put(foot, answer.semantics ? h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(answer.semantics)) : null);
+      put(foot, answer.semantics ? definition(answer.semantics) : null);
       card.dataset.state = "done";
     } catch (error) {
       if (mine !== turn) return;
@@ -358,4 +337,3 @@ export function section({ title, load, render, actions = [], name = "section" })
   return card;
 }
 
-export { complete };

@@ -654,6 +654,8 @@ def test_every_page_is_accessible_fits_and_speaks_one_language(
             open_page(page, demo, f"{name}?range=7d")
             faults[name] = serious_faults(page)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
+            if language == "zh" and name != "sql":
+                assert english_in_definitions(page) == [], name
             if language == "en":
                 own = page.evaluate(
                     "[...document.querySelectorAll('h1, h2, h3, label, summary, thead th, .button:not([lang]), .label')]"
@@ -674,6 +676,15 @@ def test_every_page_is_accessible_fits_and_speaks_one_language(
         faults["dialog"] = serious_faults(page)
     context.close()
     assert {name: found for name, found in faults.items() if found} == {}
+
+
+def english_in_definitions(page: Page) -> list[str]:
+    """Open every definition of the page; return what of it is still a sentence of the API."""
+    for summary in page.get_by_text("口径定义", exact=True).all():
+        summary.click()
+    expect(page.locator("details.definition[open] > summary:only-child")).to_have_count(0)
+    texts = page.locator("details.definition[open] dd").all_inner_texts()
+    return [text for text in texts if re.search(r"[a-z']{2,}(?: [a-z']+){3}", text)]
 
 
 def serious_faults(page: Page) -> list[str]:

@@ -2,11 +2,11 @@
 
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, number, rate } from "../format.js";
+import { fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, eventField, figures, labelled, rowCell, rowName, selector, unique } from "../parts.js";
+import { against, breakdownField, brokenDown, eventField, figures, labelled, ofRange, rowCell, rowName, selector, unique } from "../parts.js";
 import { eventFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { button, check, iconButton, segmented, select, table, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
 
@@ -39,6 +39,7 @@ export default function attribution({ state, set, users }) {
           ...(models.includes("time_decay") ? { half_life: { value: Number(state.half_life ?? 7), unit: "day" } } : {}),
           ...(state.shared ? { shared_property: { touch: state.shared, target: state.shared } } : {}),
           ...brokenDown(by, 20),
+          ...compared(state),
         }
       : null;
   const shown = state.shown === "value" && body?.value ? "value" : "conversions";
@@ -118,11 +119,12 @@ function builder({ state, set, target, touches, models, by, value }) {
 
 function view(result, body, by, shown, users) {
   const { total, rows } = result;
+  const before = result.compare?.total;
   const many = body.touches.length > 1;
   const name = (row) => (row.direct ? t("直接转化（没有触点）|Direct (no touch)") : [many || !by.length ? eventFace(row.event) : "", rowName(row, by)].filter(Boolean).join(" · "));
   const cell = (row) => (row.direct ? { direct: true } : { touch: row.touch, ...rowCell(row, by) });
   const open = (row) => users("attribution", body, cell(row), name(row));
-  const show = shown === "value" ? amount : (v) => number(v, 1);
+  const show = shown === "value" ? fixed : (v) => fixed(v, 1);
   const whole = total.models[body.models[0]][shown];
   const most = Math.max(1e-9, ...rows.map((row) => row.models[body.models[0]][shown]));
   const colors = palette();
@@ -130,9 +132,9 @@ function view(result, body, by, shown, users) {
   const title = (model) => t(MODELS.find(([m]) => m === model)[1]);
   return [
     figures([
-      ["targets", t("转化次数|Conversions"), number(total.targets)],
-      ["users", t("转化用户|Users"), usersLink(number(total.users), () => users("attribution", body, {}, t("转化用户|Users")))],
-      body.value ? ["value", t("转化金额|Value"), amount(total.models[body.models[0]].value)] : null,
+      ["targets", t("转化次数|Conversions"), against(number, total.targets, before?.targets)],
+      ["users", t("转化用户|Users"), against(number, total.users, before?.users, { open: (isBefore) => users("attribution", ofRange(body, isBefore), {}, t("转化用户|Users")) })],
+      body.value ? ["value", t("转化金额|Value"), against(fixed, total.models[body.models[0]].value, before?.models[body.models[0]].value)] : null,
       ["direct", t("直接转化|Direct"), rate(total.targets ? (rows.find((r) => r.direct)?.targets ?? 0) / total.targets : null)],
     ]),
     chart(

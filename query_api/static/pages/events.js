@@ -3,10 +3,11 @@
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
-import { amount, change, day, rate, short, value } from "../format.js";
+import { columnFormat, day, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
+import { against, ofRange } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel, partialFrom, wholeRange } from "../report.js";
+import { beforeTitle, common, compared, filterSection, panel, partialFrom, wholeRange } from "../report.js";
 import { countDays, days } from "../state.js";
 import { button, iconButton, segmented, select, table, textInput, usersLink } from "../widgets.js";
 
@@ -58,7 +59,7 @@ function bodyOf(state, measures) {
     interval: intervalOf(state),
     ...(by.length ? { breakdown: by, breakdown_limit: 10 } : {}),
     ...(state.formula ? { formula: state.formula } : {}),
-    ...(state.compare ? { compare: state.compare } : {}),
+    ...compared(state),
   };
 }
 
@@ -121,16 +122,6 @@ function builder(state, measures, set) {
           [...by, ""].slice(0, 3).map((name, i) => fieldPicker(t("分组字段 {n}|Breakdown {n}", { n: i + 1 }), name, (chosen) => set({ breakdown: nonEmpty([...by.slice(0, i), chosen, ...by.slice(i + 1)]) }), { none: i ? t("＋ 再分组|+ and by") : t("不分组|None") })),
         ),
       ),
-      select(
-        t("对比|Compare"),
-        [
-          ["", t("不对比|nothing")],
-          ["previous_period", t("前一时期|period before")],
-          ["previous_year", t("去年同期|year before")],
-        ],
-        state.compare ?? "",
-        (compare) => set({ compare }),
-      ),
       measures.length > 1 ? textInput(t("公式|Formula"), state.formula, (formula) => set({ formula: formula.trim() }), { placeholder: "B / A" }) : null,
       h(
         "div",
@@ -171,10 +162,9 @@ function view(answer, state, measures, body, users) {
   const labels = series[0]?.points.map((p) => p.time) ?? [];
   const colors = palette();
   const isRatio = body.formula && /\//.test(body.formula);
-  const lines = series.flatMap((s) =>
-    columns.map(([key, title]) => ({ key, s, name: [lineName(s), columns.length > 1 || !by.length ? title : ""].filter(Boolean).join(" · "), values: s.points.map((p) => p[key]) })),
-  );
-  const before = (compare?.series ?? []).flatMap((s) => columns.map(([key, title]) => ({ name: `${t("前期|before")} ${[lineName(s), title].filter(Boolean).join(" · ")}`, values: s.points.map((p) => p[key]).slice(0, labels.length), dashed: true })));
+  const nameOf = (s, title) => [lineName(s), columns.length > 1 || !by.length ? title : ""].filter(Boolean).join(" · ");
+  const lines = series.flatMap((s) => columns.map(([key, title]) => ({ key, s, name: nameOf(s, title), values: s.points.map((p) => p[key]) })));
+  const before = (compare?.series ?? []).flatMap((s) => columns.map(([key, title]) => ({ name: `${beforeTitle(body.compare)} ${nameOf(s, title)}`, values: s.points.map((p) => p[key]).slice(0, labels.length), dashed: true })));
   const kind = state.chart === "bar" ? "bar" : "line";
   const partial = partialFrom(labels, answer);
   const format = (v) => (isRatio && Math.abs(v) <= 1.5 ? rate(v) : short(v));
@@ -207,6 +197,8 @@ function view(answer, state, measures, body, users) {
 
 function totals(series, compare, columns, by, lineName, cell, body, users) {
   const beforeOf = (s) => compare?.series.find((b) => lineName(b) === lineName(s));
+  const shows = new Map(columns.map(([key]) => [key, columnFormat([...series, ...(compare?.series ?? [])].map((s) => s.total[key]))]));
+  const open = (s, key, title, isBefore) => users("events", ofRange(body, isBefore), { measure: key, ...cell(s) }, `${lineName(s)} ${title}`);
   return table(
     t("合计|Totals"),
     [
@@ -216,17 +208,8 @@ function totals(series, compare, columns, by, lineName, cell, body, users) {
         title,
         number: true,
         value: (s) => s.total[key],
-        cell: (s) => (key === "formula" ? amount(s.total[key]) : usersLink(amount(s.total[key]), () => users("events", body, { measure: key, ...cell(s) }, `${lineName(s)} ${title}`))),
+        cell: (s) => against(shows.get(key), s.total[key], compare ? (beforeOf(s)?.total[key] ?? null) : undefined, { open: key === "formula" ? null : (isBefore) => open(s, key, title, isBefore) }),
       })),
-      ...(compare
-        ? columns.map(([key, title]) => ({
-            name: `${key}-change`,
-            title: `${t("变化|Change")} ${columns.length > 1 ? title.slice(0, 1) : ""}`,
-            number: true,
-            value: (s) => change(s.total[key], beforeOf(s)?.total[key]),
-            cell: (s) => rate(change(s.total[key], beforeOf(s)?.total[key])),
-          }))
-        : []),
     ],
     series,
   );
@@ -235,6 +218,7 @@ function totals(series, compare, columns, by, lineName, cell, body, users) {
 function pointsTable(series, labels, columns, by, cell, lineName, body, users) {
   if (!labels.length) return null;
   const rows = series.flatMap((s) => s.points.map((p) => ({ s, p })));
+  const shows = new Map(columns.map(([key]) => [key, columnFormat(rows.map((r) => r.p[key]))]));
   return h(
     "details",
     { class: "more-options" },
@@ -249,7 +233,7 @@ function pointsTable(series, labels, columns, by, cell, lineName, body, users) {
           title,
           number: true,
           value: (r) => r.p[key],
-          cell: (r) => (key === "formula" ? amount(r.p[key]) : usersLink(amount(r.p[key]), () => users("events", body, { measure: key, time: r.p.time, ...cell(r.s) }, `${title} ${r.p.time}`))),
+          cell: (r) => (key === "formula" ? shows.get(key)(r.p[key]) : usersLink(shows.get(key)(r.p[key]), () => users("events", body, { measure: key, time: r.p.time, ...cell(r.s) }, `${title} ${r.p.time}`))),
         })),
       ],
       rows,

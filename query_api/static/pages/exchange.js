@@ -2,11 +2,11 @@
 
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, number, rate } from "../format.js";
+import { fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, figures, labelled, rowName } from "../parts.js";
+import { against, breakdownField, brokenDown, figures, labelled, ofRange, rowName } from "../parts.js";
 import { eventPicker, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { table, usersLink } from "../widgets.js";
 
 export default function exchange({ state, set, users }) {
@@ -20,6 +20,7 @@ export default function exchange({ state, set, users }) {
     ...(state.out ? { out: { event: state.out } } : {}),
     ...(state.out_field ? { out_field: state.out_field } : {}),
     ...brokenDown(by, 20),
+    ...compared(state),
   };
   return h(
     "div",
@@ -49,11 +50,11 @@ export default function exchange({ state, set, users }) {
   );
 }
 
-function view({ rows, total }, body, by, users) {
+function view({ rows, total, compare }, body, by, users) {
   const name = (r) => (r.other ? t("其他|Other") : [r.partner_app_id, by.length ? rowName(r, by) : ""].filter(Boolean).join(" · "));
   const cell = (r, metric) => (r.other ? { metric, other: true } : { metric, partner_app_id: r.partner_app_id, ...(by.length ? { breakdown: r.breakdown } : {}) });
   const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("exchange", body, cell(r, metric), `${name(r)} · ${title}`)) });
-  const figure = (metric, title) => [metric, title, usersLink(number(total[metric]), () => users("exchange", body, { metric }, title))];
+  const figure = (metric, title) => [metric, title, against(number, total[metric], compare?.total[metric], { open: (isBefore) => users("exchange", ofRange(body, isBefore), { metric }, title) })];
   const colors = palette();
   const shown = rows.slice(0, 15);
   const kinds = [
@@ -81,7 +82,7 @@ function view({ rows, total }, body, by, users) {
         { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, rate(r.next_day_retention)) },
         userColumn("converters", t("转化用户|Converted")),
         { name: "rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => rate(r.conversion_rate) },
-        ...(body.value ? [{ name: "value", title: t("转化金额|Value"), number: true, value: (r) => r.conversion_value, cell: (r) => amount(r.conversion_value) }] : []),
+        ...(body.value ? [{ name: "value", title: t("转化金额|Value"), number: true, value: (r) => r.conversion_value, cell: (r) => fixed(r.conversion_value) }] : []),
         userColumn("users_out", t("导出用户|Users out")),
         userColumn("users_both", t("双向用户|Both ways")),
         { name: "balance", title: t("差额|Balance"), number: true, value: (r) => r.balance, cell: (r) => (r.balance > 0 ? `+${number(r.balance)}` : number(r.balance)) },

@@ -6,9 +6,9 @@ import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { day, duration, number, rate } from "../format.js";
 import { eventTitle, t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, differences, forWhom, presetChecks, presetField, presetTitle, rowCell, rowName } from "../parts.js";
+import { against, breakdownField, brokenDown, differences, figures, forWhom, ofRange, presetChecks, presetField, presetTitle, rowCell, rowName } from "../parts.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel, wholeRange } from "../report.js";
+import { common, compared, filterSection, panel, wholeRange } from "../report.js";
 import { button, check, iconButton, segmented, select, table, usersLink } from "../widgets.js";
 
 const START = [{ event: "product_view" }, { event: "add_to_cart" }, { event: "order_submit" }, { event: "order_pay" }];
@@ -34,7 +34,7 @@ export default function funnel({ state, set, users }) {
       wide: true,
       isEmpty: (answer) => answer.result.steps[0].users === 0,
       emptyAction: state.steps ? null : button(t("用见过的事件搭一个漏斗|Build one from the events seen"), async () => set({ steps: await seenSteps() }), { class: "button primary" }),
-      render: (answer) => [bars(answer.result, body, users), forWhom(t("对谁流失？|For whom?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), groups(answer, body, users), trend(answer, body, users), semanticsTable(answer.result, body)],
+      render: (answer) => [bars(answer.result, body, users), forWhom(t("对谁流失？|For whom?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), groups(answer, body, users), trend(answer, body, users), semanticsTable(answer.result, body, users)],
     }),
   );
 }
@@ -68,7 +68,7 @@ function bodyOf(state, steps) {
     ...(state.preset ? { preset: state.preset } : {}),
     ...(state.semantics?.length ? { compare_semantics: state.semantics } : {}),
     ...(state.next ? { dropped_next: 5 } : {}),
-    ...(state.compare ? { compare: state.compare } : {}),
+    ...compared(state),
   };
 }
 
@@ -160,7 +160,6 @@ function builder(state, steps, set) {
         state.trend ?? "",
         (trend) => set({ trend }),
       ),
-      compareField(state.compare, (compare) => set({ compare })),
     ),
     h(
       "details",
@@ -269,17 +268,17 @@ function nameOf(step) {
 function bars({ steps, compare }, body, users) {
   const before = compare?.steps;
   const last = steps[steps.length - 1];
+  const end = before?.[steps.length - 1];
+  const reached = (step) => (isBefore) => users("funnel", ofRange(body, isBefore), { step: step.step }, nameOf(step));
   const leak = Math.max(...steps.filter((s) => !s.optional).map((s) => s.dropped ?? 0));
   const total = steps.reduce((sum, s) => sum + (s.median_ms_from_previous ?? 0), 0);
   return [
-    h(
-      "div",
-      { class: "summary" },
-      h("div", {}, h("span", { class: "label" }, t("总转化率|Conversion")), h("span", { class: "value", dataset: { figure: "conversion" } }, rate(last.rate_from_first)), before ? delta(last.rate_from_first, before[before.length - 1].rate_from_first, rate) : null),
-      h("div", {}, h("span", { class: "label" }, t("进入|Entered")), h("span", { class: "value" }, number(steps[0].users)), before ? delta(steps[0].users, before[0].users, number) : null),
-      h("div", {}, h("span", { class: "label" }, t("完成|Completed")), h("span", { class: "value" }, number(last.users)), before ? delta(last.users, before[before.length - 1].users, number) : null),
-      h("div", {}, h("span", { class: "label" }, t("完成用时中位数|Median time")), h("span", { class: "value" }, duration(last.median_ms_from_first ?? total))),
-    ),
+    figures([
+      ["conversion", t("总转化率|Conversion"), against(rate, last.rate_from_first, end?.rate_from_first)],
+      ["entered", t("进入|Entered"), against(number, steps[0].users, before?.[0].users, { open: reached(steps[0]) })],
+      ["completed", t("完成|Completed"), against(number, last.users, end?.users, { open: reached(last) })],
+      ["time", t("完成用时中位数|Median time"), duration(last.median_ms_from_first ?? total)],
+    ]),
     h(
       "ol",
       { class: "funnel", "aria-label": t("漏斗步骤|Steps of the funnel") },
@@ -332,7 +331,7 @@ function nextOf(step, body, users) {
 }
 
 /** The same funnel as other products mean it. */
-function semanticsTable({ steps, compare_semantics: others }, body) {
+function semanticsTable({ steps, compare_semantics: others }, body, users) {
   if (!others) return null;
   const own = { preset: "", steps };
   return [
@@ -341,7 +340,7 @@ function semanticsTable({ steps, compare_semantics: others }, body) {
       t("口径对比|Semantics compared"),
       [
         { name: "preset", title: t("口径|Semantics"), cell: (r) => (r.preset ? presetTitle(r.preset) : body.preset ? `${t("当前|this")} (${presetTitle(body.preset)})` : t("当前|this")) },
-        ...steps.map((step, i) => ({ name: `s${i}`, title: `${i + 1} ${nameOf(step)}`, number: true, cell: (r) => number(r.steps[i].users) })),
+        ...steps.map((step, i) => ({ name: `s${i}`, title: `${i + 1} ${nameOf(step)}`, number: true, cell: (r) => usersLink(number(r.steps[i].users), () => users("funnel", body, { step: i + 1, ...(r.preset ? { preset: r.preset } : {}) }, `${r.preset ? `${presetTitle(r.preset)} · ` : ""}${nameOf(step)}`)) })),
         { name: "total", title: t("总转化率|Conversion"), number: true, cell: (r) => rate(r.steps[steps.length - 1].rate_from_first) },
         { name: "differs", title: t("不同之处|What differs"), cell: (r) => (r.preset ? differences(r) : "") },
       ],

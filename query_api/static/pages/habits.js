@@ -2,11 +2,11 @@
 
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, duration, number, rate } from "../format.js";
+import { amount, columnFormat, duration, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, eventField, figures, labelled, rowCell, rowName, selector } from "../parts.js";
+import { against, breakdownField, brokenDown, eventField, figures, labelled, ofRange, rowCell, rowName, selector } from "../parts.js";
 import { fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel, partialFrom } from "../report.js";
+import { common, compared, filterSection, panel, partialFrom } from "../report.js";
 import { segmented, select, table, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
 
@@ -40,20 +40,15 @@ function histogram(title, buckets, { name, counted = "users", countedTitle = t("
   ];
 }
 
-/** What all three take beside their own: a breakdown and a comparison. */
-const others = (state, set) => [breakdownField(state.breakdown, (breakdown) => set({ breakdown })), compareField(state.compare, (compare) => set({ compare }))];
-const asked = (state) => ({ ...common(state), ...brokenDown(state.breakdown), ...(state.compare ? { compare: state.compare } : {}) });
+const asked = (state) => ({ ...common(state), ...brokenDown(state.breakdown), ...compared(state) });
 
 /** The series of the range before that has the same name. */
 const earlier = (result, line, by) => result.compare?.series.find((other) => rowName(other, by) === rowName(line, by));
 
-/** A number with what it was before, where that was asked. */
-const against = (show, now, before, shown = show(now)) => (before === undefined ? shown : [shown, delta(now, before, show)]);
-
 /**
  * The rows of a breakdown: shares of the buckets side by side, and the figures of each row.
  *
- * bucketsOf(line), name(bucket); columns: [name, title, value(line), show]; open(cell, title): users.
+ * bucketsOf(line), name(bucket); columns: [name, title, value(line), show]; open(cell, title, isBefore): users.
  */
 function groups(result, by, { title, bucketsOf, name, columns, open, usersOf }) {
   const { series } = result;
@@ -68,7 +63,7 @@ function groups(result, by, { title, bucketsOf, name, columns, open, usersOf }) 
     value: valueOf,
     cell: (line) => {
       const before = earlier(result, line, by);
-      return against(show, valueOf(line), before ? valueOf(before) : undefined);
+      return against(show ?? columnFormat(series.map(valueOf)), valueOf(line), before ? valueOf(before) : undefined);
     },
   }));
   return [
@@ -93,7 +88,7 @@ function groups(result, by, { title, bucketsOf, name, columns, open, usersOf }) 
           value: usersOf,
           cell: (line) => {
             const before = earlier(result, line, by);
-            return against(number, usersOf(line), before ? usersOf(before) : undefined, usersLink(number(usersOf(line)), () => open(rowCell(line, by), rowName(line, by))));
+            return against(number, usersOf(line), before ? usersOf(before) : undefined, { open: (isBefore) => open(rowCell(line, by), rowName(line, by), isBefore) });
           },
         },
         ...one,
@@ -117,7 +112,7 @@ export function stickiness({ state, set, users }) {
     h(
       "section",
       { class: "builder", "aria-label": t("粘性条件|Stickiness builder") },
-      h("div", { class: "builder-row" }, eventField(t("活跃行为|Active means"), active, state, (value) => set({ active: value }), true), labelled(t("单位|Unit"), segmented(t("单位|Unit"), Object.entries(units), unit, (value) => set({ unit: value === "day" ? undefined : value }))), others(state, set)),
+      h("div", { class: "builder-row" }, eventField(t("活跃行为|Active means"), active, state, (value) => set({ active: value }), true), labelled(t("单位|Unit"), segmented(t("单位|Unit"), Object.entries(units), unit, (value) => set({ unit: value === "day" ? undefined : value }))), breakdownField(state.breakdown, (breakdown) => set({ breakdown }))),
       filterSection(state, set),
     ),
     panel({
@@ -136,8 +131,8 @@ export function stickiness({ state, set, users }) {
         const last = rolling[rolling.length - 1];
         return [
           figures([
-            by.length ? null : ["users", t("活跃用户|Active users"), against(number, point.users, before?.users, usersLink(number(point.users), () => users("stickiness", body, {}, t("活跃用户|Active users"))))],
-            by.length ? null : ["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), against((v) => number(v, 2), point.mean_units, before?.mean_units)],
+            by.length ? null : ["users", t("活跃用户|Active users"), against(number, point.users, before?.users, { open: (isBefore) => users("stickiness", ofRange(body, isBefore), {}, t("活跃用户|Active users")) })],
+            by.length ? null : ["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), against(fixed, point.mean_units, before?.mean_units)],
             ["dau_mau", t("最后一天 DAU / MAU|DAU / MAU of the last day"), against(rate, last?.dau_mau, compare?.rolling.at(-1)?.dau_mau)],
           ]),
           chart(
@@ -152,8 +147,8 @@ export function stickiness({ state, set, users }) {
                 bucketsOf: (line) => line.points[0].units,
                 name: (b) => String(b.units),
                 usersOf: (line) => line.points[0].users,
-                columns: [["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), (line) => line.points[0].mean_units, (v) => number(v, 2)]],
-                open: (cell, title) => users("stickiness", body, cell, title),
+                columns: [["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), (line) => line.points[0].mean_units, fixed]],
+                open: (cell, title, isBefore) => users("stickiness", ofRange(body, isBefore), cell, title),
               })
             : histogram(t("活跃{unit}数|Active {unit}", { unit: units[unit] }), point.units, {
             name: (b) => String(b.units),
@@ -191,7 +186,7 @@ export function distribution({ state, set, users }) {
         eventField(t("事件|Event"), measured, state, (value) => set({ measured: value }), true),
         labelled(t("按什么分布|Distribution of"), segmented(t("按什么分布|Distribution of"), Object.entries(kinds), of, (value) => set({ of: value === "times" ? undefined : value }))),
         of === "sum" ? labelled(t("数值字段|Number"), fieldPicker(t("数值字段|Number"), state.field, (field) => set({ field }), { event: measured.event, numbers: true })) : null,
-        others(state, set),
+        breakdownField(state.breakdown, (breakdown) => set({ breakdown })),
       ),
       filterSection(state, set),
     ),
@@ -213,14 +208,14 @@ export function distribution({ state, set, users }) {
             bucketsOf: (line) => line.points[0].buckets,
             name,
             usersOf: (line) => line.points[0].users,
-            columns: [one("mean", t("平均|Mean"), (v) => number(v, 2)), one("median", t("中位数|Median"), amount), one("p90", t("90 分位|p90"), amount), one("max", t("最大|Most"), amount)],
-            open: (cell, title) => users("distribution", body, cell, title),
+            columns: [one("mean", t("平均|Mean"), fixed), one("median", t("中位数|Median")), one("p90", t("90 分位|p90")), one("max", t("最大|Most"))],
+            open: (cell, title, isBefore) => users("distribution", ofRange(body, isBefore), cell, title),
           });
         }
         return [
           figures([
-            ["users", t("用户|Users"), against(number, point.users, before?.users, usersLink(number(point.users), () => users("distribution", body, {}, t("用户|Users"))))],
-            ["mean", t("平均|Mean"), against((v) => number(v, 2), point.mean, before?.mean)],
+            ["users", t("用户|Users"), against(number, point.users, before?.users, { open: (isBefore) => users("distribution", ofRange(body, isBefore), {}, t("用户|Users")) })],
+            ["mean", t("平均|Mean"), against(fixed, point.mean, before?.mean)],
             ["median", t("中位数|Median"), against(amount, point.median, before?.median)],
             ["p90", t("90 分位|p90"), against(amount, point.p90, before?.p90)],
             ["max", t("最大|Most"), against(amount, point.max, before?.max)],
@@ -259,7 +254,7 @@ export function interval({ state, set, users }) {
           (pairing) => set({ pairing: pairing === "last_start" ? undefined : pairing }),
         ),
         select(t("最长间隔|Longest gap"), [1, 7, 30, 90, 180].map((n) => [n, t("{n} 天|{n} days", { n })]), state.max_days ?? 30, (value) => set({ max_days: value === "30" ? undefined : Number(value) })),
-        others(state, set),
+        breakdownField(state.breakdown, (breakdown) => set({ breakdown })),
       ),
       filterSection(state, set),
     ),
@@ -281,12 +276,12 @@ export function interval({ state, set, users }) {
             name: bucketName,
             usersOf: (line) => line.total.users,
             columns: [one("pairs", t("间隔次数|Pairs"), number), one("p25_ms", t("25 分位|p25"), duration), one("p50_ms", t("中位数|Median"), duration), one("p75_ms", t("75 分位|p75"), duration), one("avg_ms", t("平均|Mean"), duration)],
-            open: (cell, title) => users("interval", body, cell, title),
+            open: (cell, title, isBefore) => users("interval", ofRange(body, isBefore), cell, title),
           });
         }
         return [
           figures([
-            ["users", t("用户|Users"), against(number, total.users, before?.users, usersLink(number(total.users), () => users("interval", body, {}, t("用户|Users"))))],
+            ["users", t("用户|Users"), against(number, total.users, before?.users, { open: (isBefore) => users("interval", ofRange(body, isBefore), {}, t("用户|Users")) })],
             ["pairs", t("间隔次数|Pairs"), against(number, total.pairs, before?.pairs)],
             ["p25", t("25 分位|p25"), against(duration, total.p25_ms, before?.p25_ms)],
             ["median", t("中位数|Median"), against(duration, total.p50_ms, before?.p50_ms)],

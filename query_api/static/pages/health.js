@@ -2,15 +2,15 @@
 
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
-import { day, duration, NONE, number, rate } from "../format.js";
-import { language, t } from "../i18n.js";
-import { figures, labelled, numberInput } from "../parts.js";
-import { common, filterSection, panel } from "../report.js";
+import { day, duration, fixed, NONE, number, rate } from "../format.js";
+import { ownHalf, t } from "../i18n.js";
+import { delta, figures, labelled, numberInput } from "../parts.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { segmented, table } from "../widgets.js";
 import { withBar } from "./overview.js";
 
 export default function health({ state, set }) {
-  const body = { ...common(state), ...(state.interval ? { interval: state.interval } : {}), ...(state.values ? { values: state.values } : {}) };
+  const body = { ...common(state), ...(state.interval ? { interval: state.interval } : {}), ...(state.values ? { values: state.values } : {}), ...compared(state) };
   return h(
     "div",
     { class: "page-stack" },
@@ -46,23 +46,18 @@ export default function health({ state, set }) {
   );
 }
 
-const half = (title) => {
-  const [chinese, english = chinese] = title.split(/\s*\/ /);
-  return language === "zh" ? chinese : english;
-};
-
 function shown(value, unit) {
   if (value === null || value === undefined) return NONE;
   if (unit === "ms") return duration(value);
   if (unit.startsWith("of ") || unit === "DAU / MAU") return rate(value);
-  return number(value, 2);
+  return fixed(value);
 }
 
 /** Titles of nodes by path, and the leaves whose value only people know. */
 function walk(nodes, path = "", found = { titles: new Map(), given: [] }) {
   for (const node of nodes) {
     const here = `${path}${node.key}`;
-    found.titles.set(here, half(node.title ?? "") || node.key);
+    found.titles.set(here, ownHalf(node.title ?? "") || node.key);
     if (node.children) walk(node.children, `${here}/`, found);
     else if (!node.measure) found.given.push(here);
   }
@@ -74,16 +69,17 @@ function view(answer, state, set) {
   const { model } = answer.semantics;
   const point = points.find((p) => p.time === state.time) ?? points.findLast((p) => p.mature) ?? points[points.length - 1];
   const { titles, given } = walk([...model.indicators, ...(model.bonus ?? [])]);
+  const before = answer.result.compare?.points[points.indexOf(point)];
   const title = (path) => titles.get(path) ?? path;
   const group = (path) => (path.includes("/") ? title(path.split("/")[0]) : t("加分|Bonus"));
   const best = Math.max(1e-9, ...point.indicators.map((one) => one.possible_gain));
   return [
     figures([
-      ["score", t("总分|Score"), `${number(point.score, 2)} / ${number(model.scale)}`],
+      ["score", t("总分|Score"), [`${fixed(point.score)} / ${number(model.scale)}`, before ? delta(point.score, before.score, fixed) : null]],
       ["grade", t("等级|Grade"), point.grade],
-      point.next_grade ? ["next", t("距离 {grade} 级|To grade {grade}", { grade: point.next_grade }), `+${number(point.points_to_next_grade, 2)}`] : null,
+      point.next_grade ? ["next", t("距离 {grade} 级|To grade {grade}", { grade: point.next_grade }), `+${fixed(point.points_to_next_grade)}`] : null,
     ]),
-    h("p", { class: "muted" }, half(model.title ?? ""), point.time ? ` · ${day(point.time, true)}` : "", point.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))),
+    h("p", { class: "muted" }, ownHalf(model.title ?? ""), point.time ? ` · ${day(point.time, true)}` : "", point.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))),
     points.length > 1 ? trend(points, model, set) : null,
     h("h3", { class: "sub" }, t("先提升什么|What to raise first")),
     h(
@@ -91,7 +87,7 @@ function view(answer, state, set) {
       { class: "raise" },
       point.raise_first.slice(0, 5).map((path) => {
         const one = point.indicators.find((other) => other.path === path);
-        return h("li", {}, h("b", {}, title(path)), " ", h("span", { class: "muted" }, t("现在 {value}，最多还能加 {gain} 分|now {value}, up to {gain} points more", { value: shown(one.value, one.unit), gain: number(one.possible_gain, 2) })), one.value_for_next_grade === null || one.value_for_next_grade === undefined ? null : h("span", { class: "badge good" }, t("到 {value} 即升级|{value} lifts the grade", { value: shown(one.value_for_next_grade, one.unit) })));
+        return h("li", {}, h("b", {}, title(path)), " ", h("span", { class: "muted" }, t("现在 {value}，最多还能加 {gain} 分|now {value}, up to {gain} points more", { value: shown(one.value, one.unit), gain: fixed(one.possible_gain) })), one.value_for_next_grade === null || one.value_for_next_grade === undefined ? null : h("span", { class: "badge good" }, t("到 {value} 即升级|{value} lifts the grade", { value: shown(one.value_for_next_grade, one.unit) })));
       }),
     ),
     h("h3", { class: "sub" }, t("各项指标|Indicators")),
@@ -110,8 +106,8 @@ function view(answer, state, set) {
               ? numberInput(t("{name}（0 到 1）|{name} (0 to 1)", { name: title(one.path) }), typeof state.values?.[one.path] === "number" ? state.values[one.path] : undefined, (value) => set({ values: write(state.values, one.path, value) }), { placeholder: t("手工填写|by hand") })
               : shown(one.value, one.unit),
         },
-        { name: "points", title: t("得分|Points"), number: true, value: (one) => one.points, cell: (one) => [number(one.points, 2), h("span", { class: "muted" }, ` / ${number(one.full_points, 2)}`)] },
-        { name: "gain", title: t("还能加|Could gain"), value: (one) => one.possible_gain, cell: (one) => withBar(`+${number(one.possible_gain, 2)}`, one.possible_gain / best) },
+        { name: "points", title: t("得分|Points"), number: true, value: (one) => one.points, cell: (one) => [fixed(one.points), h("span", { class: "muted" }, ` / ${fixed(one.full_points)}`)] },
+        { name: "gain", title: t("还能加|Could gain"), value: (one) => one.possible_gain, cell: (one) => withBar(`+${fixed(one.possible_gain)}`, one.possible_gain / best) },
       ],
       point.indicators,
     ),

@@ -3,7 +3,7 @@
 import { chart, palette, sankeyOption, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { number, rate } from "../format.js";
-import { language, t } from "../i18n.js";
+import { ownHalf, t } from "../i18n.js";
 import { figures, labelled } from "../parts.js";
 import { common, filterSection, panel } from "../report.js";
 import { ruleWords } from "../rules.js";
@@ -40,7 +40,7 @@ export default function layers({ state, set, users }) {
         h("p", { class: "legend" }, t("时间范围的首日和末日各为一次盘点，流转是两日之间的变化。|The first and the last day of the range are compared.")),
       ),
       isOwn ? editor(tree, set) : null,
-      filterSection(state, set, { filter: false }),
+      filterSection(state, set, { filter: false, compare: "" }),
     ),
     panel({
       title: t("用户分层|Layers"),
@@ -81,11 +81,8 @@ function editor(tree, set) {
   );
 }
 
-/** Titles stand as "中文 / English" in a tree. */
-const half = (title) => {
-  const [chinese, english = chinese] = title.split(/\s*\/ /);
-  return (language === "zh" ? chinese : english).split(/[：:]/)[0].trim();
-};
+/** A title without what explains it. */
+const half = (title) => ownHalf(title).split(/[：:]/)[0].trim();
 
 const leafTitle = (leaf) => leaf.titles.map((title, i) => half(title) || leaf.layer.split("/")[i]).join(" › ");
 const lastTitle = (leaf) => half(leaf.titles[leaf.titles.length - 1]) || leaf.layer.split("/").pop();
@@ -104,8 +101,8 @@ function view(answer, body, users) {
     figures([
       ["first", first.date, usersLink(number(first.total), () => open({ first: true }, first.date))],
       ["last", last.date, usersLink(number(last.total), () => open({}, last.date))],
-      ["moved", t("换了层|Changed layer"), number(moved)],
-      ["arrived", t("期间首次出现|Came since"), number(arrived)],
+      ["moved", t("换了层|Changed layer"), usersLink(number(moved), () => open({ moved: true }, t("换了层|Changed layer")))],
+      ["arrived", t("期间首次出现|Came since"), usersLink(number(arrived), () => open({ from: null }, t("期间首次出现|Came since")))],
     ]),
     stacked(answer.result.dates, colorOf, open),
     h("h3", { class: "sub" }, t("两日之间的流转|Flow between the two days")),

@@ -2,11 +2,11 @@
 
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
-import { day, number } from "../format.js";
+import { day, fixed, number } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, eventField, figures, rowCell, rowName, selector } from "../parts.js";
+import { against, breakdownField, brokenDown, eventField, figures, ofRange, rowCell, rowName, selector } from "../parts.js";
 import { fieldFace } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { segmented, table, usersLink } from "../widgets.js";
 
 const STATES = [
@@ -20,7 +20,7 @@ export default function lifecycle({ state, set, users }) {
   const active = { event: "app_show", ...(state.active ?? {}) };
   const by = state.breakdown ?? [];
   const interval = state.interval ?? "day";
-  const body = { ...common(state), interval, active: selector(active), ...brokenDown(by), ...(state.compare ? { compare: state.compare } : {}) };
+  const body = { ...common(state), interval, active: selector(active), ...brokenDown(by), ...compared(state) };
   return h(
     "div",
     { class: "page-stack" },
@@ -47,7 +47,6 @@ export default function lifecycle({ state, set, users }) {
           ),
         ),
         breakdownField(by, (breakdown) => set({ breakdown })),
-        compareField(state.compare, (compare) => set({ compare })),
       ),
       filterSection(state, set),
     ),
@@ -57,15 +56,15 @@ export default function lifecycle({ state, set, users }) {
       body,
       wide: true,
       isEmpty: (answer) => answer.result.points.every((p) => p.active === 0),
-      render: (answer) => [state.compare ? sums(answer.result) : null, view(answer, body, users), by.length ? groups(answer.result, body, by, users) : null],
+      render: (answer) => [state.compare ? sums(answer.result, body, users) : null, view(answer, body, users), by.length ? groups(answer.result, body, by, users) : null],
     }),
   );
 }
 
 /** The states of all periods together against the range before: persons count once in each period. */
-function sums({ points, compare }) {
+function sums({ points, compare }, body, users) {
   const sum = (list, key) => list.reduce((all, p) => all + p[key], 0);
-  return figures(STATES.map(([key, title]) => [key, `${t(title)} ${t("（各期相加）|(periods added)")}`, [number(sum(points, key)), delta(sum(points, key), sum(compare.points, key), number, { good: key !== "dormant" })]]));
+  return figures(STATES.map(([key, title]) => [key, `${t(title)} ${t("（各期相加）|(periods added)")}`, against(number, sum(points, key), sum(compare.points, key), { good: key !== "dormant", open: (isBefore) => users("lifecycle", ofRange(body, isBefore), { state: key }, `${t(title)} · ${t("每人只列一次|each listed once")}`) })]));
 }
 
 /** The last period that has ended, for each value of the breakdown. */
@@ -123,7 +122,7 @@ function view(answer, body, users) {
         { name: "time", title: t("时间|Time"), cell: (p) => [day(p.time, true), p.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))], value: (p) => p.time },
         { name: "active", title: t("活跃|Active"), number: true, value: (p) => p.active, cell: (p) => usersLink(number(p.active), () => open(p, "active", t("活跃|Active"))) },
         ...STATES.map(([key, title]) => ({ name: key, title: t(title), number: true, value: (p) => p[key], cell: (p) => usersLink(number(p[key]), () => open(p, key, t(title))) })),
-        { name: "growth", title: t("增长指数|Growth index"), number: true, value: (p) => p.growth_index, cell: (p) => h("span", { title: `${number(p.growth_index_numerator)} / ${number(p.growth_index_denominator)}` }, number(p.growth_index, 2)) },
+        { name: "growth", title: t("增长指数|Growth index"), number: true, value: (p) => p.growth_index, cell: (p) => h("span", { title: `${number(p.growth_index_numerator)} / ${number(p.growth_index_denominator)}` }, fixed(p.growth_index)) },
       ],
       points,
       { sorted: { name: "time", down: true } },

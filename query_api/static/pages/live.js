@@ -1,11 +1,12 @@
 // Live: events as they arrive, with their fate and what was wrong: to check one's own tracking.
 
 import { get } from "../api.js";
+import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { eventFault } from "../errors.js";
 import { duration, instant, plain } from "../format.js";
 import { eventTitle, platformTitle, t } from "../i18n.js";
-import { definitionList, errorNotice } from "../report.js";
+import { errorNotice } from "../report.js";
 import { zone } from "../state.js";
 import { button, notice, select, textInput } from "../widgets.js";
 
@@ -15,8 +16,8 @@ export default function live({ state, set, main, session }) {
   const body = h("tbody");
   const pulse = h("span", { class: "pulse", role: "status" }, t("正在接收|Receiving"));
   const fault = h("div");
-  const definition = h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")));
-  const empty = h("div");
+  const foot = h("div", { class: "panel-foot" });
+  const empty = h("div", {}, notice("empty", t("正在读取…|Loading…")));
   let paused = false;
   let stopped = false;
   let timer = null;
@@ -50,7 +51,7 @@ export default function live({ state, set, main, session }) {
     const open = new Set([...body.querySelectorAll("details[open]")].map((d) => d.dataset.id));
     put(body, rows.map((row) => line(row, open.has(row.event_id), nameOf)));
     put(empty, rows.length ? null : notice("empty", t("最近一小时没有事件到达|No event arrived within the last hour"), t("用小程序点几下，这里会在两秒内显示；没有出现时检查写入密钥、采集地址和合法域名。|Use the mini-program: events show within two seconds. If not, check write key, collector address and allowed domains.")));
-    put(definition, h("summary", {}, t("口径定义|Definition")), definitionList(answer.semantics));
+    if (!foot.firstChild) put(foot, definition(answer.semantics));
   }
 
   main.addEventListener(
@@ -114,7 +115,7 @@ export default function live({ state, set, main, session }) {
         ),
       ),
       empty,
-      h("div", { class: "panel-foot" }, definition),
+      foot,
     ),
   );
 }

@@ -4,12 +4,13 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { fixed, number, short } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, eventField, figures, labelled, rowCell, rowName, selector } from "../parts.js";
+import { against, breakdownField, brokenDown, eventField, figures, labelled, ofRange, rowCell, rowName, selector } from "../parts.js";
 import { eventPicker, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { button, iconButton, segmented, select, table, usersLink } from "../widgets.js";
 
 const UNITS = { day: "天|day", week: "周|week", month: "月|month" };
+const SPANS = { day: "{n} 天|{n} days", week: "{n} 周|{n} weeks", month: "{n} 个月|{n} months" };
 const PERIODS = { day: [7, 14, 30, 60, 90], week: [4, 8, 12], month: [3, 6, 12] };
 const START = [{ event: "order_pay", field: "properties.amount", percent: 100 }];
 
@@ -28,6 +29,7 @@ export default function ltv({ state, set, users }) {
         periods: Number(state.periods ?? (unit === "day" ? 14 : PERIODS[unit][0])),
         cohort: state.cohort ?? "first",
         ...brokenDown(by, 8),
+        ...compared(state),
       };
   return h(
     "div",
@@ -86,7 +88,7 @@ function builder(state, set, start, measures, unit, by) {
         ),
       ),
       labelled(t("单位|Unit"), segmented(t("单位|Unit"), Object.entries(UNITS).map(([v, text]) => [v, t(text)]), unit, (value) => set({ unit: value === "day" ? undefined : value, periods: undefined }))),
-      select(t("看多久|How long"), PERIODS[unit].map((n) => [n, `${n} ${t(UNITS[unit])}`]), state.periods ?? (unit === "day" ? 14 : PERIODS[unit][0]), (value) => set({ periods: Number(value) })),
+      select(t("看多久|How long"), PERIODS[unit].map((n) => [n, t(SPANS[unit], { n })]), state.periods ?? (unit === "day" ? 14 : PERIODS[unit][0]), (value) => set({ periods: Number(value) })),
       breakdownField(by, (breakdown) => set({ breakdown }), 1),
     ),
     filterSection(state, set),
@@ -102,12 +104,13 @@ const period = (n, unit) => (n === 0 ? t("当{unit}|{unit} 0", { unit: t(UNITS[u
 
 function view(result, body, by, users) {
   const { total } = result;
+  const before = result.compare?.total;
   const last = total.sizes.reduce((found, size, n) => (size > 0 ? n : found), -1);
   return [
     figures([
-      ["size", t("用户|Users"), usersLink(number(total.size), () => users("ltv", body, {}, t("用户|Users")))],
-      ["ltv0", `${t("人均价值|Value per user")} ${period(0, body.unit)}`, fixed(total.ltv[0])],
-      last > 0 ? ["ltv", `${t("人均价值|Value per user")} ${period(last, body.unit)}`, fixed(total.ltv[last])] : null,
+      ["size", t("用户|Users"), against(number, total.size, before?.size, { open: (isBefore) => users("ltv", ofRange(body, isBefore), {}, t("用户|Users")) })],
+      ["ltv0", `${t("人均价值|Value per user")} ${period(0, body.unit)}`, against(fixed, total.ltv[0], before?.ltv[0])],
+      last > 0 ? ["ltv", `${t("人均价值|Value per user")} ${period(last, body.unit)}`, against(fixed, total.ltv[last], before?.ltv[last])] : null,
       last >= 0 ? ["payers", `${t("已付费用户|Have paid")} ${period(last, body.unit)}`, payersLink(number(total.payers[last]), total, last, {}, t("合计（成熟）|Total (mature)"), body, users)] : null,
     ]),
     curve(result, body, by),

@@ -2,10 +2,10 @@
 
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, duration, number, rate, short, value } from "../format.js";
+import { duration, fixed, number, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
-import { delta, figures } from "../parts.js";
-import { common, filterSection, panel, partialFrom } from "../report.js";
+import { against, delta, figures, ofRange } from "../parts.js";
+import { beforeTitle, common, filterSection, panel, partialFrom } from "../report.js";
 import { groupTitle } from "../scene_names.js";
 import { addressOf, shared } from "../state.js";
 import { table, usersLink } from "../widgets.js";
@@ -21,34 +21,39 @@ const KPIS = [
 ];
 
 export default function overview({ state, set, has, users }) {
+  const compare = state.compare ?? "previous_period";
   const body = {
     ...common(state),
     measures: KPIS.map(([as, measure]) => ({ ...measure, as })),
     interval: state.range === "today" || state.range === "yesterday" ? "hour" : "day",
-    compare: "previous_period",
+    compare,
   };
   const chosen = state.kpi ?? "users";
+  const key = panel({
+    title: t("核心指标|Key figures"),
+    report: "events",
+    name: "overview",
+    body,
+    wide: true,
+    isEmpty: (answer) => KPIS.every(([as]) => !answer.result.series[0].total[as]),
+    render: (answer) => keyFigures(answer, chosen, body, set, users),
+  });
+  // The key figures have the machine for themselves: all six questions at once would make them the last.
+  const after = key.answered;
   return h(
     "div",
     { class: "page-stack" },
-    filterSection(state, set),
-    panel({
-      title: t("核心指标|Key figures"),
-      report: "events",
-      name: "overview",
-      body,
-      wide: true,
-      isEmpty: (answer) => KPIS.every(([as]) => !answer.result.series[0].total[as]),
-      render: (answer) => keyFigures(answer, chosen, body, set, users),
-    }),
+    filterSection({ ...state, compare }, set, { compare: "always" }),
+    key,
     h(
       "div",
       { class: "grid-2" },
-      has("lifecycle") ? growth(state, users) : null,
-      has("scenes") ? scenes(state, users) : null,
-      has("sessions") ? stay(state, users) : null,
-      ranking(state, users, { title: t("平台|Platforms"), field: "platform", event: "app_show", more: addressOf("events", { ...shared(state), measures: [{ event: "app_show", aggregate: "users" }], breakdown: ["platform"] }) }),
+      has("lifecycle") ? growth(state, compare, users, after) : null,
+      has("scenes") ? scenes(state, users, after) : null,
+      has("sessions") ? stay(state, compare, users, after) : null,
+      ranking(state, users, { after, title: t("平台|Platforms"), field: "platform", event: "app_show", more: addressOf("events", { ...shared(state), measures: [{ event: "app_show", aggregate: "users" }], breakdown: ["platform"] }) }),
       ranking(state, users, {
+        after,
         title: t("热门页面|Top pages"),
         wide: true,
         field: "page",
@@ -62,50 +67,53 @@ export default function overview({ state, set, has, users }) {
 function keyFigures(answer, chosen, body, set, users) {
   const line = answer.result.series[0];
   const before = answer.result.compare.series[0];
+  const open = (cell, title, isBefore = false) => users("events", ofRange(body, isBefore), cell, title);
   const labels = line.points.map((point) => point.time);
-  const [, measure, name] = KPIS.find(([as]) => as === chosen) ?? KPIS[0];
+  const [, , name] = KPIS.find(([as]) => as === chosen) ?? KPIS[0];
   const colors = palette();
   return [
     h(
       "div",
       { class: "kpis", role: "group", "aria-label": t("核心指标|Key figures") },
-      KPIS.map(([as, , title]) => {
+      KPIS.map(([as, { aggregate }, title]) => {
+        const show = aggregate === "sum" ? fixed : number;
         return h(
           "div",
           { class: `kpi ${as === chosen ? "chosen" : ""}`, dataset: { kpi: as } },
           h("button", { type: "button", class: "kpi-name", "aria-pressed": String(as === chosen), onClick: () => set({ kpi: as }) }, t(title)),
-          h("div", { class: "kpi-value" }, usersLink(amount(line.total[as]), () => users("events", body, { measure: as }, t(title)))),
-          h("div", {}, delta(line.total[as], before.total[as], amount)),
+          h("div", { class: "kpi-value" }, usersLink(show(line.total[as]), () => open({ measure: as }, t(title)))),
+          h("div", {}, delta(line.total[as], before.total[as], show, { open: () => open({ measure: as }, t(title), true) })),
         );
       }),
     ),
     chart(
-      t("{name}的趋势，与前一时期对比|Trend of {name} against the period before", { name: t(name) }),
+      t("{name}的趋势，对比{before}|Trend of {name} against the {before}", { name: t(name), before: beforeTitle(body.compare).toLowerCase() }),
       () =>
         timeOption({
           labels,
-          format: measure.aggregate === "sum" ? short : (v) => short(v),
+          format: short,
           area: true,
           partial: partialFrom(labels, answer),
           series: [
             { name: t(name), values: line.points.map((p) => p[chosen]) },
-            ...(before.total[chosen] ? [{ name: t("前一时期|Period before"), values: before.points.map((p) => p[chosen]).slice(0, labels.length), dashed: true, color: colors[8] }] : []),
+            ...(before.total[chosen] ? [{ name: beforeTitle(body.compare), values: before.points.map((p) => p[chosen]).slice(0, labels.length), dashed: true, color: colors[8] }] : []),
           ],
         }),
       {
         height: 260,
-        onClick: (point) => users("events", body, { measure: chosen, time: labels[point.dataIndex] }, `${t(name)} ${labels[point.dataIndex]}`),
+        onClick: (point) => open({ measure: chosen, time: labels[point.dataIndex] }, `${t(name)} ${labels[point.dataIndex]}`),
       },
     ),
   ];
 }
 
-function growth(state, users) {
-  const body = { ...common(state), interval: "day", active: { event: "app_show" }, compare: "previous_period" };
+function growth(state, compare, users, after) {
+  const body = { ...common(state), interval: "day", active: { event: "app_show" }, compare };
   return panel({
     title: t("新老用户|New and returning users"),
     report: "lifecycle",
     body,
+    after,
     isEmpty: (answer) => answer.result.points.every((p) => p.active === 0),
     render: (answer) => {
       const { points } = answer.result;
@@ -118,7 +126,7 @@ function growth(state, users) {
       const sum = (list) => list.reduce((all, p) => all + p.new, 0);
       const shown = sum(points);
       return [
-        figures([["new", t("新用户|New users"), [number(shown), delta(shown, sum(answer.result.compare.points), number)]]]),
+        figures([["new", t("新用户|New users"), against(number, shown, sum(answer.result.compare.points), { open: (isBefore) => users("lifecycle", ofRange(body, isBefore), { state: "new" }, t("新用户|New users")) })]]),
         chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, unit: t("用户|Users"), series: kinds.map(([key, name]) => ({ name, values: points.map((p) => p[key]) })) }), {
         height: 270,
         onClick: (p) => {
@@ -131,21 +139,22 @@ function growth(state, users) {
   });
 }
 
-function stay(state, users) {
-  const body = { ...common(state), interval: "day", page_limit: 0, compare: "previous_period" };
+function stay(state, compare, users, after) {
+  const body = { ...common(state), interval: "day", page_limit: 0, compare };
   return panel({
     title: t("停留与深度|Stay and depth"),
     report: "sessions",
     body,
+    after,
     actions: [h("a", { class: "more-link", href: addressOf("sessions", shared(state)) }, t("详情|Details"))],
     isEmpty: (answer) => !answer.result.series.length || answer.result.series[0].total.sessions === 0,
     render: (answer) => {
       const [line] = answer.result.series;
-      const before = answer.result.compare.series[0]?.total ?? {};
+      const before = answer.result.compare.series[0]?.total ?? { median_duration_ms: null, mean_depth: null, bounce_rate: null };
       const labels = line.points.map((p) => p.time);
-      const one = (name, title, show, good = true) => [name, title, [show(line.total[name]), delta(line.total[name], before[name], show, { good })]];
+      const one = (name, title, show, good = true) => [name, title, against(show, line.total[name], before[name], { good })];
       return [
-        figures([one("median_duration_ms", t("停留中位数|Median stay"), duration), one("mean_depth", t("平均深度|Pages a session"), (v) => number(v, 2)), one("bounce_rate", t("跳出率|Bounce"), rate, false)]),
+        figures([one("median_duration_ms", t("停留中位数|Median stay"), duration), one("mean_depth", t("平均深度|Pages a session"), fixed), one("bounce_rate", t("跳出率|Bounce"), rate, false)]),
         chart(t("停留中位数的趋势|Trend of the median stay"), () => timeOption({ labels, area: true, format: duration, partial: partialFrom(labels, answer), series: [{ name: t("停留中位数|Median stay"), values: line.points.map((p) => p.median_duration_ms) }] }), {
           height: 200,
           onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`),
@@ -155,38 +164,35 @@ function stay(state, users) {
   });
 }
 
-function scenes(state, users) {
+function scenes(state, users, after) {
   const body = { ...common(state), by: "group" };
   return panel({
     title: t("新用户从哪里来|Where new users come from"),
     report: "scenes",
     body,
+    after,
     actions: [h("a", { class: "more-link", href: addressOf("scenes", { ...shared(state), metric: "new_users" }) }, t("详情|Details"))],
     isEmpty: (answer) => answer.result.rows.length === 0,
     render: (answer) => {
       const rows = [...answer.result.rows].sort((a, b) => b.new_users - a.new_users || b.users - a.users).slice(0, 8);
       const most = Math.max(1, ...rows.map((r) => r.new_users));
       const { total } = answer.result;
-      const figure = (title, text) => h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value" }, text));
+      const open = (r, metric) => () => users("scenes", body, { metric, scene_group: r.scene_group }, groupTitle(r.scene_group));
       return [
-        h(
-          "div",
-          { class: "summary" },
-          figure(t("新用户|New users"), usersLink(number(total.new_users), () => users("scenes", body, { metric: "new_users" }, t("新用户|New users")))),
-          figure(t("停留中位数|Median stay"), duration(total.median_stay_ms)),
-          figure(t("跳出率|Bounce"), rate(total.bounce_rate)),
-          figure(t("次日留存|Next day"), rate(total.next_day_retention)),
-        ),
+        figures([
+          ["new_users", t("新用户|New users"), usersLink(number(total.new_users), () => users("scenes", body, { metric: "new_users" }, t("新用户|New users")))],
+          ["next_day", t("次日留存|Next day"), rate(total.next_day_retention)],
+        ]),
         table(
-        t("入口分组|Entry groups"),
-        [
-          { name: "group", title: t("场景分组|Group"), cell: (r) => withBar(h("a", { href: addressOf("scenes", { ...shared(state), metric: "new_users", group: r.scene_group }) }, groupTitle(r.scene_group)), r.new_users / most) },
-          { name: "new", title: t("新用户|New"), number: true, cell: (r) => usersLink(number(r.new_users), () => users("scenes", body, { metric: "new_users", scene_group: r.scene_group }, groupTitle(r.scene_group))) },
-          { name: "users", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.users), () => users("scenes", body, { metric: "users", scene_group: r.scene_group }, groupTitle(r.scene_group))) },
-          { name: "stay", title: t("停留|Stay"), number: true, cell: (r) => duration(r.median_stay_ms) },
-          { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => rate(r.next_day_retention) },
-        ],
-        rows,
+          t("入口分组|Entry groups"),
+          [
+            { name: "group", title: t("场景分组|Group"), cell: (r) => withBar(h("a", { href: addressOf("scenes", { ...shared(state), metric: "new_users", group: r.scene_group }) }, groupTitle(r.scene_group)), r.new_users / most) },
+            { name: "new", title: t("新用户|New"), number: true, cell: (r) => usersLink(number(r.new_users), open(r, "new_users")) },
+            { name: "users", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.users), open(r, "users")) },
+            { name: "stay", title: t("停留|Stay"), number: true, cell: (r) => duration(r.median_stay_ms) },
+            { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => rate(r.next_day_retention) },
+          ],
+          rows,
         ),
       ];
     },
@@ -197,7 +203,7 @@ export function withBar(text, share) {
   return h("span", { class: "bar-cell" }, h("span", { class: "bar-fill", style: { width: `${Math.max(0, Math.min(1, share)) * 100}%` } }), h("span", { class: "bar-text" }, text));
 }
 
-function ranking(state, users, { title, field, event, more, wide = false }) {
+function ranking(state, users, { title, field, event, more, after, wide = false }) {
   const body = {
     ...common(state),
     measures: [
@@ -213,6 +219,7 @@ function ranking(state, users, { title, field, event, more, wide = false }) {
     report: "events",
     body,
     name: `top-${field}`,
+    after,
     wide,
     actions: [h("a", { class: "more-link", href: more }, t("详情|Details"))],
     isEmpty: (answer) => answer.result.series.length === 0,

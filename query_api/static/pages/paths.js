@@ -4,8 +4,9 @@ import { chart, palette, sankeyOption } from "../charts.js";
 import { h } from "../dom.js";
 import { number, plain, rate } from "../format.js";
 import { eventTitle, t } from "../i18n.js";
+import { against, figures, ofRange } from "../parts.js";
 import { eventPicker } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { check, segmented, select, table, usersLink } from "../widgets.js";
 
 export default function paths({ state, set, users }) {
@@ -18,6 +19,7 @@ export default function paths({ state, set, users }) {
     top: Number(state.top ?? 6),
     collapse_repeats: state.repeats !== true,
     ...(state.pages === false ? {} : { split: [{ event: "page_view", field: "page" }] }),
+    ...compared(state),
     // Technical events say little about the way.
     ...(state.all_events ? {} : { filter: withoutTechnical(common(state).filter, anchor) }),
   };
@@ -82,18 +84,16 @@ function nodeTitle(node) {
 }
 
 function view(answer, body, users) {
-  const { nodes, links, sessions, users: people } = answer.result;
+  const { nodes, links, sessions, users: people, compare } = answer.result;
   const byId = new Map(nodes.map((n) => [n.id, n]));
   const colors = palette();
   const names = [...new Set(nodes.map(nodeTitle))];
   const colorOf = (n) => (n.other ? colors[8] : colors[names.indexOf(nodeTitle(n)) % colors.length]);
   return [
-    h(
-      "div",
-      { class: "summary" },
-      h("div", {}, h("span", { class: "label" }, t("会话|Sessions")), h("span", { class: "value", dataset: { figure: "sessions" } }, number(sessions))),
-      h("div", {}, h("span", { class: "label" }, t("用户|Users")), h("span", { class: "value" }, usersLink(number(people), () => users("paths", body, {}, t("用户|Users"))))),
-    ),
+    figures([
+      ["sessions", t("会话|Sessions"), against(number, sessions, compare?.sessions)],
+      ["users", t("用户|Users"), against(number, people, compare?.users, { open: (isBefore) => users("paths", ofRange(body, isBefore), {}, t("用户|Users")) })],
+    ]),
     chart(
       t("路径图，共 {n} 个会话，明细见下表|Flow of {n} sessions; the table below has its numbers", { n: number(sessions) }),
       () =>

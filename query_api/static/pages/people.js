@@ -1,11 +1,12 @@
 // People: find one by id or by what they did; who it is, where each fact comes from, what they did, why the ids are one person.
 
 import { get, post } from "../api.js";
+import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { instant, number, plain } from "../format.js";
 import { eventTitle, platformTitle, t } from "../i18n.js";
 import { eventPicker, rangePicker } from "../pickers.js";
-import { common, definitionList, errorNotice, filterSection, known, panel } from "../report.js";
+import { common, errorNotice, filterSection, known, panel } from "../report.js";
 import { groupTitle } from "../scene_names.js";
 import { addressOf, shared, zone } from "../state.js";
 import { button, dialog, notice, table, textInput, toast } from "../widgets.js";
@@ -63,7 +64,7 @@ function list({ state, set, has }) {
         h("div", { class: "field" }, h("span", { class: "label" }, t("做过|Did")), eventPicker(t("做过|Did"), state.did ?? "", (did) => set({ did }), { any: true })),
         h("div", { class: "field" }, h("span", { class: "label" }, t("没做过|Did not")), eventPicker(t("没做过|Did not"), state.did_not ?? "", (event) => set({ did_not: event }), { any: true, anyText: t("不限|no condition") })),
       ),
-      filterSection(state, set),
+      filterSection(state, set, { compare: "" }),
     ),
     panel({
       title: t("用户列表|Users"),
@@ -190,7 +191,7 @@ function why(result, mayUnbind) {
     try {
       const answer = await get(`/v1/identity/${encodeURIComponent(`${first.kind}:${first.id}`)}/explain`);
       const found = answer.result.persons.find((p) => p.user === result.user) ?? answer.result.persons[0];
-      put(place, explained(found, mayUnbind ? load : null), h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")), definitionList(answer.semantics)));
+      put(place, explained(found, mayUnbind ? load : null), definition(answer.semantics));
     } catch (error) {
       put(place, errorNotice(error, load));
     }

@@ -2,11 +2,11 @@
 
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, fixed, instant, number, short } from "../format.js";
+import { fixed, instant, number, short } from "../format.js";
 import { t } from "../i18n.js";
-import { eventField, figures, labelled, selector } from "../parts.js";
+import { against, eventField, figures, labelled, selector } from "../parts.js";
 import { fieldPicker } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { addressOf, zone } from "../state.js";
 import { button, segmented, select, table, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
@@ -29,6 +29,7 @@ export default function promoters({ state, set, has, users }) {
     amount: state.amount ?? AMOUNT,
     ...(state.base ? { commission_base: state.base } : {}),
     ...(state.trail ? { trail: state.trail } : {}),
+    ...compared(state),
   };
   return h(
     "div",
@@ -67,6 +68,7 @@ export default function promoters({ state, set, has, users }) {
 
 function view(result, { body, state, set, users, isPerson }) {
   const { promoters: rows, direct, promoters_total: count, trail } = result;
+  const before = result.compare;
   const name = (r) => r.promoter ?? t("没有分销员|Nobody");
   const most = Math.max(1, ...rows.map((r) => r.bound_users));
   const colors = palette();
@@ -75,9 +77,9 @@ function view(result, { body, state, set, users, isPerson }) {
   const due = rows.reduce((sum, r) => sum + r.base, 0);
   return [
     figures([
-      ["promoters", t("分销员|Promoters"), number(count)],
+      ["promoters", t("分销员|Promoters"), against(number, count, before?.promoters_total)],
       ["base", t("列出者的佣金基数|Commission base of those listed"), fixed(due)],
-      ["direct", t("无分销员的订单|Orders due to nobody"), number(direct.orders)],
+      ["direct", t("无分销员的订单|Orders due to nobody"), against(number, direct.orders, before?.direct.orders, { good: false })],
     ]),
     rows.length
       ? chart(
@@ -120,8 +122,8 @@ function orders(trail, state, set) {
       [
         { name: "at", title: t("下单时间|Ordered"), value: (r) => r.at, cell: (r) => h("span", { class: "day" }, instant(r.at, zone())) },
         { name: "user", title: t("用户|User"), value: (r) => r.user, cell: (r) => h("a", { href: addressOf("people", { user: r.user }) }, r.user) },
-        { name: "amount", title: t("订单金额|Amount"), number: true, value: (r) => r.amount, cell: (r) => amount(r.amount) },
-        { name: "base", title: t("佣金基数|Commission base"), number: true, value: (r) => r.base, cell: (r) => amount(r.base) },
+        { name: "amount", title: t("订单金额|Amount"), number: true, value: (r) => r.amount, cell: (r) => fixed(r.amount) },
+        { name: "base", title: t("佣金基数|Commission base"), number: true, value: (r) => r.base, cell: (r) => fixed(r.base) },
         { name: "touch", title: t("绑定时间|Bound"), value: (r) => r.touch?.at ?? "", cell: (r) => (r.touch ? h("span", { class: "day" }, instant(r.touch.at, zone())) : "–") },
         { name: "event", title: t("凭据|By"), cell: (r) => h("code", { class: "clip" }, r.touch ? r.touch.event_id : "–") },
       ],

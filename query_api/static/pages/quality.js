@@ -1,11 +1,12 @@
 // Data quality: what was refused and why, how late events come, whose clocks are wrong, which ids conflict.
 
 import { get, postText } from "../api.js";
+import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { eventFault } from "../errors.js";
 import { duration, instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { definitionList, errorNotice, section as asked } from "../report.js";
+import { errorNotice, section as asked } from "../report.js";
 import { zone } from "../state.js";
 import { button, check, dialog, field, notice, segmented, table, toast } from "../widgets.js";
 
@@ -272,7 +273,7 @@ function view(answer, nameOf) {
           )
         : h("p", { class: "legend" }, t("没有身份冲突|No identity conflicts")),
     ),
-    h("details", { class: "definition panel" }, h("summary", {}, t("口径定义|Definition")), definitionList(answer.semantics)),
+    h("div", { class: "panel" }, definition(answer.semantics)),
   ];
 }
 

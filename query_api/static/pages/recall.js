@@ -37,7 +37,7 @@ export default function recall({ state, set, users }) {
         eventField(t("转化行为|Conversion"), converted, state, (next) => set({ converted: next })),
         select(t("观察窗口|Window"), [1, 3, 7, 14, 30].map((n) => [n, t("{n} 天|{n} days", { n })]), state.window ?? 7, (n) => set({ window: n === "7" ? undefined : Number(n) })),
       ),
-      filterSection(state, set),
+      filterSection(state, set, { compare: "" }),
     ),
     panel({
       title: t("召回|Recall"),

@@ -5,13 +5,14 @@ import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { amount, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, differences, eventField, forWhom, figures, labelled, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
+import { breakdownField, brokenDown, delta, differences, eventField, figures, forWhom, labelled, ofRange, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel, wholeRange } from "../report.js";
+import { beforeTitle, common, compared, filterSection, panel, wholeRange } from "../report.js";
 import { addDays, today } from "../state.js";
 import { segmented, select, table, textInput, usersLink } from "../widgets.js";
 
 const UNITS = { day: "天|day", week: "周|week", month: "月|month" };
+const SPANS = { day: "{n} 天|{n} days", week: "{n} 周|{n} weeks", month: "{n} 个月|{n} months" };
 
 export default function retention({ state, set, users }) {
   const body = bodyOf(state);
@@ -26,7 +27,7 @@ export default function retention({ state, set, users }) {
       incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => [headline(answer.result, body, users), curve(answer, body), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body)],
+      render: (answer) => [headline(answer.result, body, users), curve(answer, body), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body, users)],
     }),
   );
 }
@@ -70,7 +71,7 @@ function bodyOf(state) {
     ...(state.identity ? { identity: state.identity } : {}),
     ...axes,
     ...(measure ? { measure } : {}),
-    ...(state.compare ? { compare: state.compare } : {}),
+    ...compared(state),
     ...(state.preset ? { preset: state.preset } : {}),
     ...(state.semantics?.length ? { compare_semantics: state.semantics } : {}),
   };
@@ -132,7 +133,7 @@ function builder(state, set) {
       ),
       select(
         t("看多久|How long"),
-        (unit === "day" ? [7, 14, 30] : [4, 8, 12]).map((n) => [n, `${n} ${t(UNITS[unit])}`]),
+        (unit === "day" ? [7, 14, 30] : [4, 8, 12]).map((n) => [n, t(SPANS[unit], { n })]),
         state.periods ?? (unit === "day" ? 7 : 4),
         (value) => set({ periods: Number(value) }),
       ),
@@ -148,7 +149,6 @@ function builder(state, set) {
       ),
       state.mode === "bracket" ? textInput(t("区间（期）|Brackets (periods)"), state.brackets ?? BRACKETS, (brackets) => set({ brackets }), { placeholder: BRACKETS }) : null,
       breakdownField(breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })),
-      compareField(state.compare, (compare) => set({ compare })),
     ),
     h(
       "details",
@@ -202,7 +202,7 @@ function headline({ total, compare }, body, users) {
   const before = compare?.total;
   const next = total.rates.length > 1 && total.sizes[1] ? 1 : 0;
   return figures([
-    ["size", t("用户|Users"), [totalLink(number(total.size), {}, t("用户|Users"), body, users), before ? delta(total.size, before.size, number) : null]],
+    ["size", t("用户|Users"), [totalLink(number(total.size), {}, t("用户|Users"), body, users), before ? delta(total.size, before.size, number, { open: () => users("retention", ofRange(body, true), {}, t("用户|Users")) }) : null]],
     ["lost", t("至今没有回访|Have not come back"), [total.lost_size ? totalLink(rate(total.lost_rate), { lost: true }, t("至今没有回访|Have not come back"), body, users, `${number(total.lost)} / ${number(total.lost_size)}`) : rate(null), before ? delta(total.lost_rate, before.lost_rate, rate, { good: false }) : null]],
     before ? ["next", t("首个回访期|First column"), [rate(total.rates[next]), delta(total.rates[next], before.rates[next], rate)]] : null,
   ]);
@@ -216,16 +216,17 @@ function totalLink(text, cell, title, body, users, counted = "") {
 }
 
 /** The same retention as other products mean it. */
-function semanticsTable({ total, compare_semantics: others }, body) {
+function semanticsTable({ total, compare_semantics: others }, body, users) {
   if (!others) return null;
+  const under = (r) => (r.preset ? { preset: r.preset } : {});
   return [
     h("h3", { class: "sub" }, t("其他产品口径下的同一留存|The same retention as other products mean it")),
     table(
       t("口径对比|Semantics compared"),
       [
         { name: "preset", title: t("口径|Semantics"), cell: (r) => (r.preset ? presetTitle(r.preset) : body.preset ? `${t("当前|this")} (${presetTitle(body.preset)})` : t("当前|this")) },
-        { name: "size", title: t("用户|Users"), number: true, cell: (r) => number(r.total.size) },
-        ...total.rates.map((_, n) => ({ name: `p${n}`, title: column(n, body), number: true, cell: (r) => (r.total.rates.length > n ? h("span", { title: `${number(r.total.returned[n])} / ${number(r.total.sizes[n])}` }, rate(r.total.rates[n])) : "–") })),
+        { name: "size", title: t("用户|Users"), number: true, cell: (r) => totalLink(number(r.total.size), under(r), t("用户|Users"), body, users) },
+        ...total.rates.map((_, n) => ({ name: `p${n}`, title: column(n, body), number: true, cell: (r) => (r.total.rates.length > n ? totalLink(rate(r.total.rates[n]), { period: n, ...under(r) }, column(n, body), body, users, `${number(r.total.returned[n])} / ${number(r.total.sizes[n])}`) : "–") })),
         { name: "differs", title: t("不同之处|What differs"), cell: (r) => (r.preset ? differences(r) : "") },
       ],
       [{ preset: "", total }, ...others],
@@ -241,7 +242,7 @@ function curve(answer, body) {
   const colors = palette();
   const lines = totals
     ? totals.map((g, i) => ({ name: rowName(g, body.breakdown), line: g, color: colors[i % colors.length] }))
-    : [{ name: t("留存率|Retention"), line: total, color: colors[0] }, ...(compare ? [{ name: t("前一时期|Period before"), line: compare.total, color: colors[8], dashed: true }] : [])];
+    : [{ name: t("留存率|Retention"), line: total, color: colors[0] }, ...(compare ? [{ name: beforeTitle(body.compare), line: compare.total, color: colors[8], dashed: true }] : [])];
   return chart(
     t("留存曲线：{list}|Retention curve: {list}", { list: total.rates.map((r, n) => `${labels[n]} ${rate(r)}`).join(", ") }),
     () => {

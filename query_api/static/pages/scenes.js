@@ -2,11 +2,11 @@
 
 import { chart, treemapOption } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, duration, fixed, number, rate, short } from "../format.js";
+import { duration, fixed, number, rate, short } from "../format.js";
 import { platformTitle, t } from "../i18n.js";
-import { brokenDown, labelled, rowName } from "../parts.js";
+import { against, brokenDown, figures, labelled, ofRange, rowName } from "../parts.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { groupTitle, sceneTitle } from "../scene_names.js";
 import { button, segmented, select, table, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
@@ -55,7 +55,7 @@ export default function scenes({ state, set, users }) {
   const channel = state.by;
   const conversion = state.conversion ?? "order_pay";
   const value = state.value ?? (conversion === "order_pay" ? "properties.amount" : "");
-  const body = { ...common(state), by: drilled ? "scene" : dimension, conversion: { event: conversion }, ...(value ? { value } : {}), ...(scheme === "standard" ? {} : { scheme }) };
+  const body = { ...common(state), by: drilled ? "scene" : dimension, conversion: { event: conversion }, ...(value ? { value } : {}), ...(scheme === "standard" ? {} : { scheme }), ...compared(state) };
   if (drilled) {
     const inGroup = state.group === "" ? { field: "scene", op: "not_exists" } : { field: "scene_group", op: "eq", values: [state.group] };
     body.filter = body.filter ? { relation: "and", conditions: [body.filter, inGroup] } : inGroup;
@@ -92,29 +92,28 @@ export default function scenes({ state, set, users }) {
 }
 
 function summary(answer, body, users) {
-  const { total } = answer.result;
-  const one = (name, title, text) => h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value", dataset: { figure: name } }, text));
-  return h(
-    "div",
-    { class: "summary" },
-    one("users", t("用户|Users"), usersLink(number(total.users), () => users("scenes", body, { metric: "users" }, t("用户|Users")))),
-    one("new_users", t("新用户|New users"), usersLink(number(total.new_users), () => users("scenes", body, { metric: "new_users" }, t("新用户|New users")))),
-    one("sessions", t("会话|Sessions"), number(total.sessions)),
-    one("median_stay_ms", t("停留中位数|Median stay"), duration(total.median_stay_ms)),
-    one("bounce_rate", t("跳出率|Bounce"), rate(total.bounce_rate)),
-    one("next_day_retention", t("次日留存|Next day"), rate(total.next_day_retention)),
-    one("converters", t("转化用户|Converted"), usersLink(number(total.converters), () => users("scenes", body, { metric: "converters" }, t("转化用户|Converted")))),
-    one("conversion_rate", t("转化率|Conversion"), rate(total.conversion_rate)),
-    total.conversion_value === null ? null : one("conversion_value", t("转化金额|Value"), amount(total.conversion_value)),
-    ...(total.cost === null
-      ? []
-      : [one("cost", t("花费|Cost"), `${amount(total.cost)} ${total.currency}`), one("cost_per_new_user", t("获客成本|Per new user"), fixed(total.cost_per_new_user)), one("roi", "ROI", rate(total.roi))]),
-  );
+  const { total, compare } = answer.result;
+  const before = compare?.total ?? {};
+  const one = (name, title, show, good = true) => [name, title, against(show, total[name], before[name], { good })];
+  const counted = (name, title) => [name, title, against(number, total[name], before[name], { open: (isBefore) => users("scenes", ofRange(body, isBefore), { metric: name }, title) })];
+  const paid = total.cost === null ? [] : [["cost", t("花费|Cost"), `${fixed(total.cost)} ${total.currency}`], one("cost_per_new_user", t("获客成本|Per new user"), fixed, false), one("roi", "ROI", rate)];
+  return figures([
+    counted("users", t("用户|Users")),
+    counted("new_users", t("新用户|New users")),
+    one("sessions", t("会话|Sessions"), number),
+    one("median_stay_ms", t("停留中位数|Median stay"), duration),
+    one("bounce_rate", t("跳出率|Bounce"), rate, false),
+    one("next_day_retention", t("次日留存|Next day"), rate),
+    counted("converters", t("转化用户|Converted")),
+    one("conversion_rate", t("转化率|Conversion"), rate),
+    total.conversion_value === null ? null : one("conversion_value", t("转化金额|Value"), fixed),
+    ...paid,
+  ]);
 }
 
 function nameOf(row, by) {
   if (row.other) return t("其他|Other");
-  if (by === "scene") return sceneTitle(row.scene_name || (row.scene ? row.scene : ""), row.scene_group);
+  if (by === "scene") return sceneTitle(row.scene_name || row.scene);
   if (by === "group") return groupTitle(row.scene_group);
   const text = row[by];
   if (row.qr_status && row.qr_status !== "registered") return [text, `(${t(QR_STATUS[row.qr_status] ?? row.qr_status)})`].filter(Boolean).join(" ");
@@ -170,12 +169,14 @@ function rows(answer, body, metric, set, users) {
   const list = answer.result.rows;
   const most = Math.max(1, ...list.map((r) => r[metric]));
   const cell = (r, name) => ({ metric: name, ...cellOf(r, by) });
+  const keyOf = (r) => JSON.stringify(cellOf(r, by));
+  const before = new Map((answer.result.compare?.rows ?? []).map((r) => [keyOf(r), r]));
   const userColumn = (name, title) => ({
     name,
     title,
     number: true,
     value: (r) => r[name],
-    cell: (r) => usersLink(number(r[name]), () => users("scenes", body, cell(r, name), `${nameOf(r, by)} · ${title}`)),
+    cell: (r) => against(number, r[name], before.get(keyOf(r)) ? before.get(keyOf(r))[name] : undefined, { open: (isBefore) => users("scenes", ofRange(body, isBefore), cell(r, name), `${nameOf(r, by)} · ${title}`) }),
   });
   const column = (name, title, show) => ({ name, title, number: true, value: (r) => r[name], cell: (r) => show(r[name]) });
   return table(
@@ -215,10 +216,10 @@ function outcomes(list, converters) {
   return [
     { name: "converters", title: t("转化用户|Converted"), number: true, value: (r) => r.converters, cell: converters },
     { name: "conversion_rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => h("span", { title: `${number(r.converters)} / ${number(r.users)}` }, rate(r.conversion_rate)) },
-    ...column("conversion_value", t("转化金额|Value"), amount),
+    ...column("conversion_value", t("转化金额|Value"), (v) => fixed(v)),
     ...(list.some((r) => r.costs?.length)
       ? [
-          { name: "cost", title: t("花费|Cost"), number: true, value: (r) => r.cost, cell: (r) => (r.costs.length ? r.costs.map((c) => `${amount(c.amount)} ${c.currency}`).join(" + ") : "–") },
+          { name: "cost", title: t("花费|Cost"), number: true, value: (r) => r.cost, cell: (r) => (r.costs.length ? r.costs.map((c) => `${fixed(c.amount)} ${c.currency}`).join(" + ") : "–") },
           ...column("cost_per_new_user", t("获客成本|Per new user"), (v) => fixed(v)),
           ...column("cost_per_conversion", t("转化成本|Per conversion"), (v) => fixed(v)),
           ...column("click_through_rate", t("点击率|CTR"), (v) => rate(v)),

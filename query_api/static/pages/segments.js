@@ -6,8 +6,8 @@ import { h, put } from "../dom.js";
 import { errorLine } from "../errors.js";
 import { instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, figures, labelled, rowCell, rowName } from "../parts.js";
-import { common, confirmDelete, errorNotice, filterSection, panel, section, wholeRange } from "../report.js";
+import { against, breakdownField, brokenDown, figures, labelled, ofRange, rowCell, rowName } from "../parts.js";
+import { common, compared, confirmDelete, errorNotice, filterSection, panel, section, wholeRange } from "../report.js";
 import { completeRule, ruleBuilder, ruleWords } from "../rules.js";
 import { loadSegments, partsOf, segmentName, segmentPicker } from "../segments.js";
 import { addDays, addressOf, shared, today, zone } from "../state.js";
@@ -234,7 +234,7 @@ function takeSnapshot(segment, address, card) {
 function compare({ state, set, users }) {
   const chosen = state.list ?? [];
   const by = state.breakdown ?? [];
-  const body = chosen.length ? { ...common(state), segments: chosen, ...brokenDown(by, 20) } : null;
+  const body = chosen.length ? { ...common(state), segments: chosen, ...brokenDown(by, 20), ...compared(state) } : null;
   return [
     h(
       "section",
@@ -260,7 +260,7 @@ function compare({ state, set, users }) {
         incomplete: t("选择要对比的分群|Choose segments to compare"),
         wide: true,
         isEmpty: (answer) => answer.result.everyone === 0,
-        render: (answer) => compared(answer.result, body, by, users),
+        render: (answer) => comparison(answer.result, body, by, users),
       }),
     ),
   ];
@@ -283,15 +283,17 @@ function labelOf(name) {
   return names.has(id) ? `${names.get(id)}${day ? ` @ ${day}` : ""}` : name;
 }
 
-function compared(result, body, by, users) {
-  const open = (cell, title) => users("segments", body, cell, title);
+function comparison(result, body, by, users) {
+  const before = result.compare;
+  const sizeBefore = (name) => before?.segments.find((s) => s.segment === name)?.users;
+  const open = (cell, title, isBefore = false) => users("segments", ofRange(body, isBefore), cell, title);
   return [
-    figures([["everyone", t("全体|Everyone"), usersLink(number(result.everyone), () => open({}, t("全体|Everyone")))]]),
+    figures([["everyone", t("全体|Everyone"), against(number, result.everyone, before?.everyone, { open: (isBefore) => open({}, t("全体|Everyone"), isBefore) })]]),
     table(
       t("分群大小|Sizes"),
       [
         { name: "segment", title: t("分群|Segment"), cell: (s) => segmentName(s.segment), value: (s) => s.segment },
-        { name: "users", title: t("用户|Users"), number: true, value: (s) => s.users, cell: (s) => usersLink(number(s.users), () => open({ within: [s.segment] }, s.segment)) },
+        { name: "users", title: t("用户|Users"), number: true, value: (s) => s.users, cell: (s) => against(number, s.users, sizeBefore(s.segment), { open: (isBefore) => open({ within: [s.segment] }, labelOf(s.segment), isBefore) }) },
         { name: "share", title: t("占全体|Of everyone"), number: true, value: (s) => s.share, cell: (s) => rate(s.share) },
       ],
       result.segments,

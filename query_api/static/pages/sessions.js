@@ -2,11 +2,11 @@
 
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
-import { duration, number, rate, short } from "../format.js";
+import { duration, fixed, number, rate, short } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, compareField, delta, rowCell, rowName } from "../parts.js";
+import { against, breakdownField, brokenDown, delta, ofRange, rowCell, rowName } from "../parts.js";
 import { fieldFace } from "../pickers.js";
-import { common, filterSection, panel, partialFrom } from "../report.js";
+import { beforeTitle, common, compared, filterSection, panel, partialFrom } from "../report.js";
 import { countDays, days } from "../state.js";
 import { segmented, table, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
@@ -14,11 +14,11 @@ import { withBar } from "./overview.js";
 const MEASURES = [
   ["sessions", "会话数|Sessions", number],
   ["users", "用户|Users", number],
-  ["sessions_per_user", "人均会话|Per user", (v) => number(v, 2)],
+  ["sessions_per_user", "人均会话|Per user", fixed],
   ["median_duration_ms", "时长中位数|Median duration", duration],
   ["mean_duration_ms", "平均时长|Mean duration", duration],
   ["p90_duration_ms", "时长 90 分位|p90 duration", duration],
-  ["mean_depth", "平均深度|Pages per session", (v) => number(v, 2)],
+  ["mean_depth", "平均深度|Pages per session", fixed],
   ["bounce_rate", "跳出率|Bounce", rate],
 ];
 
@@ -26,7 +26,7 @@ export default function sessions({ state, set, users }) {
   const measure = MEASURES.find(([name]) => name === state.measure) ?? MEASURES[0];
   const interval = state.interval ?? (countDays(days(state.range)) <= 2 ? "hour" : "day");
   const by = state.breakdown ?? [];
-  const body = { ...common(state), interval, ...brokenDown(by), ...(state.compare ? { compare: state.compare } : {}) };
+  const body = { ...common(state), interval, ...brokenDown(by), ...compared(state) };
   return h(
     "div",
     { class: "page-stack" },
@@ -53,7 +53,6 @@ export default function sessions({ state, set, users }) {
           ),
         ),
         breakdownField(by, (breakdown) => set({ breakdown })),
-        compareField(state.compare, (compare) => set({ compare })),
       ),
       filterSection(state, set),
     ),
@@ -83,13 +82,13 @@ function view(answer, [name, title, format], body, set, users) {
           { class: `kpi ${key === name ? "chosen" : ""}`, dataset: { kpi: key } },
           h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ measure: key }) }, t(text)),
           h("div", { class: "kpi-value" }, key === "users" ? usersLink(show(line.total[key]), () => users("sessions", body, {}, t(text))) : show(line.total[key])),
-          before ? h("div", {}, delta(line.total[key], before.total[key], show, { good: key !== "bounce_rate" })) : null,
+          before ? h("div", {}, delta(line.total[key], before.total[key], show, { good: key !== "bounce_rate", open: key === "users" ? () => users("sessions", ofRange(body, true), {}, t(text)) : null })) : null,
         ),
       ),
     ),
     chart(
       t("{name}的趋势|Trend: {name}", { name: t(title) }),
-      () => timeOption({ labels, area: true, format: format === number ? short : format, partial: partialFrom(labels, answer), series: [{ name: t(title), values: line.points.map((p) => p[name]), color: colors[0] }, ...(before ? [{ name: t("前一时期|Period before"), values: before.points.map((p) => p[name]).slice(0, labels.length), dashed: true, color: colors[8] }] : [])] }),
+      () => timeOption({ labels, area: true, format: format === number ? short : format, partial: partialFrom(labels, answer), series: [{ name: t(title), values: line.points.map((p) => p[name]), color: colors[0] }, ...(before ? [{ name: beforeTitle(body.compare), values: before.points.map((p) => p[name]).slice(0, labels.length), dashed: true, color: colors[8] }] : [])] }),
       { height: 240, onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`) },
     ),
     h(
@@ -130,7 +129,7 @@ function groups(answer, [name, title, format], body, by, set, users) {
           value: (line) => line.total[key],
           cell: (line) => {
             const before = beforeOf(line);
-            return [key === "users" ? usersLink(show(line.total[key]), () => users("sessions", body, rowCell(line, by), rowName(line, by))) : show(line.total[key]), before ? [" ", delta(line.total[key], before.total[key], show, { good: key !== "bounce_rate" })] : null];
+            return against(show, line.total[key], before?.total[key], { good: key !== "bounce_rate", open: key === "users" ? (isBefore) => users("sessions", ofRange(body, isBefore), rowCell(line, by), rowName(line, by)) : null });
           },
         })),
       ],

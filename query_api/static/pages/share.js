@@ -2,11 +2,11 @@
 
 import { chart, isDark, palette, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
-import { amount, duration, number, plain } from "../format.js";
+import { duration, fixed, number, plain } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, rowCell, rowName } from "../parts.js";
+import { against, breakdownField, brokenDown, figures, ofRange, rowCell, rowName } from "../parts.js";
 import { eventPicker, fieldFace } from "../pickers.js";
-import { common, filterSection, panel } from "../report.js";
+import { common, compared, filterSection, panel } from "../report.js";
 import { addressOf, shared } from "../state.js";
 import { button, select, table, textInput, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
@@ -24,6 +24,7 @@ export default function share({ state, set, has, users }) {
     ...(state.k ? { k: state.k } : {}),
     ...(state.root ? { root: state.root } : {}),
     ...brokenDown(state.breakdown, 20),
+    ...compared(state),
   };
   return h(
     "div",
@@ -50,27 +51,27 @@ export default function share({ state, set, has, users }) {
       isEmpty: (answer) => answer.result.total.shares === 0 && answer.result.total.opens === 0,
       render: (answer) => view(answer, state, body, users, has("profile")),
     }),
-    state.root ? null : topCards(state, set),
+    state.root ? null : topCards(state, set, users),
   );
 }
 
 function view(answer, state, body, users, profiles) {
   const { result } = answer;
-  const one = (name, title, metric) =>
-    h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value", dataset: { figure: name } }, metric ? usersLink(number(result.total[name]), () => users("share", body, { metric }, title)) : number(result.total[name])));
+  const before = result.compare?.total ?? {};
+  const one = (name, title, show = number) => [name, title, against(show, result.total[name], before[name])];
+  const counted = (name, title) => [name, title, against(number, result.total[name], before[name], { open: (isBefore) => users("share", ofRange(body, isBefore), { metric: name }, title) })];
+  const k = (value) => number(value, 3);
   return [
-    h(
-      "div",
-      { class: "summary" },
+    figures([
       one("shares", t("分享次数|Shares")),
-      one("sharers", t("分享者|Sharers"), "sharers"),
+      counted("sharers", t("分享者|Sharers")),
       one("opens", t("打开次数|Opens")),
-      one("openers", t("打开用户|Openers"), "openers"),
-      one("new_users", t("带来新用户|New users"), "new_users"),
-      one("converters", t("转化用户|Converted"), "converters"),
-      h("div", {}, h("span", { class: "label" }, t("转化金额|Revenue")), h("span", { class: "value" }, amount(result.total.revenue))),
-      h("div", {}, h("span", { class: "label" }, t("K 系数|K")), h("span", { class: "value", dataset: { figure: "k" } }, number(result.k.value, 3))),
-    ),
+      counted("openers", t("打开用户|Openers")),
+      counted("new_users", t("带来新用户|New users")),
+      counted("converters", t("转化用户|Converted")),
+      one("revenue", t("转化金额|Revenue"), fixed),
+      ["k", t("K 系数|K"), against(k, result.k.value, result.compare?.k.value)],
+    ]),
     kDefinition(result),
     state.root && result.cascade ? cascade(result.cascade) : null,
     h("h3", { class: "sub" }, t("谁带来了别人：分享者排行|Who brings others: top sharers")),
@@ -82,7 +83,7 @@ function view(answer, state, body, users, profiles) {
         { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => usersLink(number(r.direct_openers), () => users("share", body, { metric: "openers", sharer: r.user }, t("直接打开用户|Direct openers"))) },
         { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => usersLink(number(r.descendant_openers), () => users("share", body, { metric: "descendant_openers", sharer: r.user }, t("全部下级打开用户|All descendants"))) },
         ...(result.sharers[0] && "new_users" in result.sharers[0] ? [{ name: "new", title: t("新用户|New users"), number: true, value: (r) => r.new_users, cell: (r) => usersLink(number(r.new_users), () => users("share", body, { metric: "new_users", sharer: r.user }, `${r.user} · ${t("新用户|New users")}`)) }] : []),
-        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => amount(r.revenue) }] : []),
+        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => fixed(r.revenue) }] : []),
       ],
       result.sharers,
       { limit: 10, sorted: { name: "all", down: true } },
@@ -90,26 +91,44 @@ function view(answer, state, body, users, profiles) {
     h("h3", { class: "sub" }, t("逐层传播|By depth")),
     metricsTable(t("层级|Depth"), result.depths, "depth", (r) => t("第 {n} 层|Depth {n}", { n: r.depth }), (r) => ({ depth: r.depth }), body, users),
     result.rows ? [h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field: body.breakdown.map(fieldFace).join(" / ") })), metricsTable(t("分组|Group"), result.rows, "group", (r) => rowName(r, body.breakdown), (r) => rowCell(r, body.breakdown), body, users)] : null,
-    h(
-      "div",
-      { class: "grid-2" },
-      [
-        ["pages", "page", t("被分享的页面|Shared pages")],
-        ["channels", "channel", t("分享渠道|Channels")],
-        ["groups", "group_id", t("群|Groups")],
-      ].map(([name, key, title]) => (result[name]?.length ? h("div", {}, h("h3", { class: "sub" }, title), metricsTable(title, result[name], key, (r) => r[key] || t("(无)|(none)"), (r) => ({ [key === "group_id" ? "group_id" : key]: r[key] }), body, users, 8, true)) : null)),
-    ),
+    h("div", { class: "grid-2" }, [ofKind(result.pages, "page", t("被分享的页面|Shared pages"), body, users), ofKind(result.channels, "channel", t("分享渠道|Channels"), body, users, channelTitle)]),
+    ofKind(result.groups, "group_id", t("群|Groups"), body, users),
     result.reshare_delay ? h("p", { class: "legend" }, t("再分享 {n} 次，从打开到再分享的中位时间 {time}|{n} re-shares, median time from opening to re-sharing {time}", { n: number(result.reshare_delay.reshares), time: duration(result.reshare_delay.median_ms) })) : null,
   ];
 }
 
+const CHANNELS = { message: "转发给朋友或群|Sent to a friend or group", timeline: "朋友圈|Moments", favorite: "收藏|Favourites", copy: "复制链接|Copied link" };
+const channelTitle = (name) => (Object.hasOwn(CHANNELS, name) ? t(CHANNELS[name]) : name);
+
+const FORMULAS = {
+  invite_conversion: "人均邀请 × 邀请转化 =（分享次数 ÷ 活跃用户）×（新用户 ÷ 分享次数）|invitations per user × conversion of an invitation = (shares / active users) × (new users / shares)",
+  new_per_sharer: "新用户 ÷ 分享者|new users / sharers",
+  growingio_daily: "有分享者的每一天的（当天新用户 ÷ 当天分享者），再取平均|mean over the days with a sharer of (new users of the day / sharers of the day)",
+};
+const INPUTS = {
+  active_users: "活跃用户|Active users",
+  conversion_per_invitation: "邀请转化|Conversion of an invitation",
+  days: "每天|By day",
+  days_with_a_sharer: "有分享者的天数|Days with a sharer",
+  invitations_per_user: "人均邀请|Invitations per user",
+  new_users: "新用户|New users",
+  sharers: "分享者|Sharers",
+  shares: "分享次数|Shares",
+};
+
+/** What K is made of. */
 function kDefinition({ k }) {
   return h(
     "details",
     { class: "definition" },
-    h("summary", {}, `K = ${number(k.value, 3)}: ${k.formula}`),
-    h("dl", {}, Object.entries(k.inputs).map(([name, value]) => [h("dt", {}, name), h("dd", {}, Array.isArray(value) ? value.map((d) => `${d.day}: ${number(d.value, 3)}`).join("; ") : number(value, 4))])),
+    h("summary", {}, `K = ${number(k.value, 3)} = ${t(FORMULAS[k.definition])}`),
+    h("dl", {}, Object.entries(k.inputs).map(([name, value]) => [h("dt", {}, t(INPUTS[name])), h("dd", {}, Array.isArray(value) ? value.map((d) => `${d.day}: ${number(d.value, 3)}`).join("; ") : number(value, 4))])),
   );
+}
+
+/** The cards of each value of a field. */
+function ofKind(rows, key, title, body, users, nameOf = (value) => value) {
+  return rows?.length ? h("div", {}, h("h3", { class: "sub" }, title), metricsTable(title, rows, key, (r) => (r[key] ? nameOf(r[key]) : t("(无)|(none)")), (r) => ({ [key]: r[key] }), body, users, 8, true)) : null;
 }
 
 function metricsTable(caption, rows, first, name, cell, body, users, limit = 50, few = false) {
@@ -124,7 +143,7 @@ function metricsTable(caption, rows, first, name, cell, body, users, limit = 50,
       userColumn("openers", t("打开用户|Openers")),
       userColumn("new_users", t("新用户|New users")),
       ...(few ? [] : [userColumn("converters", t("转化用户|Converted"))]),
-      ...(few ? [] : [{ name: "per", title: t("每次分享打开|Opens per share"), number: true, cell: (r) => number(r.opens_per_share, 2), value: (r) => r.opens_per_share }]),
+      ...(few ? [] : [{ name: "per", title: t("每次分享打开|Opens per share"), number: true, cell: (r) => fixed(r.opens_per_share), value: (r) => r.opens_per_share }]),
     ],
     rows,
     { limit },
@@ -179,7 +198,7 @@ function cascade({ root, total_cards: total, cards }) {
 }
 
 /** The cards opened most, to begin a cascade with. */
-function topCards(state, set) {
+function topCards(state, set, users) {
   const body = {
     ...common(state),
     measures: [
@@ -203,7 +222,7 @@ function topCards(state, set) {
         t("卡片|Cards"),
         [
           { name: "card", title: "share_id", cell: (r) => h("button", { type: "button", class: "users-link", onClick: () => set({ root: r.breakdown.share_id }) }, plain(r.breakdown.share_id)), value: (r) => r.breakdown.share_id },
-          { name: "A", title: t("打开用户|Users"), number: true, cell: (r) => number(r.total.A), value: (r) => r.total.A },
+          { name: "A", title: t("打开用户|Users"), number: true, cell: (r) => usersLink(number(r.total.A), () => users("events", body, { measure: "A", breakdown: r.breakdown }, plain(r.breakdown.share_id))), value: (r) => r.total.A },
           { name: "B", title: t("打开|Entries"), number: true, cell: (r) => number(r.total.B), value: (r) => r.total.B },
         ],
         answer.result.series.filter((r) => !r.other),

@@ -56,7 +56,7 @@ export default function sql({ state, set }) {
         h("p", { class: "legend" }, t("只读：一条 SELECT，只能查下面的视图；应用、时间范围和筛选已经套在视图上。|Read-only: one SELECT over the views below, which hold the apps, the time range and the filter already.")),
       ),
       views(state),
-      filterSection(state, set),
+      filterSection(state, set, { compare: "" }),
     ),
     card,
   );

@@ -58,7 +58,7 @@ export default function summary({ state, set, users }) {
         labelled(t("活跃行为|Active means"), eventPicker(t("活跃行为|Active means"), state.active ?? "", (active) => set({ active: active || undefined }), { any: true })),
         labelled(t("订单事件|Order"), eventPicker(t("订单事件|Order"), state.order ?? "order_pay", (order) => set({ order: order === "order_pay" ? undefined : order }))),
       ),
-      filterSection(state, set),
+      filterSection(state, set, { compare: "" }),
     ),
     panel({
       title: t(INTERVALS.find(([v]) => v === interval)[1]),
@@ -180,14 +180,14 @@ function dayTypes(rows) {
       [
         { name: "type", title: t("日子|Days"), cell: (r) => [t(DAY_TYPES[r.day_type]), r.holiday ? ` ${r.holiday}` : ""], value: (r) => r.day_type },
         { name: "days", title: t("天数|Number"), number: true, cell: (r) => number(r.days), value: (r) => r.days },
-        { name: "users", title: t("日均用户|Users a day"), number: true, cell: (r) => number(r.users_per_day, 1), value: (r) => r.users_per_day },
+        { name: "users", title: t("日均用户|Users a day"), number: true, cell: (r) => fixed(r.users_per_day, 1), value: (r) => r.users_per_day },
         ...[
           ["new_users", "日均新用户|New a day"],
           ["sessions", "日均会话|Sessions a day"],
           ["shares", "日均分享|Shares a day"],
           ["orders", "日均订单|Orders a day"],
-          ["revenue", "日均金额|Revenue a day"],
-        ].map(([key, text]) => ({ name: key, title: t(text), number: true, cell: (r) => number(r[key] / r.days, 1), value: (r) => r[key] / r.days })),
+          ["revenue", "日均金额|Revenue a day", 2],
+        ].map(([key, text, digits = 1]) => ({ name: key, title: t(text), number: true, cell: (r) => fixed(r[key] / r.days, digits), value: (r) => r[key] / r.days })),
       ],
       rows,
     ),

@@ -1,8 +1,11 @@
 """The console's files: closed by policy, complete, the vendored library as it was published, every text in both languages."""
 
+import ast
 import gzip
 import hashlib
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +22,15 @@ OWN = {
     for path, file in FILES.items()
     if path.endswith(".js") and not path.startswith("vendor/")
 }
+
+
+def table(path: str, name: str) -> dict[str, str]:
+    """Return a module's table of texts by what they stand for."""
+    inner = OWN[path].partition(f"const {name} = {{")[2].partition("\n};")[0]
+    found = re.findall(r'^  ("(?:[^"\\]|\\.)*"|[^\s":]+): ("(?:[^"\\]|\\.)*"),$', inner, re.M)
+    return {
+        json.loads(key) if key.startswith('"') else key: json.loads(text) for key, text in found
+    }
 
 
 def test_the_policy_allows_this_server_only() -> None:
@@ -68,15 +80,16 @@ def test_every_text_is_in_both_languages() -> None:
     assert texts > 200
 
 
-def test_every_group_of_scenes_and_every_code_of_an_error_is_in_both_languages() -> None:
+def test_every_scene_and_every_code_of_an_error_is_in_both_languages() -> None:
     known = scenes.dictionary()
+    names = {scene.name for scene in known.scenes if re.search(r"[\u4e00-\u9fff]", scene.name)}
+    assert names <= table("scene_names.js", "SCENES").keys()
     groups = {scene.group for scene in known.scenes} | {
         group
         for scheme in known.schemes
         for group in [*scheme.groups.values(), scheme.default, *scheme.overrides.values()]
     }
-    for group in groups - {""}:
-        assert re.search(rf'^  "?{re.escape(group)}"?: "', OWN["scene_names.js"], re.M), group
+    assert groups - {""} <= table("scene_names.js", "GROUPS").keys()
     of_the_query_api = {
         *("not_json", "invalid_request", "unauthorized", "forbidden", "not_found", "internal"),
         *("query_limit", "storage_unavailable", "overloaded", "too_many_requests"),
@@ -84,6 +97,78 @@ def test_every_group_of_scenes_and_every_code_of_an_error_is_in_both_languages()
     assert of_the_query_api <= REQUEST_ERRORS.keys()
     for code in {*of_the_query_api, *EVENT_ERRORS}:
         assert re.search(rf"^  {code}: ", OWN["errors.js"], re.M), code
+
+
+QUERY_API = Path(static_files.__file__).parent.parent
+MODULES = {
+    path: ast.parse(path.read_text())
+    for path in QUERY_API.rglob("*.py")
+    if path.name
+    not in ("openapi.py", "client.py", "results.py")  # they describe, but define nothing
+}
+CONSTANTS = {
+    target.id: node.value
+    for tree in MODULES.values()
+    for node in tree.body
+    if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None
+    for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+    if isinstance(target, ast.Name) and target.id.strip("_").isupper()
+}
+
+
+def definitions() -> Iterator[ast.AST]:
+    """Yield what makes the definitions of answers: functions, constants, arguments and items called ``semantics``."""
+    for tree in MODULES.values():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name.strip("_").endswith("semantics"):
+                yield from node.body[1:] if ast.get_docstring(node) else node.body
+            elif (isinstance(node, ast.keyword) and node.arg == "semantics") or (
+                isinstance(node, ast.Assign | ast.AnnAssign)
+                and re.match(r"_?SEMANTICS\b", ast.unparse(node))
+                and node.value is not None
+            ):
+                yield node.value
+            elif isinstance(node, ast.Dict):
+                for key, value in zip(node.keys, node.values, strict=True):
+                    if isinstance(key, ast.Constant) and key.value == "semantics":
+                        yield value
+
+
+def sentences(node: ast.AST, seen: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Yield the sentences that stand as values, in the constants that are named as well; holes of a template as 7."""
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str) and " " in node.value:
+            yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(
+            str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values
+        )
+    elif isinstance(node, ast.Dict):
+        for value in node.values:
+            yield from sentences(value, seen)
+    elif isinstance(node, ast.Name | ast.Attribute):
+        name = node.id if isinstance(node, ast.Name) else node.attr
+        if name in CONSTANTS and name not in seen:
+            yield from sentences(CONSTANTS[name], seen | {name})
+    elif isinstance(node, ast.keyword) and node.arg == "source":
+        return  # Where a product documents its meaning: an address.
+    elif not isinstance(node, ast.Compare | ast.Raise):
+        for child in ast.iter_child_nodes(node):
+            yield from sentences(child, seen)
+
+
+def test_every_sentence_of_a_definition_has_chinese() -> None:
+    chinese = table("definitions.js", "SENTENCES")
+    patterns = [
+        re.compile(pattern)
+        for pattern in re.findall(r"^  \[/(\^.*\$)/, ", OWN["definitions.js"], re.M)
+    ]
+    written = {one for node in definitions() for one in sentences(node)}
+
+    assert len(written) > 250
+    for sentence in written - chinese.keys():
+        assert any(pattern.search(sentence) for pattern in patterns), sentence
+    assert all(re.search(r"[\u4e00-\u9fff]", text) for text in chinese.values())
 
 
 @pytest.mark.parametrize("name", ["echarts.esm.min.js", "tiny-pinyin.dict.js"])
