@@ -368,8 +368,8 @@ def _semantics(query: ShareQuery) -> Row:
         "own_opens": "what would be opens, were the user not the card's own sharer",
         "unknown_opens": "what would be opens, had the app a card of this share_id: it is forged, or its share event was lost",
         "direct_openers": "distinct users who opened a card of the sharer",
-        "descendant_openers": "distinct users who opened a card of the sharer or any card below one, the sharer left out; a filter "
-        "chooses the cards opened, not those above them",
+        "descendant_openers": "distinct users who opened a card of the sharer or any card below one, the sharer left out; "
+        "a filter chooses the cards opened, not those above them",
         "active_users": "users with an app_launch or app_show in the time range",
         "sharers_order": "by descendant_openers, direct_openers, shares, most first",
         "reshare_delay": "from the sharer's last opening of the parent card before the share; over cards of the "
