@@ -17,6 +17,7 @@ from xdist.scheduler import LoadScopeScheduling
 ONE_AFTER_THE_OTHER = (
     "tests/e2e/",
     "tests/faults/",
+    "tests/integration/test_loadtest_commands",
     "tests/integration/test_standalone",
 )
 """
