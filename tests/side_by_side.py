@@ -21,7 +21,7 @@ ONE_AFTER_THE_OTHER = (
     "tests/integration/test_standalone",
 )
 """
-Tests that start whole installations, and browsers, which look for ports by themselves. The two installations that
+Tests that start whole installations, and browsers, which look for ports by themselves. Two installations that
 start at the same moment could choose the same one; and each has its deadlines.
 """
 _PORTS = range(10_000, 20_000)
