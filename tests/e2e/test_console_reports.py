@@ -334,13 +334,19 @@ def test_breakdown_and_comparison_of_sessions_and_habits(page: Page, demo: Demo)
     more = {"breakdown": ["platform"], "compare": "previous_period"}
     query = "range=7d&compare=previous_period&breakdown=~" + json.dumps(["platform"])
     open_page(page, demo, f"sessions?{query}")
-    series = demo.ask("sessions", {**past_days(7), **more})["result"]["series"]
+    result = demo.ask("sessions", {**past_days(7), **more})["result"]
+    series = result["series"]
     cells = page.get_by_role("region", name="各组会话").locator("tbody tr")
     expect(cells).to_have_count(len(series))
     assert [whole(row.locator("td").first.inner_text()) for row in cells.all()] == [
         line["total"]["sessions"] for line in series
     ]
-    assert users_of(page, cells.first.locator(".users-link")) == series[0]["total"]["users"]
+    now, before = cells.first.locator(".users-link").all()
+    assert users_of(page, now) == series[0]["total"]["users"]
+    [then] = [
+        line for line in result["compare"]["series"] if line["breakdown"] == series[0]["breakdown"]
+    ]
+    assert users_of(page, before) == then["total"]["users"]
 
     open_page(page, demo, f"stickiness?{query}")
     active = {"active": {"event": "app_show"}}
