@@ -212,6 +212,30 @@ def _past_hour_ms(at_ms: int, zone: ZoneInfo) -> int:
     return (local.minute * 60 + local.second) * 1000 + local.microsecond // 1000
 
 
+def hour_shifts(from_ms: int, to_ms: int, zone: ZoneInfo) -> list[tuple[int, int]]:
+    """
+    Return how long before those of UTC the zone's hours begin: (from when on, ms) of the range, nearly always one pair.
+
+    0 in most zones, half an hour in India; Lord Howe Island changes it twice a year.
+    """
+    shifts = [(from_ms, _hour_shift_ms(from_ms, zone))]
+    for day_ms in range(from_ms, to_ms, DAY_MS):
+        before, low, high = shifts[-1][1], day_ms, day_ms + DAY_MS
+        if _hour_shift_ms(high, zone) != before:
+            while high - low > 1:
+                middle = (low + high) // 2
+                if _hour_shift_ms(middle, zone) == before:
+                    low = middle
+                else:
+                    high = middle
+            shifts.append((high, _hour_shift_ms(high, zone)))
+    return shifts
+
+
+def _hour_shift_ms(at_ms: int, zone: ZoneInfo) -> int:
+    return (_past_hour_ms(at_ms, zone) - at_ms) % HOUR_MS
+
+
 def rfc3339(at_ms: int, zone: ZoneInfo | None = None) -> str:
     """Write an instant with milliseconds: in UTC with ``Z``, or in a zone with its offset."""
     if zone is not None:

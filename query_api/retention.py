@@ -425,7 +425,7 @@ def _semantics(params: RetentionParams) -> Row:
             "elapsed": "period n is the n-th stretch of 24 hours (week: 7 days, month: 30 days) from the user's first initial "
             "event in the cohort's period on; events before that do not count",
             "elapsed_from_hour": "period n is the n-th stretch of 24 hours (week: 7 days, month: 30 days) from the beginning "
-            "of the hour of the user's first initial event in the cohort's period on; events before that do not count",
+            "of the timezone's hour of the user's first initial event in the cohort's period on; what is before does not count",
         }[params.period_counts],
         "cohort_is": {
             "every": "a user is in the cohort of each period with an initial event in the time range",

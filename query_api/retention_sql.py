@@ -16,7 +16,7 @@ from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
 from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
-from query_api.periods import DAY_MS, HOUR_MS, Periods, Range
+from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts
 from query_api.report import Ask
 from query_api.retention_params import RetentionParams
 from query_api.sql import load_sql
@@ -60,18 +60,36 @@ def _period_sql(at_ms: str, periods: Periods, bindings: Bindings) -> str:
     )
 
 
-def _began_sql(params: RetentionParams) -> str:
-    """Return when a user's own period 0 begins."""
-    if params.period_counts == "elapsed_from_hour":
-        return f"intDiv(one_cohort.3, {HOUR_MS}) * {HOUR_MS}"
-    return "one_cohort.3"
+def _began_sql(params: RetentionParams, ask: Ask, range_: Range, bindings: Bindings) -> str:
+    """Return when a user's own period 0 begins; an hour is one of the zone."""
+    first = "one_cohort.3"
+    if params.period_counts != "elapsed_from_hour":
+        return first
+    shifts = hour_shifts(range_.from_ms, range_.to_ms, ask.zone)
+    if len(shifts) == 1:
+        bindings.named("hour_shift_ms", shifts[0][1], "Int64")
+        shift = "{hour_shift_ms:Int64}"
+    else:
+        bindings.named("shifted_from_ms", [at for at, _ in shifts], "Array(Int64)")
+        bindings.named("hour_shifts_ms", [ms for _, ms in shifts], "Array(Int64)")
+        bound = "{shifted_from_ms:Array(Int64)}"
+        shift = f"transform(roundDown({first}, {bound}), {bound}, {{hour_shifts_ms:Array(Int64)}}, toInt64(0))"
+    return f"intDiv({first} + {shift}, {HOUR_MS}) * {HOUR_MS} - {shift}"
 
 
-def _kept(params: RetentionParams, periods: Periods, bindings: Bindings, measured: bool) -> _Kept:
+def _kept(
+    ask: Ask,
+    params: RetentionParams,
+    periods: Periods,
+    range_: Range,
+    bindings: Bindings,
+    measured: bool,
+) -> _Kept:
     bindings.named("last_period", params.last_period(), "UInt16")
     if params.period_counts != "calendar":
         bindings.named("unit_ms", UNIT_MS[params.unit], "Int64")
-        kept_at, began = ("one.1" if measured else "one"), _began_sql(params)
+        kept_at = "one.1" if measured else "one"
+        began = _began_sql(params, ask, range_, bindings)
         after = f"intDiv({kept_at} - ({began}), {{unit_ms:Int64}})"
         inside = f"{kept_at} >= {began} AND {after} <= {{last_period:UInt16}}"
     else:
@@ -148,7 +166,7 @@ def patterns_sql(
     bindings.named("initial_from_ms", 0 if first_ever else range_.from_ms, "Int64")
     bindings.named("initial_to_ms", range_.to_ms, "Int64")
     bindings.named("returning_from_ms", starts[0], "Int64")
-    kept = _kept(params, periods, bindings, measured)
+    kept = _kept(ask, params, periods, range_, bindings, measured)
     plain = not first_ever and not params.breakdown and params.period_counts == "calendar"
     if first_ever:
         bindings.named("range_from_ms", range_.from_ms, "Int64")

@@ -201,6 +201,10 @@ async def test_elapsed_periods_are_24_hours_of_each_user(database, database_url)
                 database_url, **body, period_counts=counts, breakdown=breakdown
             )
             assert sum(line["returned"][1] for line in result["cohorts"]) == returned
+    # In India 20:30 in China is a full hour: it begins half an hour after that of UTC.
+    india = {"period_counts": "elapsed_from_hour", "timezone": "Asia/Kolkata"}
+    result = await result_of(database_url, **body, **india)
+    assert [(line["size"], line["returned"][1]) for line in result["cohorts"]] == [(3, 0)]
     cell = {"cohort": "2026-10-01", "period": 1}
     assert await users_of(database_url, cell, **body, period_counts="elapsed") == keys("u3")
     # The last of the cohort begins just before midnight: its period 1 ends two days later.

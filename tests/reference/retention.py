@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -80,7 +80,7 @@ def retention(
                 began_ms=starts[0]["occurred_at"],
                 unit=unit,
                 period_counts=period_counts,
-                day=day,
+                zone=zone_info,
             )
             active = {period(e) for e in events if returning(e)} - {None}
             if period_zero == "repeated":
@@ -115,14 +115,15 @@ def _period(
     began_ms: int,
     unit: str,
     period_counts: str,
-    day: Callable[[Row], date],
+    zone: ZoneInfo,
 ) -> int | None:
     """Number of an event's period after the cohort's; None before and after all of them."""
     if period_counts == "calendar":
-        start = period_of(day(event), unit)
+        start = period_of(local_day(event["occurred_at"], zone), unit)
         return periods.index(start) if start in periods else None
     if period_counts == "elapsed_from_hour":
-        began_ms -= began_ms % HOUR_MS
+        began = datetime.fromtimestamp(began_ms // 1000, zone)
+        began_ms -= (began.minute * 60 + began.second) * 1000 + began_ms % 1000
     n = (event["occurred_at"] - began_ms) // UNIT_MS[unit]
     return n if 0 <= n < len(periods) else None
 

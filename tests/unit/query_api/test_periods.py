@@ -13,6 +13,7 @@ from query_api.periods import (
     HOUR_MS,
     a_year_before,
     first_day,
+    hour_shifts,
     later,
     local_day,
     periods_of,
@@ -118,6 +119,21 @@ def test_hours_cover_the_range_without_gaps_and_with_names_of_their_own(zone):
     )
     for label, start in zip(found.labels, found.starts_ms, strict=False):
         assert datetime.fromisoformat(label) == datetime.fromtimestamp(start // 1000, UTC)
+
+
+def test_hours_begin_half_an_hour_early_in_some_zones():
+    def ms(text: str) -> int:
+        return int(datetime.fromisoformat(text).timestamp()) * 1000
+
+    whole = (ms("2026-01-01T00:00:00Z"), ms("2027-01-01T00:00:00Z"))
+    half = HOUR_MS // 2
+    assert hour_shifts(*whole, ZoneInfo("America/New_York")) == [(whole[0], 0)]
+    assert hour_shifts(*whole, ZoneInfo("Asia/Kolkata")) == [(whole[0], half)]
+    assert hour_shifts(*whole, ZoneInfo("Australia/Lord_Howe")) == [
+        (whole[0], 0),
+        (ms("2026-04-04T15:00:00Z"), half),
+        (ms("2026-10-03T15:30:00Z"), 0),
+    ]
 
 
 def test_too_many_periods_are_refused():
