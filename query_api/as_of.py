@@ -20,9 +20,9 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from query_api.bindings import Bindings
 from query_api.clickhouse import Database
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.params import Query, zone
 from query_api.periods import instant_ms
 from query_api.sql import load_sql

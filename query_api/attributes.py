@@ -20,8 +20,9 @@ import msgspec
 
 from query_api import source
 from query_api.as_of import AsOf
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.filters import SOURCE_FIELDS, Bindings, field_sql
+from query_api.fields import SOURCE_FIELDS, field_sql
 from query_api.params import Identity
 from query_api.sql import load_sql
 
@@ -69,7 +70,7 @@ def joined(
     as_of: AsOf | None = None,
 ) -> str:
     """
-    Return ``rows`` (a SELECT with a column ``user``) with the columns that filters.py reads ``user.<name>`` from.
+    Return ``rows`` (a SELECT with a column ``user``) with the columns that fields.py reads ``user.<name>`` from.
 
     ``names``: those of ``bindings.user_names``; of each the columns ``user_property_<place>_…``.
     """

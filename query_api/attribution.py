@@ -25,10 +25,12 @@ import msgspec
 from msgspec import Meta
 
 from query_api import breakdowns, per_user
+from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import ORDER_KEYS, OrderKey
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell

@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, FieldSql, field_sql
+from query_api.fields import FieldSql, field_sql
 
 if TYPE_CHECKING:
     from query_api.report import Ask

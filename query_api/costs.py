@@ -21,7 +21,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from query_api.errors import InvalidRequest
-from query_api.filters import TEXT_COLUMNS
+from query_api.fields import TEXT_COLUMNS
 from query_api.params import AppId, FieldName, Params
 from query_api.periods import local_day
 from query_api.project_tables import MAX_ROWS, Page, ProjectTables, check_unique

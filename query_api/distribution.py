@@ -24,10 +24,12 @@ import msgspec
 from msgspec import Meta
 
 from query_api import breakdowns, per_user
+from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import Periods, Range, periods_of

@@ -11,9 +11,11 @@ import msgspec
 from msgspec import Meta, Struct
 
 from query_api import breakdowns, formula, source
+from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Interval, Params, Query
 from query_api.periods import Range
 from query_api.report import Ask

@@ -24,9 +24,11 @@ import msgspec
 from msgspec import Meta
 
 from query_api import breakdowns, scenes
+from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.scene_rows import OTHER, Key, Shown, folded_sql, key_sql, packed, unpacked

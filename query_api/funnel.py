@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
+from query_api.bindings import Bindings
 from query_api.breakdowns import decode_element, describe, key_of_cell
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings
 from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
 from query_api.funnel_sql import KeyOf, has_step_sql, user_events_sql, users_sql
 from query_api.order_keys import ORDER_KEYS, OrderKey

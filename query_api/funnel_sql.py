@@ -11,9 +11,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from query_api.bindings import Bindings
 from query_api.breakdowns import key_sql
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, filter_sql, selector_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import FunnelParams
 from query_api.order_keys import AT, MAX_PAYLOAD, ORDER_KEYS, OrderKey
 from query_api.periods import DAY_MS, Range, local_day, periods_of, start_of_day_ms

@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal
 import xxhash
 from msgspec import Meta
 
+from query_api.bindings import Bindings
 from query_api.clickhouse import Database
 from query_api.editor import Editor
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.params import AppId, Params
 from query_api.periods import rfc3339
 from query_api.report import Row

@@ -32,7 +32,7 @@ MAX_USERS_PER_PAGE = 100_000
 FieldName: TypeAlias = Annotated[
     str, Meta(min_length=1, max_length=limits.MAX_PROPERTY_NAME_CHARS + len("properties."))
 ]
-"""An event's own field, ``properties.<name>`` or ``user.<name>``; the list is in filters.py."""
+"""An event's own field, ``properties.<name>`` or ``user.<name>``; the list is in fields.py."""
 EventName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=limits.MAX_EVENT_NAME_CHARS)]
 AppId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=limits.MAX_ID_CHARS)]
 FilterValue: TypeAlias = Annotated[str, Meta(max_length=MAX_VALUE_CHARS)] | int | float | bool

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from query_api import source
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.identity import candidates
 from query_api.params import Query, TimeRange
 from query_api.report import Ask, Row

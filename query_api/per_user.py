@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
 from query_api import breakdowns, source
+from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings
 from query_api.params import Params, Query, QueryType
 from query_api.periods import Range
 from query_api.report import Ask, Row

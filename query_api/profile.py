@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from query_api import attributes, people
-from query_api.filters import field_sql
+from query_api.fields import field_sql
 from query_api.people import PersonQuery
 from query_api.periods import rfc3339
 from query_api.report import Answer, Ask, Report, Row

@@ -15,10 +15,10 @@ from typing import Annotated, Any, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
+from query_api.bindings import Bindings
 from query_api.clickhouse import Database
 from query_api.editor import Editor
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.params import Params
 from query_api.report import Row
 from query_api.sql import load_sql

@@ -23,9 +23,11 @@ import msgspec
 from msgspec import Meta
 
 from query_api import source
+from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect

@@ -18,8 +18,8 @@ from typing import Annotated, TypeAlias
 
 from msgspec import Meta
 
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.params import AppId, Params, zone_named
 from query_api.periods import instant_ms, rfc3339
 from query_api.project_tables import MAX_ROWS, Page, ProjectTables, Text, check_unique

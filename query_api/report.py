@@ -17,9 +17,9 @@ from msgspec import Meta, Struct
 
 from query_api import attributes, source
 from query_api.as_of import AsOf
+from query_api.bindings import Bindings
 from query_api.clickhouse import Database, Fetched
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
 from query_api.periods import Range, resolve_range, rfc3339
 from query_api.sql import load_sql

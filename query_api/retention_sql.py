@@ -12,9 +12,11 @@ from itertools import pairwise
 from msgspec import Struct
 
 from query_api import breakdowns, source
+from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts
 from query_api.report import Ask

@@ -26,9 +26,11 @@ from msgspec import Meta, Struct
 
 from query_api import attributes, funnel, source
 from query_api.as_of import AsOf
+from query_api.bindings import Bindings
 from query_api.clickhouse import Database
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import filter_sql, selector_sql
 from query_api.funnel_params import FunnelCell, FunnelParams, Order, Step, Window
 from query_api.params import (
     EventSelector,

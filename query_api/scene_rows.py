@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeAlias
 from msgspec import Struct
 
 from query_api import breakdowns
+from query_api.bindings import Bindings
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
-from query_api.filters import SCENE_GROUP_UNKNOWN, TEXT_COLUMNS, Bindings, field_sql
+from query_api.fields import SCENE_GROUP_UNKNOWN, TEXT_COLUMNS, field_sql
 from query_api.report import Row
 
 By: TypeAlias = Literal[

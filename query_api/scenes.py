@@ -38,17 +38,12 @@ from typing import Annotated, Any, Literal, TypeAlias
 from msgspec import Meta, Struct
 
 from query_api import costs, qr_codes, source
+from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
-from query_api.filters import (
-    SCENE_GROUP_UNKNOWN,
-    Bindings,
-    event_names_sql,
-    field_sql,
-    filter_sql,
-    selector_sql,
-)
+from query_api.fields import SCENE_GROUP_UNKNOWN, field_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS, Periods, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect

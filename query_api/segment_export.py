@@ -14,8 +14,8 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from query_api import attributes, source
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.params import MAX_USERS_PER_PAGE
 from query_api.report import Row, UserSelect
 from query_api.sql import load_sql

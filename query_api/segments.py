@@ -19,10 +19,10 @@ from msgspec import Meta, Struct
 
 from query_api import segment_export, source
 from query_api.as_of import AsOf
+from query_api.bindings import Bindings
 from query_api.clickhouse import Database
 from query_api.editor import Editor
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import Bindings
 from query_api.params import AppId, Params, zone_named
 from query_api.periods import local_day, rfc3339, start_of_day_ms
 from query_api.report import Row, UserSelect

@@ -18,7 +18,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from query_api.filters import Bindings
+from query_api.bindings import Bindings
 from query_api.report import Ask
 from query_api.sql import load_sql
 

@@ -10,9 +10,11 @@ import numpy as np
 from msgspec import Struct, structs
 
 from query_api import per_user, source
+from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
 from query_api.periods import DAY_MS, MAX_YEAR
 from query_api.report import Ask

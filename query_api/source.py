@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from query_api.as_of import AsOf
-from query_api.filters import Bindings
+from query_api.bindings import Bindings
 from query_api.params import Identity
 from query_api.sql import load_sql
 

@@ -18,8 +18,9 @@ from typing import Annotated, Any
 from msgspec import Meta
 
 from query_api import as_of, source, sql_guard
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest, QueryError
-from query_api.filters import EXACT_FLOAT, Bindings, filter_sql
+from query_api.filters import EXACT_FLOAT, filter_sql
 from query_api.params import Query
 from query_api.report import Answer, Ask, Report, Row
 from query_api.sql import load_sql

@@ -26,8 +26,10 @@ import msgspec
 from msgspec import Meta
 
 from query_api import source
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings, event_names_sql, field_sql, filter_sql, selector_sql
+from query_api.fields import field_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.holidays import DAY_TYPES, day_of
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import (

@@ -21,9 +21,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from query_api import rules, source
+from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import Bindings
 from query_api.params import Params, Query
 from query_api.periods import start_of_day_ms
 from query_api.report import Answer, Ask, Report, Row, UserSelect

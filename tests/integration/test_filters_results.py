@@ -5,9 +5,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from query_support import event, insert
 
+from query_api.bindings import Bindings
 from query_api.breakdowns import float_text
 from query_api.clickhouse import Database
-from query_api.filters import Bindings, filter_sql
+from query_api.filters import filter_sql
 from query_api.params import Filter
 from query_api.settings import Settings
 from query_api.source import events

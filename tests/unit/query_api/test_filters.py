@@ -7,15 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.filters import (
-    NUMBER_COLUMNS,
-    TEXT_COLUMNS,
-    Bindings,
-    event_names_sql,
-    filter_sql,
-    selector_sql,
-)
+from query_api.fields import NUMBER_COLUMNS, TEXT_COLUMNS
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, Filter, Operator
 
 TEXT = st.text(max_size=20)

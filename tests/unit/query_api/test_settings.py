@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from query_api import __main__
-from query_api.filters import NUMBER_COLUMNS, TEXT_COLUMNS
+from query_api.fields import NUMBER_COLUMNS, TEXT_COLUMNS
 from query_api.params import Operator
 from query_api.reports import REPORTS
 from query_api.settings import TABLE, Settings, SettingsError, from_env
