@@ -1,5 +1,5 @@
--- stickiness.counts: users by number of active units, and active users of the last 1, 7 and 30 days.  Caller:
---         query_api/stickiness.py _counted()
+-- stickiness.counts: users by number of active units, and active users of the last 1, 7 and 30 days.
+--         Caller: query_api/stickiness.py _counted()
 -- Params: those of stickiness.parts, active and rolling; fragments parts, active, rolling (over the name parts)
 -- Rows:   kind UInt8: 1 with bucket UInt16, key String (packed), units, users UInt64; 2 with day UInt16 (from 29), days UInt8, users;
 --         numbers without users are absent
