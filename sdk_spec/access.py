@@ -132,9 +132,8 @@ class Access:
         self.apps: dict[str, App] = {}
         self._write_keys: dict[str, WriteKey] = {}
         self._write_keys_by_id: dict[str, WriteKey] = {}
-        self._apps_by_key: dict[
-            str, App
-        ] = {}  # valid keys that were seen: spares their next digest
+        # Valid keys that were seen, which spares their next digest.
+        self._apps_by_key: dict[str, App] = {}
         self._read_tokens: dict[str, ReadToken] = {}
         self._admin_tokens: dict[str, AdminToken] = {}
         self.refresh()
