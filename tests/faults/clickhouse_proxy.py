@@ -3,6 +3,7 @@
 import base64
 import http.client
 import http.server
+import sys
 import threading
 import time
 import urllib.parse
@@ -19,6 +20,15 @@ the user and password of ``login`` instead of the client's.
 Decide = Callable[[str], Manner]
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that was killed resets its connection: that is no news here."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class Proxy:
     """
     Listens on a port of its own; ``url`` is the address with it instead of the server's.
@@ -33,8 +43,7 @@ class Proxy:
         self.treated: Counter[str] = Counter()
         parts = urllib.parse.urlsplit(url)
         self.target = (str(parts.hostname), int(parts.port or 0))
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         port = self._server.server_address[1]
         self.url = parts._replace(
