@@ -13,6 +13,7 @@ from collector.clickhouse_urls import addresses
 from collector.filter import KeyFilter
 from collector.migrate import connect
 from collector.rows import build_block
+from collector.server import Runner
 from collector.settings import Settings
 from collector.sinks import ClickHouseSink
 from collector.spool_reader import SpoolReader
@@ -48,8 +49,15 @@ async def client(database_url, tmp_path):
         ),
     )
     settings = Settings(data_dir=str(tmp_path), clickhouse_url=database_url)
-    async with TestClient(TestServer(create_app(settings))) as client:
+    async with TestClient(CollectorServer(create_app(settings))) as client:
         yield client
+
+
+class CollectorServer(TestServer):
+    """A worker's server in this process."""
+
+    async def _make_runner(self, **kwargs):
+        return Runner(self.app, **kwargs)
 
 
 @pytest.fixture
