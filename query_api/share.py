@@ -150,7 +150,7 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
 async def _result(ask: Ask, query: ShareQuery, asked: Asked, forest: Forest) -> tuple[Row, bool]:
     """Return the numbers of a range, and whether a list was cut."""
     bindings = ask.bindings()
-    forged_source = ask.source(bindings, "properties_text['$forged_share_id'] != ''")
+    forged_source = ask.source(bindings, share_sql.FORGED)
     facts, below, [forged] = await asyncio.gather(
         share_sql.facts(ask, asked, forest),
         asyncio.to_thread(share_forest.below_of, forest),
@@ -364,7 +364,8 @@ def _semantics(query: ShareQuery) -> Row:
         "new_users": "openers whose first app_launch or app_show ever, in these apps, is the opening entry",
         "conversions": "events of `conversion` in the time range whose user opened the card they carry at or before them; "
         "without a known card: whose session opened a card at or before them, the last one",
-        "forged": "events of the range whose share_id had a wrong signature, or none where one is required; they open nothing",
+        "forged": "app_launch, app_show and share events of the range whose share_id had a wrong signature, or none where one "
+        "is required; they open nothing",
         "own_opens": "what would be opens, were the user not the card's own sharer",
         "unknown_opens": "what would be opens, had the app a card of this share_id: it is forged, or its share event was lost",
         "direct_openers": "distinct users who opened a card of the sharer",

@@ -1,5 +1,5 @@
--- share.forged: entries whose share_id had a wrong signature.  Caller: query_api/share.py answer()
--- Params: fragment source (events of the range with the property)
+-- share.forged: entries and share events whose share_id had a wrong signature.  Caller: query_api/share.py answer()
+-- Params: fragment source (those of the range with the property)
 -- Rows:   one: events UInt64, share_ids UInt64
 -- Source: the collector moves such a share_id to the property $forged_share_id.
 SELECT

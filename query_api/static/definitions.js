@@ -626,7 +626,7 @@ const SENTENCES = {
   "an entry by a relaunch scene opens a card only if the user never opened it before": "从最近使用等入口进入，只有此前没打开过该卡片才算打开",
   "openers whose first app_launch or app_show ever, in these apps, is the opening entry": "有史以来首次进入就是这次打开的用户",
   "events of `conversion` in the time range whose user opened the card they carry at or before them; without a known card: whose session opened a card at or before them, the last one": "范围内的转化事件：其用户此前打开过事件所带的卡片；没有已知卡片时，算本次会话此前最后打开的卡片",
-  "events of the range whose share_id had a wrong signature, or none where one is required; they open nothing": "share_id 签名不对或缺少签名的事件，不算打开",
+  "app_launch, app_show and share events of the range whose share_id had a wrong signature, or none where one is required; they open nothing": "时间范围内 share_id 签名不对或缺少签名的启动、展示与分享事件，不算打开",
   "what would be opens, had the app a card of this share_id: it is forged, or its share event was lost": "share_id 找不到卡片、否则会算打开的：伪造，或分享事件丢失",
   "what would be opens, were the user not the card's own sharer": "分享者本人打开、否则会算打开的",
   "distinct users who opened a card of the sharer": "打开过该分享者卡片的用户，去重",

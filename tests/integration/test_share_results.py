@@ -72,7 +72,7 @@ TREE = [
 def test_by_hand(database, asker):
     insert(database, TREE)
     insert(database, TREE[:6])  # sent twice
-    insert(database, [event("e", "tap", BASE, properties={"$forged_share_id": "A.bad"})])
+    insert(database, [event("e", "share", BASE, properties={"$forged_share_id": "A.bad"})])
     answer = asker.whole("share", RANGE | {"root": "A"})
     result = answer["result"]
 
