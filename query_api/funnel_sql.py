@@ -168,7 +168,7 @@ def chains_sql(
     if _is_declared(params):
         return _declared_sql(ask, params, bindings, user_events, range_)
     if _is_ordered(params):
-        return load_sql("funnel.chains_ordered", user_events=user_events)
+        return _ordered_sql(user_events, len(params.steps))
     if params.hold_constant:
         bits = [bit.bit_length() - 1 for _, _, bit in spans]
         bindings.named("exclusion_bits", bits, "Array(UInt8)")
@@ -187,6 +187,36 @@ def chains_sql(
     bindings.named("carries", [phase.carry for phase in phases], "Array(Array(UInt64))")
     bindings.named("owns", [phase.own for phase in phases], "Array(Array(UInt64))")
     return load_sql("funnel.chains_restricted", user_events=user_events)
+
+
+_STARTS = "arrayMap((now_ms, mask) -> if(bitTest(mask, 0), now_ms, 0), at_ms, masks)"
+_CARRIED_ON = (
+    "arrayMap((now_ms, mask, start_ms) -> if(bitTest(mask, {bit}) AND start_ms != 0 AND "
+    "now_ms - start_ms <= {{window_ms:Int64}}, start_ms, 0), at_ms, masks, arrayShiftRight(latest_{bit}, 1))"
+)
+_STEPS_AT_ONCE = 4
+"""Columns that build on one another in one SELECT: each holds a copy of all before, more of them take long to plan."""
+
+
+def _ordered_sql(user_events: str, steps: int) -> str:
+    """Return the chains of plain funnels. One pass for each step is written out: a fold would copy all arrays for each."""
+    found = [_STARTS, *(_CARRIED_ON.format(bit=bit) for bit in range(1, steps))]
+    latest = [f"latest_{step}" for step in range(1, steps + 1)]
+    columns = [
+        f"arrayFill(start_ms -> start_ms != 0, {starts}) AS {name}"
+        for starts, name in zip(found, latest, strict=True)
+    ]
+    levels = user_events
+    for first in range(0, steps, _STEPS_AT_ONCE):
+        some = ",\n".join(columns[first : first + _STEPS_AT_ONCE])
+        levels = load_sql("funnel.levels", user_events=levels, latest=some)
+    firsts = [f"arrayFirstIndex(start_ms -> start_ms != 0, {name})" for name in latest]
+    return load_sql(
+        "funnel.chains_ordered",
+        levels=levels,
+        latest=", ".join(latest),
+        firsts=",\n".join(firsts),
+    )
 
 
 _BEFORE = {

@@ -12,7 +12,7 @@ SELECT
     *,
     arrayMap(k -> {{key_at}}, keys) AS at_ms,
     arrayMap(k -> {{key_mask}}, keys) AS masks,
-    arrayExists((k, previous) -> {{tied}}, arrayPopFront(keys), arrayPopBack(keys)) AS undecided
+    arrayUniq(at_ms) < length(at_ms) AND arrayExists((k, previous) -> {{tied}}, arrayPopFront(keys), arrayPopBack(keys)) AS undecided
 FROM
 (
     SELECT
