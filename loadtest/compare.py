@@ -220,6 +220,9 @@ class Bench:
             name: f"{cpu.get(name, 0.0):.2f} s, {usage.resident_bytes / 1e6:.0f} MB"
             for name, usage in parts.items()
         }
+        disk = self._clickhouse.rows(load_sql("queries.count_events"), app_id=self._ready.app_id)[0]
+        bytes_per_event = round(disk["bytes"] / max(1, disk["rows"]), 1)
+        costs["events on disk"] = f"{bytes_per_event} bytes an event"
         console.print(fact_table("开销 Cost: CPU s per million events; resident MB", costs))
         for name, package in (
             ("nginx", "nginx-light libnginx-mod-http-echo"),
@@ -227,7 +230,6 @@ class Bench:
         ):
             if name not in speeds:
                 console.print(f"[dim](e) {name} left out: apt-get install {package}[/]")
-        disk = self._clickhouse.rows(load_sql("queries.count_events"), app_id=self._ready.app_id)[0]
         return {
             "events_per_s": _by_text(speeds),
             "ratio_to_decode": _ratios(speeds),
@@ -235,7 +237,7 @@ class Bench:
             "latency": latency,
             "cpu_s_per_million_events": cpu,
             "resident_bytes": {name: usage.resident_bytes for name, usage in parts.items()},
-            "bytes_per_stored_event": round(disk["bytes"] / max(1, disk["rows"]), 1),
+            "bytes_per_stored_event": bytes_per_event,
             "generator_events_per_s": {
                 str(batch): round(
                     generator_events_per_s(self._workload(batch), use_gzip=options.use_gzip)
