@@ -31,7 +31,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
-from query_api.order_keys import ORDER_KEYS, OrderKey
+from query_api.order_keys import ORDER_KEYS, OrderKey, decided, deciding
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -198,14 +198,12 @@ def _credits(
 
 
 async def _deciding(ask: Ask, query: AttributionQuery) -> OrderKey:
-    """Return the cheapest key that decides the order of every user's events."""
-    for order_key in ORDER_KEYS:
+    async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
         chains = _chains(ask, query, bindings, order_key)
-        rows = await ask.fetch("attribution.undecided", bindings, chains=chains)
-        if not rows[0]["undecided"]:
-            break
-    return order_key
+        return await ask.fetch("attribution.undecided", bindings, chains=chains)
+
+    return await deciding(ask_with)
 
 
 async def _top(ask: Ask, query: AttributionQuery) -> list[Key] | None:
@@ -240,17 +238,17 @@ async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> 
             (f"{model}_value", f"{model} * amount"),
         )
     ]
-    rows: list[Row] = []
-    for order_key in ORDER_KEYS:
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
-        rows = await ask.fetch(
+        return await ask.fetch(
             "attribution.counts",
             bindings,
             credits=_credits(ask, query, bindings, top, order_key),
             models=",\n".join(models),
         )
-        if not any(row["undecided"] for row in rows):
-            break
+
+    rows, _ = await decided(ask_with)
     return rows
 
 

@@ -13,13 +13,12 @@ from typing import Any
 
 import msgspec
 
-from query_api.bindings import Bindings
 from query_api.breakdowns import decode_element, describe, key_of_cell
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
 from query_api.funnel_sql import KeyOf, has_step_sql, user_events_sql, users_sql
-from query_api.order_keys import ORDER_KEYS, OrderKey
+from query_api.order_keys import OrderKey, decided, deciding
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
 from query_api.presets import FUNNEL, FunnelAxes, Preset, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -148,22 +147,21 @@ async def _result(ask: Ask, params: FunnelParams, range_: Range) -> Row:
 async def _count(
     ask: Ask, params: FunnelParams, periods: Periods | None, range_: Range
 ) -> list[Row]:
-    """Count with the cheapest key that decides the order of every user's events."""
-    rows: list[Row] = []
-    for order_key in ORDER_KEYS:
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
         sql = users_sql(ask, params, bindings, order_key, _starts(periods), range_)
         bindings.named("breakdown_limit", params.breakdown_limit, "UInt32")
         bindings.named("histogram_from_ms", list(HISTOGRAM_FROM_MS), "Array(Int64)")
-        rows = await ask.fetch(
+        return await ask.fetch(
             "funnel.count",
             bindings,
             users=sql,
             has_step=has_step_sql(params, "step"),
             **_TIMES["optional" if params.optional_steps() else "plain"],
         )
-        if rows[0]["undecided"] == 0:
-            break
+
+    rows, _ = await decided(ask_with)
     return rows
 
 
@@ -186,15 +184,15 @@ _TIMES = {
 
 async def _add_next(ask: Ask, params: FunnelParams, range_: Range, steps: list[Row]) -> None:
     """Add to each step what those who dropped there did next, the most frequent first."""
-    rows: list[Row] = []
-    for order_key in ORDER_KEYS:
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
         sql = users_sql(ask, params, bindings, order_key, [0], range_, "next_event")
         bindings.named("dropped_next", MAX_NEXT_ROWS, "UInt32")
         depth = "reached[-1]" if params.optional_steps() else "level"
-        rows = await ask.fetch("funnel.next", bindings, users=sql, depth=depth)
-        if not rows or rows[0]["undecided"] == 0:
-            break
+        return await ask.fetch("funnel.next", bindings, users=sql, depth=depth)
+
+    rows, _ = await decided(ask_with)
     for step, before in zip(steps, _required_before(params), strict=True):
         counts: dict[str | None, int] = {}
         # Who stopped at an optional step dropped at the required one after it.
@@ -377,15 +375,12 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
 
 
 async def _deciding_key(ask: Ask, params: FunnelParams, key_of: KeyOf) -> OrderKey:
-    for order_key in ORDER_KEYS:
-        bindings: Bindings = ask.bindings()
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
         user_events = user_events_sql(ask, params, bindings, order_key, ask.range, key_of)
-        if order_key == "event_id":
-            break
-        rows = await ask.fetch("funnel.undecided", bindings, user_events=user_events)
-        if rows[0]["undecided"] == 0:
-            return order_key
-    return "event_id"
+        return await ask.fetch("funnel.undecided", bindings, user_events=user_events)
+
+    return await deciding(ask_with)
 
 
 def _cell_period_ms(cell: FunnelCell, periods: Periods | None) -> int:

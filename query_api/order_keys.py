@@ -3,18 +3,24 @@ One number for each event: its place in the order of a user's events, and below 
 
 Plain numbers sort five times as fast as tuples, and what stands in their low bits comes along for nothing. ``ORDER_KEYS``
 lists three, cheap to dear; a report asks with the first, has ``tied`` looked for, and asks again with the next one only where
-that found two events whose order the number leaves open. DESIGN-funnel.md has the figures. Pure.
+that found two events whose order the number leaves open (``decided``). DESIGN-funnel.md has the figures. No I/O of its own.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
+
+from query_api.sql import load_sql
 
 MAX_PAYLOAD = (1 << 52) - 1
 
 OrderKey = Literal["seq", "id_prefix", "event_id"]
+
+AskWith: TypeAlias = Callable[[OrderKey], Awaitable[list[dict[str, Any]]]]
+"""Asks a question with a key; of its rows at least one has ``undecided`` set where the key leaves an order open."""
 
 AT = "toUnixTimestamp64Milli(occurred_at)"
 
@@ -68,3 +74,30 @@ ORDER_KEYS: dict[OrderKey, KeySql] = {
         order="",
     ),
 }
+
+
+def hashed(*texts: str, largest: int = MAX_PAYLOAD) -> str:
+    """Return the SQL of a number that stands for texts and fits into a payload."""
+    return load_sql("order_keys.hashed", texts=", ".join(texts), largest=str(largest))
+
+
+async def decided(ask: AskWith) -> tuple[list[dict[str, Any]], OrderKey]:
+    """Ask with the cheapest key that decides the order of every user's events; return the rows and that key."""
+    for order_key in ORDER_KEYS:
+        rows = await ask(order_key)
+        if not _is_open(rows):
+            break
+    return rows, order_key
+
+
+async def deciding(ask: AskWith) -> OrderKey:
+    """Return that key alone. The dearest leaves nothing open and is not asked."""
+    *cheaper, dearest = ORDER_KEYS
+    for order_key in cheaper:
+        if not _is_open(await ask(order_key)):
+            return order_key
+    return dearest
+
+
+def _is_open(rows: list[dict[str, Any]]) -> bool:
+    return any(row["undecided"] for row in rows)

@@ -17,6 +17,7 @@ more than ``session_gap`` lies between neighbours; the range cuts too, whatever 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -29,7 +30,7 @@ from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
-from query_api.order_keys import ORDER_KEYS, OrderKey
+from query_api.order_keys import ORDER_KEYS, OrderKey, decided, hashed
 from query_api.params import EventName, EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -39,6 +40,8 @@ MAX_DEPTH = 20
 MAX_TOP = 100
 MAX_SELECTORS = 100
 MAX_SPLITS = 20
+_LARGEST_NODE = (1 << 51) - 1
+"""The bit above it marks an anchor (paths.walks)."""
 NEXT, EXIT, GOES_ON = 1, 2, 3
 """What follows a node: ``step`` of paths.steps."""
 
@@ -123,7 +126,7 @@ def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -
     ]
     events = ask.source(bindings, " AND ".join(part for part in where if part != "1") or "1")
     value = _value(query, bindings)
-    number = _node_number("event", value)
+    number = hashed("event", value, largest=_LARGEST_NODE)
     key = ORDER_KEYS[order_key]
     walks = load_sql(
         "paths.walks",
@@ -161,20 +164,17 @@ def _value(query: PathsQuery, bindings: Bindings) -> str:
     return f"multiIf({', '.join(cases)}, '')" if cases else "''"
 
 
-def _node_number(event: str, value: str) -> str:
-    return load_sql("paths.node_number", event=event, value=value)
+async def _ask(ask: Ask, query: PathsQuery, name: str, order_key: OrderKey) -> list[Row]:
+    """Run paths.top or paths.counts with a key."""
+    bindings = ask.bindings()
+    sql = _sql(ask, query, bindings, order_key)
+    bindings.named("top", query.top, "UInt32")
+    return await ask.fetch(name, bindings, steps=sql.steps, names=sql.names)
 
 
 async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
     """Return the SELECT of all steps with rare nodes as "other", in two statements; paths.counts does the same in one."""
-    top: list[Row] = []
-    for order_key in ORDER_KEYS:
-        top_bindings = ask.bindings()
-        sql = _sql(ask, query, top_bindings, order_key)
-        top_bindings.named("top", query.top, "UInt32")
-        top = await ask.fetch("paths.top", top_bindings, steps=sql.steps, names=sql.names)
-        if not any(row["undecided"] for row in top):
-            break
+    top, order_key = await decided(partial(_ask, ask, query, "paths.top"))
     sql = _sql(ask, query, bindings, order_key)
     bindings.named("top_levels", [row["level"] for row in top], "Array(UInt8)")
     bindings.named("top_nodes", [row["number"] for row in top], "Array(UInt64)")
@@ -182,15 +182,7 @@ async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
 
 
 async def _counted(ask: Ask, query: PathsQuery) -> list[Row]:
-    """Count with the cheapest key that decides the order of every user's events."""
-    rows: list[Row] = []
-    for order_key in ORDER_KEYS:
-        bindings = ask.bindings()
-        sql = _sql(ask, query, bindings, order_key)
-        bindings.named("top", query.top, "UInt32")
-        rows = await ask.fetch("paths.counts", bindings, steps=sql.steps, names=sql.names)
-        if not any(row["undecided"] for row in rows):
-            break
+    rows, _ = await decided(partial(_ask, ask, query, "paths.counts"))
     return rows
 
 
@@ -385,7 +377,9 @@ def _shown(place: _Node, bindings: Bindings) -> str:
     _, other, event, element = place
     if other:
         return "0"
-    return _node_number(bindings.add(event, "String"), bindings.add(element, "String"))
+    return hashed(
+        bindings.add(event, "String"), bindings.add(element, "String"), largest=_LARGEST_NODE
+    )
 
 
 def table(result: Row) -> list[Row]:

@@ -44,6 +44,7 @@ from query_api.costs import Spent
 from query_api.errors import InvalidRequest
 from query_api.fields import SCENE_GROUP_UNKNOWN, field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, hashed
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS, Periods, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -191,10 +192,20 @@ def _first_entries(
         ),
     }
     if in_numbers:
-        number = load_sql("scenes.key_number", key=key)
+        number = hashed(key)
         names = load_sql("scenes.key_names", key=key, number=number)
+        order_key = ORDER_KEYS["seq"]
+        sessions = load_sql(
+            "scenes.sessions_whole",
+            number=number,
+            place=order_key.key.format("key_number"),
+            mirrored_place=order_key.key.format(f"({MAX_PAYLOAD} - key_number)"),
+            entry=order_key.payload.format("first_entry"),
+            mirrored_entry=f"{MAX_PAYLOAD} - {order_key.payload.format('first_mirrored')}",
+            **fragments,
+        )
         return {
-            "sessions": load_sql("scenes.sessions_whole", number=number, **fragments),
+            "sessions": sessions,
             "none": "0",
             "key": "names.key",
             "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = counted.entry",

@@ -30,6 +30,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import filter_sql, selector_sql
 from query_api.funnel_params import Window
+from query_api.order_keys import ORDER_KEYS, hashed
 from query_api.params import EventSelector, Interval, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import DAY_MS, Periods, Range, periods_of
@@ -42,7 +43,7 @@ MAX_POINTS = 200_000
 MAX_FOLLOW_DAYS = 7
 _NO_PLACES = "CAST([], 'Array(UInt128)')"
 _TIED = (
-    "arrayExists((place, before) -> place != before AND bitShiftRight(bitXor(place, before), 52) = 0, "
+    f"arrayExists((k, previous) -> {ORDER_KEYS['seq'].tied(payload_decides=True)}, "
     "arrayPopFront(places), arrayPopBack(places))"
 )
 """Two page views of one millisecond and ``seq``: event_id decides which came first."""
@@ -135,14 +136,11 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         ),
         is_page_view=selector_sql(query.page_view, "$.page_view", bindings),
         passes=filter_sql(query.filter, "$.filter", bindings),
-        page_number=_page_number("page"),
+        page_number=hashed("page"),
+        page_place=ORDER_KEYS["seq"].key.format("page_number"),
         event_key=per_user.event_key(query, bindings),
         order=source.order(),
     )
-
-
-def _page_number(page: str) -> str:
-    return load_sql("sessions.page_number", page=page)
 
 
 async def _kinds(ask: Ask, query: SessionsQuery, range_: Range) -> set[int]:
@@ -193,6 +191,7 @@ def _whole(query: SessionsQuery, events: str, with_pages: bool, wanted: str) -> 
     absent = per_user.absent(query)
     return load_sql(
         "sessions.whole",
+        page=ORDER_KEYS["seq"].payload.format("place"),
         events=events,
         places="arraySort(groupArrayIf(page_place, bitTest(flags, 0)))"
         if with_pages
@@ -267,7 +266,7 @@ async def _counted(
     while True:
         bindings = ask.bindings()
         visits = _visits(ask, query, bindings, range_, top, kinds=kinds, with_pages=with_pages)
-        names = load_sql("sessions.page_names", page_number=_page_number("page"))
+        names = load_sql("sessions.page_names", page_number=hashed("page"))
         pages = load_sql("sessions.pages", names=names) if with_pages else ""
         rows = await ask.fetch("sessions.measures", bindings, visits=visits, pages=pages)
         left_out = {kind for row in rows if row["kind"] == _LEFT_OUT for kind in row["left_out"]}
@@ -489,13 +488,13 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
     if cell.depth_bucket is not None:
         conditions.append(f"depth_slot = {bound(cell.depth_bucket + 1, 'UInt16')}")
     if cell.entry_page is not None:
-        page = _page_number(bound(cell.entry_page, "String"))
+        page = hashed(bound(cell.entry_page, "String"))
         conditions.append(f"page_views > 0 AND entry_page = {page}")
     if cell.exit_page is not None:
-        page = _page_number(bound(cell.exit_page, "String"))
+        page = hashed(bound(cell.exit_page, "String"))
         conditions.append(f"page_views > 0 AND exit_page = {page}")
     if cell.viewed_page is not None:
-        conditions.append(f"has(pages, {_page_number(bound(cell.viewed_page, 'String'))})")
+        conditions.append(f"has(pages, {hashed(bound(cell.viewed_page, 'String'))})")
     sql = load_sql(
         "sessions.users", visits=visits, in_cell=" AND ".join(conditions) or "1", in_key=in_key
     )

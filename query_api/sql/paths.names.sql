@@ -1,6 +1,6 @@
 -- paths.names: the nodes behind the numbers.  Caller: query_api/paths.py _names()
 -- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive), as the source of the events; fragments events (the
---         table, or a source where values are of the person), value (a text of an event), number (paths.node_number), wanted
+--         table, or a source where values are of the person), value (a text of an event), number (order_keys.hashed), wanted
 --         (a condition on the event)
 -- Rows:   number UInt64, node Tuple(String, String), each once
 -- Source: copies of events name no other nodes that are counted, so nothing has to be merged.

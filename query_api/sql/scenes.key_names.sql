@@ -1,6 +1,6 @@
 -- scenes.key_names: the keys behind the numbers.  Caller: query_api/scenes.py _sessions()
 -- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive), as the source of the sessions; fragments key (packed),
---         number (scenes.key_number)
+--         number (order_keys.hashed)
 -- Rows:   key String, number UInt64
 -- Source: copies of events name no other keys that are counted, so nothing has to be merged.
 SELECT

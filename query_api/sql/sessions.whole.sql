@@ -1,5 +1,5 @@
 -- sessions.whole: the sessions of each session_id, one pass over the events.  Caller: query_api/sessions.py _whole()
--- Params: follow_ms, visit_from_ms, visit_to_ms Int64; fragments events (sessions.events), places (of the page views, in order), tied
+-- Params: follow_ms, visit_from_ms, visit_to_ms Int64; fragments events (sessions.events), places (of the page views, in order), page (of a place), tied
 --         (a condition on places), first_key (of a session), wanted (a condition: which rows)
 -- Rows:   as sessions.cut, and irregular UInt8: 0, or what sessions.cut has to look at: 1 (events without session_id, all of a user and
 --         app), 2 (longer than follow_ms: to be cut or clamped), 3 (event_id decides which page came first or last)
@@ -11,7 +11,7 @@ SELECT
     start_ms,
     toUInt8(0) AS is_clamped,
     end_ms - start_ms AS duration_ms,
-    arrayMap(place -> toUInt64(bitAnd(place, 4503599627370495)), places) AS pages,
+    arrayMap(place -> {{page}}, places) AS pages,
     pages[1] AS entry_page,
     pages[-1] AS exit_page,
     page_views,
