@@ -9,25 +9,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from collector.dead_letter import DeadLetter
 from collector.enrich import CLOCK_VERDICTS
 from collector.identity import Ids
 from sdk_spec.persons import Binding
-
-
-class DeadLetter(msgspec.Struct, frozen=True):
-    """One refused event with everything needed to repair and send it again."""
-
-    project: str
-    app_id: str
-    received_at: int
-    request_id: str
-    event_index: int
-    event_id: str
-    code: str
-    path: str
-    message: str
-    raw: str
-    envelope: str
 
 
 class Block(msgspec.Struct):

@@ -17,6 +17,7 @@ import msgspec
 from clickhouse_connect.driver.client import Client
 from msgspec import Struct
 
+from collector.dead_letter import DeadLetter
 from sdk_spec import redrive as again
 from sdk_spec import signing
 
@@ -31,24 +32,9 @@ class DeadLetterError(ValueError):
     """A dead letter that cannot be found or sent; the message says what to do."""
 
 
-class DeadLetter(Struct, frozen=True):
-    """
-    One refused event; times in epoch ms, ``redriven_at`` 0 while it was not sent again.
+class StoredLetter(DeadLetter, frozen=True):
+    """A dead letter and whether it was sent again: ``redriven_at`` in epoch ms, 0 while it was not."""
 
-    ``raw`` is the event as received; where ``envelope`` is empty it is the whole body.
-    """
-
-    project: str
-    app_id: str
-    received_at: int
-    request_id: str
-    event_index: int
-    event_id: str
-    code: str
-    path: str
-    message: str
-    raw: str
-    envelope: str
     redriven_at: int
     version: int
 
@@ -79,7 +65,7 @@ class Redriven(Struct, frozen=True):
     error: str
 
 
-def find(client: Client, wanted: Wanted) -> list[DeadLetter]:
+def find(client: Client, wanted: Wanted) -> list[StoredLetter]:
     """Return dead letters, the newest first. Errors: ClickHouse's own."""
     return _select(
         client,
@@ -93,7 +79,7 @@ def find(client: Client, wanted: Wanted) -> list[DeadLetter]:
     )
 
 
-def get(client: Client, letter_id: str) -> DeadLetter:
+def get(client: Client, letter_id: str) -> StoredLetter:
     """Return one dead letter. Errors: DeadLetterError when there is none of that id."""
     request_id, _, index = letter_id.rpartition("/")
     found = []
@@ -110,15 +96,17 @@ def get(client: Client, letter_id: str) -> DeadLetter:
     return found[0]
 
 
-def _select(client: Client, condition: str, parameters: dict[str, Any]) -> list[DeadLetter]:
+def _select(client: Client, condition: str, parameters: dict[str, Any]) -> list[StoredLetter]:
     rows = client.query(
         f"SELECT {_COLUMNS} FROM dead_letters FINAL WHERE {condition}",  # noqa: S608 (constants of this file)
         parameters=parameters,
     ).result_rows
-    return [DeadLetter(**dict(zip(DeadLetter.__struct_fields__, row, strict=True))) for row in rows]
+    return [
+        StoredLetter(**dict(zip(StoredLetter.__struct_fields__, row, strict=True))) for row in rows
+    ]
 
 
-def body_of(letter: DeadLetter, edited: bytes | None, now_ms: int) -> bytes:
+def body_of(letter: StoredLetter, edited: bytes | None, now_ms: int) -> bytes:
     """
     Return the request body that sends a dead letter again.
 
@@ -136,7 +124,7 @@ def body_of(letter: DeadLetter, edited: bytes | None, now_ms: int) -> bytes:
 
 def redrive(
     client: Client,
-    letter: DeadLetter,
+    letter: StoredLetter,
     collector_url: str,
     write_key: str,
     edited: bytes | None = None,
@@ -163,7 +151,7 @@ def redrive(
     return Redriven(letter.id, status, accepted, duplicates, error)
 
 
-def mark(client: Client, letter: DeadLetter, now_ms: int) -> None:
+def mark(client: Client, letter: StoredLetter, now_ms: int) -> None:
     """Record that a dead letter was sent again and taken."""
     values = msgspec.structs.asdict(letter)
     values |= {

@@ -18,8 +18,9 @@ import pyarrow as pa
 import structlog
 import xxhash
 
-from collector.block import Block, DeadLetter, joined
+from collector.block import Block, joined
 from collector.columns import Spread, common, property_maps, texts, times, utm_columns
+from collector.dead_letter import DeadLetter
 from collector.decode import BodyError, Rejection, decode_batch, has_own_ids, raw_event
 from collector.enrich import CLOCK_VERDICTS, clock_offset_ms, correct_times
 from collector.identity import Ids
@@ -301,7 +302,3 @@ def count_unknown_keys(body: bytes) -> int:
     return len(batch.keys() - _KNOWN_BATCH_KEYS) + sum(
         map(len, (event.keys() - _KNOWN_EVENT_KEYS for event in events))
     )
-
-
-COLUMN_NAMES = tuple(build_block([]).table.column_names)
-"""In the order of the table."""

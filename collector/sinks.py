@@ -17,9 +17,9 @@ import pyarrow as pa
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from clickhouse_connect.driver.external import ExternalData
 
-from collector.block import DeadLetter
 from collector.clickhouse_urls import addresses
 from collector.cluster import COPIES
+from collector.dead_letter import DeadLetter
 from collector.migrate import tables_to_all_nodes
 from collector.sql import load_sql
 from sdk_spec.persons import Assignment, Binding, Conflict, Crowd

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from collector import metrics
 from collector.binder import Binder, BindingSink
-from collector.block import Block, DeadLetter
+from collector.block import Block
+from collector.dead_letter import DeadLetter
 from collector.rows import build_block
 from collector.sinks import TRANSIENT
 from collector.spool_format import SpoolRecord
