@@ -17,7 +17,7 @@ import msgspec
 
 from collector import doctor_cluster
 from collector.clickhouse_urls import addresses, without_password
-from collector.findings import LOW_DISK_BYTES, MIN_DISK_BYTES, Finding, Setup
+from collector.findings import LOW_DISK_BYTES, MIN_DISK_BYTES, Finding, Setup, of_amount
 from collector.local_clickhouse import EDITABLE
 
 OLDEST_CLICKHOUSE = (26, 3)
@@ -202,14 +202,14 @@ def _check_clickhouse_disk(client: Any, _: Setup) -> Finding:  # noqa: ANN401
     rows = client.query("SELECT name, free_space FROM system.disks ORDER BY free_space").result_rows
     name, free = rows[0] if rows else ("?", 0)
     found = f"{free / 1024**3:.1f} GiB free on ClickHouse's disk {name!r}"
-    if free >= LOW_DISK_BYTES:
-        return Finding("clickhouse_disk", "ok", found)
-    return Finding(
+    return of_amount(
         "clickhouse_disk",
-        "problem" if free < MIN_DISK_BYTES else "warning",
-        found,
-        "add space, or drop old partitions of the events table",
-        "请扩容，或删除 events 表的旧分区",
+        free,
+        low=LOW_DISK_BYTES,
+        least=MIN_DISK_BYTES,
+        found=found,
+        advice="add space, or drop old partitions of the events table",
+        advice_zh="请扩容，或删除 events 表的旧分区",
     )
 
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from collector import settings
-from collector.findings import LOW_DISK_BYTES, MIN_DISK_BYTES, Finding, Setup
+from collector.findings import LOW_DISK_BYTES, MIN_DISK_BYTES, Finding, Setup, of_amount
 from collector.spool_folder import segments
 from collector.spool_format import FILE_MAGIC
 from sdk_spec import access
@@ -59,14 +59,14 @@ def check_disk(setup: Setup) -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free
     found = f"{free / 1024**3:.1f} GiB free for spool and data at {folder}"
-    if free >= LOW_DISK_BYTES:
-        return Finding("disk", "ok", found)
-    return Finding(
+    return of_amount(
         "disk",
-        "problem" if free < MIN_DISK_BYTES else "warning",
-        found,
-        "free some space or move the data folder: the collector answers 503 when the spool is full",
-        "请清理磁盘或迁移数据目录：缓冲写满后采集端会返回 503",
+        free,
+        low=LOW_DISK_BYTES,
+        least=MIN_DISK_BYTES,
+        found=found,
+        advice="free some space or move the data folder: the collector answers 503 when the spool is full",
+        advice_zh="请清理磁盘或迁移数据目录：缓冲写满后采集端会返回 503",
     )
 
 
@@ -76,15 +76,15 @@ def check_open_files() -> Finding:
     # `scenetrail up` raises the soft limit by itself.
     usable = hard if hard != resource.RLIM_INFINITY else 2**31
     found = f"soft {soft}, hard {hard}"
-    if usable >= LOW_OPEN_FILES:
-        return Finding("open_files", "ok", found)
-    return Finding(
+    return of_amount(
         "open_files",
-        "problem" if usable < MIN_OPEN_FILES else "warning",
-        found,
-        "each client connection takes one: raise it with `ulimit -n 65536` "
+        usable,
+        low=LOW_OPEN_FILES,
+        least=MIN_OPEN_FILES,
+        found=found,
+        advice="each client connection takes one: raise it with `ulimit -n 65536` "
         "or LimitNOFILE=65536 in systemd",
-        "每个连接占用一个文件句柄：请用 ulimit -n 65536 或 systemd 的 LimitNOFILE=65536 提高上限",
+        advice_zh="每个连接占用一个文件句柄：请用 ulimit -n 65536 或 systemd 的 LimitNOFILE=65536 提高上限",
     )
 
 

@@ -33,3 +33,12 @@ class Finding(Struct, frozen=True):
     found: str
     advice: str = ""
     advice_zh: str = ""
+
+
+def of_amount(
+    check: str, amount: float, *, low: float, least: float, found: str, advice: str, advice_zh: str
+) -> Finding:
+    """Judge how much there is of something: below ``low`` is a warning, below ``least`` a problem."""
+    if amount >= low:
+        return Finding(check, "ok", found)
+    return Finding(check, "problem" if amount < least else "warning", found, advice, advice_zh)
