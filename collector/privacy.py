@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 SPOOL_WAIT_S = 60.0
+_SPOOL_LOOK_S = 0.2
+"""The writer is another process: what it stored is seen in its checkpoint, which nobody can wait for."""
 FOLLOW_S = 2.5
 """The writer looks for tombstones once a second, before it stores a block."""
 MAX_ROUNDS = 3
@@ -275,7 +277,7 @@ def _wait_for_spool(spool_dir: Path, wait_s: float) -> None:
                     "Start scenetrail so that they are stored, then repeat "
                     "/ 缓冲中还有未入库的事件，请先启动 scenetrail 入库后重试"
                 )
-            time.sleep(0.2)
+            time.sleep(_SPOOL_LOOK_S)
     except CheckpointError as error:
         raise PrivacyError(str(error)) from error
 

@@ -13,6 +13,8 @@ from pathlib import Path
 SUFFIX = ".spool"
 _LOCK = "lock"
 _LOCK_PATIENCE_S = 1.0
+_LOCK_LOOK_S = 0.01
+"""``flock`` waits for ever or not at all, so it is asked again."""
 
 
 class SpoolInUseError(Exception):
@@ -34,7 +36,7 @@ def lock_folder(folder: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() < deadline:
-                time.sleep(0.01)
+                time.sleep(_LOCK_LOOK_S)
                 continue
             os.close(descriptor)
             raise SpoolInUseError(f"{folder} is in use by another process") from None
