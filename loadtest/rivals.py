@@ -97,7 +97,7 @@ def bare_server(mode: str) -> Iterator[str]:
     """Run a bare aiohttp server; yields the address of its endpoint."""
     port = free_port()
     command = [sys.executable, "-m", "loadtest.bare_server", str(port), mode]
-    with _serving(command, port):
+    with serving(command, port):
         yield f"http://127.0.0.1:{port}/v1/events"
 
 
@@ -109,7 +109,7 @@ def nginx(folder: Path) -> Iterator[str]:
     config = folder / "nginx.conf"
     config.write_text(_NGINX_CONFIG.format(folder=folder, port=port))
     command = ["nginx", "-c", str(config), "-e", str(folder / "error.log"), "-g", "daemon off;"]
-    with _serving(command, port):
+    with serving(command, port):
         yield f"http://127.0.0.1:{port}/v1/events"
 
 
@@ -125,7 +125,7 @@ def influxdb(folder: Path) -> Iterator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "influxdb.conf"
     config.write_text(_INFLUXDB_CONFIG.format(folder=folder, port=port, rpc_port=free_port()))
-    with _serving(["influxd", "-config", str(config)], port):
+    with serving(["influxd", "-config", str(config)], port):
         created = http.client.HTTPConnection("127.0.0.1", port, timeout=_START_LIMIT_S)
         created.request("POST", "/query?q=CREATE%20DATABASE%20load")
         if created.getresponse().status != 200:
@@ -191,8 +191,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def _serving(command: list[str], port: int) -> Iterator[None]:
-    """Run a server for the block. Errors: OSError when it does not listen in time."""
+def serving(command: list[str], port: int) -> Iterator[int]:
+    """Run a server for the block; yields its process id. Errors: OSError when it does not listen in time."""
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL)  # noqa: S603 - our own commands
     try:
         deadline = time.monotonic() + _START_LIMIT_S
@@ -204,6 +204,6 @@ def _serving(command: list[str], port: int) -> Iterator[None]:
                 if child.poll() is not None or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
-        yield
+        yield child.pid
     finally:
         stop(child)

@@ -9,20 +9,19 @@ quotes the table.
 from __future__ import annotations
 
 import os
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 from rich.console import Console
 from rich.table import Table
 
+from loadtest import rivals
 from loadtest.driver import Plan
 from loadtest.generate import FlatWorkload
 from loadtest.send import Target, run_load, run_name
@@ -49,18 +48,10 @@ class Server(Struct, frozen=True):
 
 
 @contextmanager
-def serving(command: list[str], port: int, headers: dict[str, str]) -> Iterator[Server]:
-    """Run a server until the block ends."""
-    process = subprocess.Popen([sys.executable, "-m", *command])
-    try:
-        while process.poll() is None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-                break
-            time.sleep(0.05)
-        yield Server(process.pid, Target(f"http://127.0.0.1:{port}/v1/events", _APP_ID, headers))
-    finally:
-        process.terminate()
-        process.wait()
+def served(module: list[str], port: int, headers: dict[str, str]) -> Iterator[Server]:
+    """Run a server of ours until the block ends."""
+    with rivals.serving([sys.executable, "-m", *module], port) as pid:
+        yield Server(pid, Target(f"http://127.0.0.1:{port}/v1/events", _APP_ID, headers))
 
 
 def worker(folder: Path, port: int) -> AbstractContextManager[Server]:
@@ -80,7 +71,7 @@ def worker(folder: Path, port: int) -> AbstractContextManager[Server]:
         "SCENETRAIL_COLLECTOR_PORT": str(port),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
     }
-    return serving(["collector.worker"], port, {"X-Write-Key": key})
+    return served(["collector.worker"], port, {"X-Write-Key": key})
 
 
 def request_us(server: Server, batch: int, connections: int) -> float:
@@ -110,7 +101,7 @@ def main() -> None:
         servers = [stack.enter_context(worker(Path(folder), port))]
         port = free_port()
         command = ["loadtest.bare_server", str(port), "decode"]
-        servers.append(stack.enter_context(serving(command, port, {})))
+        servers.append(stack.enter_context(served(command, port, {})))
         for batch in _REQUESTS:
             for connections in _CONNECTIONS:
                 rounds = [
