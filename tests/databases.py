@@ -2,13 +2,16 @@
 Empty migrated databases for tests, each used by one test at a time.
 
 Migrating takes 0.3 to 0.5 s and emptying 0.05 s, so a database that a test leaves whole is emptied and given to a later test.
-One that is not as the migrations made it, or that something still works on, is dropped.
+One that is not as the migrations made it, or that something still works on, is dropped. What a client sent before it was
+killed may not have been read yet: it is waited for, or its rows would be the next test's.
 """
 
 import itertools
 import os
+import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
 
@@ -27,6 +30,11 @@ _TABLES = (
 )
 _RUNNING = "SELECT count() FROM system.processes WHERE current_database = {name:String} AND query NOT LIKE '%system.processes%'"
 
+_CONNECTIONS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
+_CLOSE_WAIT = "08"
+"""The client has closed, the server has not: see proc(5) and the kernel's tcp_states.h."""
+_HEAR_OUT_S = 60.0
+
 State = list[tuple[str, str, int]]
 
 
@@ -34,6 +42,7 @@ class Databases:
     """The databases of one server."""
 
     def __init__(self, server: LocalServer) -> None:
+        self._port = server.http_port
         self._address = server.url("writer").rsplit("/", 1)[0]
         self._numbers = itertools.count(1)
         self._empty: deque[tuple[str, State]] = deque()
@@ -45,7 +54,7 @@ class Databases:
         client = connect(url)
         try:
             name = url.rpartition("/")[2]
-            if _is_idle(client, name) and _state(client) == state:
+            if _are_heard_out(self._port) and _is_idle(client, name) and _state(client) == state:
                 _clear(client)
                 self._empty.append((url, state))
             else:
@@ -66,6 +75,23 @@ class Databases:
 def _state(client: Client) -> State:
     rows = client.query(_STATE, parameters={"filled": list(FILLED_BY_MIGRATIONS)}).result_rows
     return [(name, made, count) for name, made, count in rows]
+
+
+def _are_heard_out(port: int) -> bool:
+    """Wait until the server has done what clients asked that are gone; False when it does not end."""
+    deadline = time.monotonic() + _HEAR_OUT_S
+    while any(map(_has_orphans, _CONNECTIONS, (port, port))):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _has_orphans(table: Path, port: int) -> bool:
+    if not table.exists():
+        return False
+    lines = (line.split() for line in table.read_text().splitlines()[1:])
+    return any(line[1].endswith(f":{port:04X}") and line[3] == _CLOSE_WAIT for line in lines)
 
 
 def _is_idle(client: Client, name: str) -> bool:

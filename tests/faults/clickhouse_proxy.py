@@ -1,6 +1,7 @@
 """An HTTP proxy in front of ClickHouse that delays answers, cuts them, or says that what was done has failed."""
 
 import base64
+import contextlib
 import http.client
 import http.server
 import sys
@@ -8,7 +9,7 @@ import threading
 import time
 import urllib.parse
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 Manner = Literal["pass", "delay", "cut", "half", "error", "refuse", "as"]
@@ -41,6 +42,8 @@ class Proxy:
         self.login = ("", "")
         self.decide: Decide = lambda _: "pass"
         self.treated: Counter[str] = Counter()
+        self._forwarding = 0
+        self._changed = threading.Condition()
         parts = urllib.parse.urlsplit(url)
         self.target = (str(parts.hostname), int(parts.port or 0))
         self._server = _Server(("127.0.0.1", 0), _handler(self))
@@ -55,9 +58,27 @@ class Proxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End; no request of a client that still lives reaches ClickHouse afterwards, where the next test is."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+        with self._changed:
+            self.decide = lambda _: "refuse"
+            self._changed.wait_for(lambda: not self._forwarding)
+
+    @contextlib.contextmanager
+    def decided(self, query: str) -> Iterator[Manner]:
+        """How one request is treated, while it is."""
+        with self._changed:
+            manner = self.decide(query)
+            self.treated[manner] += 1
+            self._forwarding += manner != "refuse"
+        try:
+            yield manner
+        finally:
+            with self._changed:
+                self._forwarding -= manner != "refuse"
+                self._changed.notify_all()
 
 
 def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
@@ -77,12 +98,11 @@ def _handler(proxy: Proxy) -> type[http.server.BaseHTTPRequestHandler]:
             try:
                 body = self._read_body()
                 query = urllib.parse.unquote_plus(self.path) + body[:2000].decode("latin-1")
-                manner = proxy.decide(query)
-                proxy.treated[manner] += 1
-                if manner == "refuse":
-                    self.close_connection = True
-                    return
-                self._answer(manner, *self._forward(manner, body))
+                with proxy.decided(query) as manner:
+                    if manner == "refuse":
+                        self.close_connection = True
+                    else:
+                        self._answer(manner, *self._forward(manner, body))
             except (OSError, http.client.HTTPException):  # one of the two is gone: so is the other
                 self.close_connection = True
 

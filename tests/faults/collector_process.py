@@ -204,6 +204,8 @@ class Collector:
             self.process.kill()
             for child in tree:
                 kill_9(child)
+            # One that is slow to go still has the port and its folder's lock.
+            until(lambda: not any(map(is_alive, tree)), "all are gone")
         self.process.wait()
         self.process = None
 
@@ -247,6 +249,14 @@ def kill_9(process: psutil.Process) -> None:
         return
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still runs: one that has ended may wait for its new parent."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 class System:
     """A ClickHouse and a collector in one folder, with tables, ready to be hurt."""
 
@@ -270,6 +280,7 @@ class System:
                 process.kill()
         for child in tree:
             kill_9(child)
+        until(lambda: not any(map(is_alive, tree)), "all are gone")
         self.collector.kill()
         self.clickhouse.kill()
 
