@@ -143,12 +143,11 @@ class _Person:
         self.label = key
 
     def clash(self, other: _Person) -> str | None:
-        """The kind of which the two have different ids."""
-        for scope, key in self.unique.items():
-            theirs = other.unique.get(scope)
-            if theirs is not None and theirs != key:
-                return scope[0]
-        return None
+        """The strongest kind of which the two have different ids."""
+        clashing = {
+            scope[0] for scope, key in self.unique.items() if other.unique.get(scope, key) != key
+        }
+        return next((kind for kind in KINDS if kind in clashing), None)
 
 
 def resolve(bindings: Iterable[Binding]) -> tuple[list[Assignment], list[Conflict]]:

@@ -108,6 +108,18 @@ def test_device_of_two_users_stays_with_the_first() -> None:
     assert conflicts == ["user_id"]
 
 
+def test_conflict_tells_the_strongest_kind_that_both_have() -> None:
+    devices = [
+        seen(at + n, **{kind: f"{kind}{n}"}, anonymous_id=f"a{n}")
+        for n in (1, 2)
+        for at, kind in ((0, "unionid"), (10, "user_id"))
+    ]
+
+    _, conflicts = resolved(*devices, seen(20, unionid="unionid1", anonymous_id="a2"))
+
+    assert conflicts == ["user_id"]
+
+
 def test_late_event_moves_a_device_to_whom_it_first_belonged() -> None:
     known = seen(5, user_id="u2", anonymous_id="a1")
     late = seen(1, user_id="u1", anonymous_id="a1")
