@@ -6,13 +6,16 @@ Processes share files under ``PROMETHEUS_MULTIPROC_DIR`` (set by the parent befo
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 _LOCK = "lock"
@@ -135,14 +138,26 @@ def make_folder(owner: Path) -> Path:
     has a folder of that name.
     """
     folder = folder_for(owner)
-    for other in folder.parent.glob(f"scenetrail-{os.getuid()}-*"):
-        if _is_deserted(other / _LOCK):
-            shutil.rmtree(other, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # stays open until the process ends
+    with _one_at_a_time(folder.parent / f"scenetrail-{os.getuid()}.lock"):
+        for other in folder.parent.glob(f"scenetrail-{os.getuid()}-*"):
+            if _is_deserted(other / _LOCK):
+                shutil.rmtree(other, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700)
+        descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # stays open until the process ends
     return folder
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """A folder that is made at this moment has a lock that nobody holds yet: it must not look deserted to another start."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _is_deserted(lock: Path) -> bool:
@@ -170,10 +185,25 @@ def forget_dead_processes(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+class _WholeFiles(MultiProcessCollector):
+    """All files but those that a process is just making: the library makes them empty, and cannot read them so."""
+
+    def collect(self) -> Iterable[Metric]:
+        files = [path for path in Path(self._path).glob("*.db") if _has_bytes(path)]
+        return self.merge(map(str, files))  # type: ignore[no-untyped-call, no-any-return]
+
+
+def _has_bytes(path: Path) -> bool:
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
 def exposition(owner: Path) -> bytes:
     """Text for Prometheus over all processes of the collector on the data folder ``owner``."""
     folder = folder_for(owner)
     forget_dead_processes(folder)
     registry = CollectorRegistry()
-    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    _WholeFiles(registry, str(folder))  # type: ignore[no-untyped-call]
     return generate_latest(registry)

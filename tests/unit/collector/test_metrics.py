@@ -56,3 +56,9 @@ def test_gauges_of_processes_that_ended_are_forgotten(tmp_path: Path) -> None:
     assert not gone.exists()
     assert here.exists()
     assert counter.exists(), "what was counted stays counted"
+
+
+def test_a_file_that_is_just_being_made_is_passed_over(tmp_path: Path) -> None:
+    (metrics.make_folder(tmp_path) / f"counter_{os.getpid()}.db").touch()
+
+    assert metrics.exposition(tmp_path) == b""
