@@ -105,7 +105,7 @@ def test_memory_is_bounded_while_clickhouse_is_down(
 
 
 def test_one_byte_a_second_costs_others_nothing(make_collector: MakeCollector, rows: Rows) -> None:
-    collector = make_collector(workers=1, body_timeout_s=2, keepalive_timeout_s=2).start()
+    collector = make_collector(workers=1, body_timeout_s=5).start()
     with contextlib.ExitStack() as stack:
         bodies = [
             stack.enter_context(open_body(collector.port, 1_000, b'{"app_id')) for _ in range(200)
@@ -221,17 +221,16 @@ def test_large_bodies_that_arrive_slowly_are_bounded(
     part = b"[" * MIB
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(open_body(collector.port, 8 * MIB - 1, b"")) for _ in range(60)]
-        refused = 0
         for _ in range(7):
             for one in slow:
                 with contextlib.suppress(OSError):  # given up by the collector
                     one.sendall(part)
         assert memory_bytes(collector) - before < 150 * MIB
         serve_others(collector, "while-arriving")
-        for one in slow:
-            one.settimeout(0.2)
-            refused += status_of(one) == 503
-        assert collector.metric('scenetrail_request_errors_total{code="overloaded"') >= 30
+        until(
+            lambda: collector.metric('scenetrail_request_errors_total{code="overloaded"') >= 30,
+            "the largest are given up",
+        )
     until(lambda: rows() == 2_000, "stored")
 
 

@@ -69,7 +69,7 @@ def test_full_disk_refuses_and_heals(
         workers = {child.pid for child in collector.children("collector.worker")}
         load = fill(collector, 1)
         assert_only_503(load)
-        assert not collector.is_ready()
+        until(lambda: not collector.is_ready(), "the collector says so")
 
         proxy.decide = lambda _: "pass"
         load.finish()
@@ -187,8 +187,9 @@ def test_flipped_bytes_cost_their_record_only(
     assert not any(event_id.startswith("b7-") for event_id in ids_of(database))
     (kept,) = (unstored.folder / "spool").glob("corrupt-*.bin")
     assert b'"b7-4"' in kept.read_bytes()
-    assert unstored.metric("scenetrail_spool_corrupt_bytes_total") == kept.stat().st_size
-    assert unstored.log_lines("spool_bytes_unreadable")
+    corrupt = "scenetrail_spool_corrupt_bytes_total"
+    until(lambda: unstored.metric(corrupt) == kept.stat().st_size, "they are counted")
+    until(lambda: unstored.log_lines("spool_bytes_unreadable"), "and said")
 
 
 def test_torn_tail_costs_what_was_torn_only(unstored: Collector, rows: Rows) -> None:
@@ -232,7 +233,7 @@ def test_second_collector_on_a_folder_refuses_to_start(make_collector: MakeColle
 
     assert process.wait(120) == 2
     assert "another collector runs on it" in second.log.read_text()
-    assert first.is_ready()
+    until(first.is_ready, "the first one goes on")
 
 
 def test_spool_written_by_an_older_version_is_stored(
@@ -263,8 +264,8 @@ def test_segment_of_a_later_version_is_left_alone(unstored: Collector, rows: Row
     unstored.start()
 
     until(lambda: rows() == 200, "all others are stored")
+    until(lambda: unstored.log_lines("spool_segment_of_another_version"), "it is said")
     assert later.exists()
-    assert unstored.log_lines("spool_segment_of_another_version")
 
 
 def test_sigterm_under_full_load_loses_nothing_accepted(
