@@ -19,6 +19,7 @@ from query_api.errors import InvalidRequest, QueryError
 from query_api.params import MAX_USERS_PER_PAGE
 from query_api.report import Row, UserSelect
 from query_api.sql import load_sql
+from sdk_spec.ids import PLACEHOLDERS
 
 Channel = Literal["openid", "unionid", "user_id", "phone_hash", "attribute"]
 CHANNELS: tuple[str, ...] = get_args(Channel)
@@ -102,7 +103,9 @@ def statement(
         )
         ids = load_sql("segment_export.attribute", rows=bindings.embed("own", own, inner))
     else:
-        ids = load_sql("segment_export.ids", persons=source.persons(bindings))
+        bindings.named("placeholders", sorted(PLACEHOLDERS), "Array(String)")
+        own_id = "''" if wish.channel == "phone_hash" else wish.channel
+        ids = load_sql("segment_export.ids", own_id=own_id, persons=source.persons(bindings))
     sql = load_sql("segment_export.page", members=with_opt_out, ids=ids)
     return UserSelect("segment_export.page", sql, bindings)
 

@@ -235,11 +235,16 @@ async def test_segments_are_compared_with_one_another_and_with_everyone(client):
     assert answer["path"] == "$.cell.within[0]"
 
 
+BROKEN = {"openid": "o8", "unionid": "undefined", "user_id": "null"}
+"""Of a client that sends words for the ids that it has not."""
+
+
 async def test_members_are_exported_for_a_channel_without_those_who_opted_out(client, database):
     insert(
         database,
         [
             event("openid:o7", "open", at(6)),
+            event("", "open", at(6), **BROKEN, actor=id_key("openid", "o8")),
             event("u4", "open", at(6), openid="o4", unionid="n4"),
             event("u4", "user_set", at(7), app_id="wx0002", properties={"opt_out": ["openid"]}),
             event("u1", "user_set", at(7), properties={"phone_hash": "h1", "opt_out": False}),
@@ -266,11 +271,11 @@ async def test_members_are_exported_for_a_channel_without_those_who_opted_out(cl
         ids = sorted(v for row in result["users"] for k, v in row.items() if k != "user")
         return ids, result["opted_out"], result["without_id"]
 
-    assert await exported(channel="openid", app_id=APP) == (["o7"], 2, 2)
-    assert await exported(channel="unionid") == (["n4"], 1, 3)
-    assert await exported(channel="user_id") == (["u1", "u3", "u4"], 1, 1)
-    assert await exported(channel="attribute", attribute="phone_hash") == (["h1"], 1, 3)
-    assert await exported(channel="user_id", opt_out="nothing") == (["u1", "u2", "u3", "u4"], 0, 1)
+    assert await exported(channel="openid", app_id=APP) == (["o7", "o8"], 2, 2)
+    assert await exported(channel="unionid") == (["n4"], 1, 4)
+    assert await exported(channel="user_id") == (["u1", "u3", "u4"], 1, 2)
+    assert await exported(channel="attribute", attribute="phone_hash") == (["h1"], 1, 4)
+    assert await exported(channel="user_id", opt_out="nothing") == (["u1", "u2", "u3", "u4"], 0, 2)
 
     csv = await client.get(
         path, params={"channel": "user_id", "limit": "3"}, headers=ALL | {"Accept": "text/csv"}
