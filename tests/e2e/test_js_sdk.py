@@ -44,6 +44,7 @@ def play(
             "COLLECTOR_URL": collector_url,
             "WRITE_KEY": write_key,
             "APP_ID": app_id,
+            "DEADLINE_S": "240",
             **{name.upper(): str(value) for name, value in settings.items()},
         },
     )

@@ -20,22 +20,21 @@ def running(tmp_path_factory):
         standalone.end()
 
 
-NOW = int(time.time() * 1000) - 600_000
-
-
 class People:
     """Sends and asks as a shop would."""
 
     def __init__(self, running):
         self.ready = running.ready
+        self.sent_at = time.time_ns() // 1_000_000
         self.app_id = self.ready["app_id"]
         self.token = f"Bearer {self.ready['read_token']}"
 
     def send(self, events, **ids):
         """Send a batch; return the answer."""
-        batch = {"app_id": self.app_id, "platform": "wechat", "sent_at": NOW + 600_000, **ids}
+        batch = {"app_id": self.app_id, "platform": "wechat", "sent_at": self.sent_at, **ids}
+        began = self.sent_at - 600_000
         batch["events"] = [
-            {"event_id": event_id, "event": name, "occurred_at": NOW + offset, **more}
+            {"event_id": event_id, "event": name, "occurred_at": began + offset, **more}
             for event_id, name, offset, more in events
         ]
         status, answer = request(

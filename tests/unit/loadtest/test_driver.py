@@ -117,12 +117,13 @@ async def test_body_refused_for_good_is_dropped():
 
 
 async def test_body_never_answered_is_named_unknown():
-    server = Server(lambda number, _times: 503 if number == 7 else 200)
+    # One of the first three: they are sent at once, however long the machine stands still afterwards.
+    server = Server(lambda number, _times: 503 if number == 1 else 200)
 
     outcome = await drive(server, plan(duration_s=0.2, grace_s=0.1))
 
     # On a machine that stands still for a moment others are not answered in time either, and are named as well.
-    assert 7 in outcome.unknown
+    assert 1 in outcome.unknown
     assert not set(outcome.unknown) & set(outcome.fates)
 
 
