@@ -2,8 +2,8 @@
 Promoters (分销员): who is bound to whom, and whose registrations and orders are due to which promoter, with a trail per order.
 
 A **touch** tells a user's promoter: with ``by: field`` an event of ``touch`` whose ``promoter_field`` is a text (a code in a
-link or a QR code), not one of the event's own ids; with ``by: sharer`` an app_launch or app_show with the share_id of a known
-card, whose sharer (the first share event's user) is the promoter, never oneself.
+link or a QR code), not empty and not one of the event's own ids; with ``by: sharer`` an app_launch or app_show with the
+share_id of a known card, whose sharer (the first share event's user) is the promoter, never oneself.
 
 **Binding rule**: ``first``: a touch binds, and those that follow change nothing while it holds; ``last``: every touch binds
 anew. A binding holds ``days`` times 24 hours from its touch, the end included; without ``days`` for ever. Touches of all of

@@ -1,7 +1,7 @@
 -- promoters.touches_field: events that carry a promoter's id.  Caller: query_api/promoters.py _touches()
 -- Params: range_to_ms Int64; fragments order (source.order), promoter (a text), source
 -- Rows:   user UInt64, event_order String, at_ms Int64, promoter, event_id, app_id String
--- Source: nobody promotes oneself.
+-- Source: an empty code is none; nobody promotes oneself.
 SELECT
     user,
     {{order}} AS event_order,
@@ -13,4 +13,5 @@ FROM
 (
     {{source}}
 )
-WHERE promoter NOT IN (user_id, unionid, openid, anonymous_id)
+WHERE promoter != ''
+    AND promoter NOT IN (user_id, unionid, openid, anonymous_id)

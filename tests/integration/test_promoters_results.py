@@ -27,7 +27,7 @@ def log(seed):
         if name == "share":
             properties["share_id"] = random.choice(["s1", "s2", "s3"])
         if name in ("scan", "register", "app_show") and random.random() < 0.6:
-            properties["promoter_id"] = random.choice(["P1", "P2", "u1", "u2"])
+            properties["promoter_id"] = random.choice(["P1", "P2", "u1", "u2", ""])
         if name == "order_pay":
             properties |= {"amount": random.randrange(1, 9), "base": 1}
         rows.append(
