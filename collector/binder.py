@@ -54,6 +54,7 @@ class Binder:
         self._newest_quarantine_ms = 0
         self.erased_until: dict[int, int] = {}
         self._newest_erasure_ms = 0
+        self._expired_until: dict[str, int] = {}
 
     def bind(self, bindings: list[Binding], token: str) -> None:
         """Append new bindings and resolve the persons of everyone they touch."""
@@ -81,6 +82,8 @@ class Binder:
 
     def follow(self) -> None:
         """Follow what people took apart or had erased: at most once a second, resolve again whom it touches."""
+        while self._expired_until:
+            self._forget(*self._expired_until.popitem())
         if time.monotonic() < self._next_look_s:
             return
         self._next_look_s = time.monotonic() + _LOOK_S
@@ -96,6 +99,21 @@ class Binder:
         self._unbindings |= new
         self._newest_unbinding_ms = max(at for _, _, at in self._unbindings)
         self._resolve({left for left, _, _ in new} | {right for _, right, _ in new})
+
+    def forget(self, app_id: str, before_ms: int) -> None:
+        """
+        Take what events of an app bound before a time for unknown: its rows may have expired. Any thread may say so.
+
+        The next event with both ids binds them again.
+        """
+        self._expired_until[app_id] = before_ms
+
+    def _forget(self, app_id: str, before_ms: int) -> None:
+        self._known_bindings = OrderedDict(
+            (pair, known)
+            for pair, known in self._known_bindings.items()
+            if known.event_app_id != app_id or known.occurred_at >= before_ms
+        )
 
     def _follow_erasures(self) -> None:
         """Learn which ids were erased; their later bindings are new and must not look known."""

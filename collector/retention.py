@@ -52,7 +52,7 @@ def expire(nodes: Sequence[Any], apps: Iterable[App], now_ms: int) -> dict[str, 
     for app in apps:
         if not app.retention_days:
             continue
-        values = {"app_id": app.app_id, "before_ms": now_ms - app.retention_days * DAY_MS}
+        values = {"app_id": app.app_id, "before_ms": kept_since_ms(app, now_ms)}
         for table in TABLES:
             number = 0
             for place in places(nodes[0], nodes):
@@ -75,6 +75,11 @@ def expire(nodes: Sequence[Any], apps: Iterable[App], now_ms: int) -> dict[str, 
     return removed
 
 
+def kept_since_ms(app: App, now_ms: int) -> int:
+    """Return from when on an app with ``retention_days`` keeps events, epoch ms."""
+    return now_ms - app.retention_days * DAY_MS
+
+
 def _condition(table: str) -> str:
     """Return what makes a row of a table too old, in SQL."""
     if table not in _IDS:
@@ -89,13 +94,19 @@ def expire_for_ever(
     now_ms: Callable[[], int],
     stopping: threading.Event,
     interval_s: float,
+    forget: Callable[[str, int], None],
 ) -> None:
-    """Expire now and at every interval until told to stop. A server that is away is asked again at the next one."""
+    """
+    Expire now and at every interval until told to stop. A server that is away is asked again at the next one.
+
+    ``forget`` is told of each app from when on it keeps events, also where another process removed the older ones.
+    """
     while not stopping.is_set():
         try:
             nodes = [connect(url) for url in addresses(clickhouse_url)]
             try:
-                removed = expire(nodes, apps(), now_ms())
+                at_ms, kept = now_ms(), [app for app in apps() if app.retention_days]
+                removed = expire(nodes, kept, at_ms)
             finally:
                 for node in nodes:
                     node.close()
@@ -104,4 +115,6 @@ def expire_for_ever(
         else:
             for app_id, rows in removed.items():
                 log.info("retention", app_id=app_id, removed=rows)
+            for app in kept:
+                forget(app.app_id, kept_since_ms(app, at_ms))
         stopping.wait(interval_s)

@@ -84,6 +84,14 @@ def main() -> None:
         access.refresh()
         return list(access.apps.values())
 
+    writer = Writer(
+        reader,
+        sink,
+        key_filter,
+        block_rows=config.block_rows,
+        flush_interval_ms=config.flush_interval_ms,
+        stopping=stopping,
+    )
     threading.Thread(
         target=expire_for_ever,
         args=(
@@ -92,18 +100,12 @@ def main() -> None:
             lambda: time.time_ns() // 1_000_000,
             stopping,
             config.retention_interval_s,
+            writer.binder.forget,
         ),
         daemon=True,
     ).start()
     log.info("writer_ready")
-    Writer(
-        reader,
-        sink,
-        key_filter,
-        block_rows=config.block_rows,
-        flush_interval_ms=config.flush_interval_ms,
-        stopping=stopping,
-    ).run(_DRAIN_S)
+    writer.run(_DRAIN_S)
     reader.close()
     sink.close()
     log.info("writer_stopped")

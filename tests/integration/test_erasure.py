@@ -112,6 +112,22 @@ def test_what_was_before_stays_away_and_what_comes_later_is_new(
     assert restarted.drop_erased(block, np.array([False, False, False])) is not None
 
 
+def test_what_expired_is_bound_again(writer, database):
+    def evidence():
+        rows = database.query("SELECT DISTINCT event_id FROM identity_bindings").result_rows
+        return {row[0] for row in rows}
+
+    writer.binder.bind([bind(T, "e1")], "t1")
+    writer.binder.bind([bind(T + 1, "e2")], "t2")
+    assert evidence() == {"e1"}
+
+    for before_ms in (T, T + 1):
+        writer.binder.forget(APP, before_ms)
+        writer.binder.follow()
+        writer.binder.bind([bind(T + 2, f"before {before_ms}")], f"t{before_ms}")
+    assert evidence() == {"e1", f"before {T + 1}"}
+
+
 def test_ids_of_an_erased_person_stay_in_no_mutation(writer, database, database_url, tmp_path):
     """The text of a mutation stays in the data folder: mutation_<n>.txt beside the parts."""
     ids = '"user_id":"u1","openid":"o-用户-1","anonymous_id":"a1"'
