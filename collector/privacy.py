@@ -41,10 +41,12 @@ if TYPE_CHECKING:
 SPOOL_WAIT_S = 60.0
 _SPOOL_LOOK_S = 0.2
 """The writer is another process: what it stored is seen in its checkpoint, which nobody can wait for."""
+_EVER_MS = 2**42
 FOLLOW_S = 2.5
 """The writer looks for tombstones once a second, before it stores a block."""
 MAX_ROUNDS = 3
 _LETTERS_AT_ONCE = 1_000
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)", re.A)
 _SETTINGS = {"mutations_sync": 2, "max_execution_time": 0, "max_partitions_per_insert_block": 0}
 _IN_FOREGROUND = {"distributed_foreground_insert": 1}
 TABLES = (
@@ -79,16 +81,31 @@ class Person(Struct, frozen=True):
 
     def values(self) -> dict[str, Any]:
         """The parameters of ``privacy.where_<table>.sql``."""
-        quoted = {
-            text
-            for _, _, value in self.ids
-            for text in (json.dumps(value), json.dumps(value, ensure_ascii=False))
-        }
         return {
             "project": self.project,
             "keys": self.keys,
-            "quoted_ids": sorted(quoted),
+            "ids_in_json": sorted(
+                {text for _, _, value in self.ids for text in _quoted(value)}
+                | self.fields_in_json()
+            ),
         }
+
+    def fields_in_json(self) -> set[str]:
+        """The ids with their names as a refused event may hold them; one sent as a number was refused for that."""
+        return {
+            f'"{kind}"{colon}{text}'
+            for kind, _, value in self.ids
+            for colon in (":", ": ")
+            for text in (*_quoted(value), *_as_number(value))
+        }
+
+
+def _quoted(value: str) -> tuple[str, ...]:
+    return json.dumps(value), json.dumps(value, ensure_ascii=False)
+
+
+def _as_number(value: str) -> tuple[str, ...]:
+    return (f"{value},", f"{value}}}") if _NUMBER.fullmatch(value) else ()
 
 
 class Receipt(Struct, frozen=True):
@@ -147,6 +164,9 @@ def find(
     ).result_rows
     persons = {int(row[0]) for row in rows}
     if not persons:
+        refused = Person(project, 0, sorted(by_key), sorted(by_key.values()))
+        if _is_in_dead_letters(client, refused):
+            return refused
         raise PrivacyError(
             "nobody with this id is stored in this project / 未找到该标识对应的用户", "not_found"
         )
@@ -162,6 +182,17 @@ def find(
     ids = {(str(row[1]), str(row[2]), str(row[3])) for row in members if row[1]}
     ids |= {one for key, one in by_key.items() if key in keys}
     return Person(project, person, keys, sorted(ids))
+
+
+def _is_in_dead_letters(client: Client, person: Person) -> bool:
+    """True for one who stands in a refused event, by the name of the field and not only by a text like the id."""
+    values = {**person.values(), "ids_in_json": sorted(person.fields_in_json())}
+    where = load_sql("privacy.where_dead_letters")
+    found = client.query(
+        f"SELECT 1 FROM dead_letters WHERE {where} LIMIT 1",  # noqa: S608 (our file)
+        parameters={**values, "until_ms": _EVER_MS},
+    )
+    return bool(found.result_rows)
 
 
 def erase(
@@ -237,12 +268,11 @@ def export(client: Client, person: Person, asked: str) -> Iterator[dict[str, Any
 
     What waits in the spool is not stored yet and so is not in it.
     """
-    now_ms = 2**42
     rows = {}
     for table in TABLES:
         result = client.query(
             f"{load_sql('privacy.select')}\nFROM {table}{_final(table)}\nWHERE {load_sql(f'privacy.where_{table}')}",
-            parameters={**person.values(), "until_ms": now_ms},
+            parameters={**person.values(), "until_ms": _EVER_MS},
         )
         rows[table] = len(result.result_rows)
         for row in result.named_results():

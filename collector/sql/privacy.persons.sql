@@ -1,7 +1,7 @@
 -- privacy.persons: the persons of some ids, if anything is stored of them.  Caller: collector/privacy.py find()
 -- Params: keys Array(UInt64); project String
 -- Rows:   person UInt64, each once
--- Source: an id without bindings is a person by itself. A refused event does not make a person.
+-- Source: an id without bindings is a person by itself. Who stands in refused events only is no person here (privacy.find).
 SELECT DISTINCT if(m.person != 0, m.person, k.id_key) AS person
 FROM
 (

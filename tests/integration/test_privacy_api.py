@@ -113,7 +113,8 @@ async def test_a_person_is_exported_and_erased_over_http(client, stored, databas
     before = now_ms()
     events = [event("e1", before), event("e2", before + 200_000, properties={"phone": "1"})]
     await send(client, "wk_1", APP, events, openid="o1", user_id="u1")
-    await send(client, "wk_1", APP, [event("e3", before)], openid="o9")
+    refused = event("bad", before, user_id=71)
+    await send(client, "wk_1", APP, [event("e3", before), refused], openid="o9")
     spooled = stored()
     assert b'"phone":' not in b"".join(record.body for record in spooled)
 
@@ -141,6 +142,13 @@ async def test_a_person_is_exported_and_erased_over_http(client, stored, databas
     assert column(database, "SELECT event_id FROM events") == ["e3"]
     actions = "SELECT action FROM privacy_receipts ORDER BY done_at"
     assert column(database, actions) == ["export", "erase"]
+
+    # One of whom nothing is stored but a refused event; there an id may be a number, which it was refused for.
+    assert column(database, "SELECT count() FROM dead_letters") == [1]
+    assert (await ask(client, "erase", "user_id:7"))[0] == 404
+    status, text = await ask(client, "erase", "user_id:71")
+    assert (status, json.loads(text)["rows"]["dead_letters"]) == (200, 1)
+    assert column(database, "SELECT count() FROM dead_letters") == [0]
 
     # What the person does from now on is new, at once; what a queue still holds stays away.
     late, ahead = event("e4", before - 1000), event("e5", before + 200_000)
@@ -196,6 +204,14 @@ async def test_what_is_older_than_an_app_keeps_goes(client, stored, database, da
     removed = retention.expire(nodes, apps, now)
     assert removed[HASHED]["events"] == 1
     assert set(removed) == {HASHED}
+    forgotten, stopping = {}, threading.Event()
+
+    def forget(app_id, before_ms):
+        forgotten[app_id] = before_ms
+        stopping.set()
+
+    retention.expire_for_ever(database_url, lambda: apps, lambda: now, stopping, 60, forget)
+    assert forgotten == {HASHED: now - 30 * DAY_MS}
     left = column(database, "SELECT event_id FROM events ORDER BY event_id")
     assert left == [f"new-{APP}", f"new-{HASHED}", f"old-{APP}"]
     texts = "SELECT DISTINCT (app_id, id) FROM identity_bindings WHERE kind = 'anonymous_id'"
