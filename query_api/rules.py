@@ -271,7 +271,8 @@ class Compiler:
         from_ms, to_ms = self._range(sequence.within, path)
         params = FunnelParams(
             app_ids=scope.app_ids,
-            time_range=TimeRange(from_=rfc3339(from_ms), to=rfc3339(to_ms)),
+            # Asked before `within` begins, nobody has begun: the filter leaves no event.
+            time_range=TimeRange(from_=rfc3339(from_ms), to=rfc3339(max(to_ms, from_ms + 1))),
             timezone=scope.timezone,
             # A step after the rule's instant does not exist yet.
             filter=Filter(field="occurred_at", op="lt", values=[scope.to_ms]),

@@ -132,6 +132,9 @@ async def test_segments_combine_and_are_described(client):
         client, "POST", "/v1/query/events", {**USERS, "segment": others}, status=404
     )
     assert answer["path"].startswith("$.segment")
+    within = {"from": "2025-11-01", "to": "2025-11-30"}
+    november = {"sequence": {"steps": [{"event": "open"}, PAY], "within": within}}
+    assert await listed(client, await make(client, "not yet", november)) == set()
 
 
 async def test_a_snapshot_stays_and_follows_persons_that_merge(client, database):
