@@ -226,7 +226,7 @@ def test_other_number_of_workers_after_a_restart(
 
 
 def test_second_collector_on_a_folder_refuses_to_start(make_collector: MakeCollector) -> None:
-    first = make_collector().start()
+    first = make_collector(workers=1).start()
     second = make_collector(folder=first.folder)
 
     process = second.spawn()
