@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from collector.block import Block
 from collector.decode import BodyError, Rejection
-from collector.history_files import Source, Unread, read
+from collector.history_files import Reading, Rows, Source, SourceError, Unread, read
 from collector.history_rows import REFUSED, RowError, Shaped, Shaper
 from collector.ingest import RECORD_VERSION, screen
 from collector.rows import build_block
@@ -77,13 +77,18 @@ class Refused(Struct, frozen=True):
 
 
 class Report(Struct):
-    """What became of the rows of all files; their numbers add up to ``rows``. ``refused`` by code and path."""
+    """
+    What became of the rows of all files; their numbers add up to ``rows``.
+
+    ``refused``: by code and path. ``unreadable``: files that could not be read to their end, and why.
+    """
 
     rows: int = 0
     stored: int = 0
     known: int = 0
     erased: int = 0
     refused: dict[str, dict[str, int]] = {}
+    unreadable: dict[str, str] = {}
     unknown_columns: list[str] = []
     seconds: float = 0.0
 
@@ -143,27 +148,27 @@ class Importer:
     def run(
         self,
         sources: list[Source],
-        encoding: str,
+        how: Reading,
         progress: Callable[[Source, float, Report], None],
     ) -> Report:
         """
         Import all rows; ``progress`` is told after each block.
 
-        One thread reads and lays out, the other waits for ClickHouse. Errors: HistoryError, SourceError.
+        One thread reads and lays out, the other waits for ClickHouse. A file that cannot be read stops no other.
+        Errors: HistoryError.
         """
         started_s = time.monotonic()
         report = self.report
         with ThreadPoolExecutor(1, thread_name_prefix="insert") as inserter:
             storing: Future[Stored] | None = None
-            for source in sources:
-                for chunk in read(source, encoding, self._rows_at_once):
-                    block = self._block(source, chunk.first, chunk.rows)
-                    if storing is not None:
-                        self._count(storing.result())
-                    storing = inserter.submit(self._store, block)
-                    report.rows += sum(1 for row in chunk.rows if row != {})
-                    report.seconds = time.monotonic() - started_s
-                    progress(source, chunk.done, report)
+            for source, chunk in self._chunks(sources, how):
+                block = self._block(source, chunk.first, chunk.rows)
+                if storing is not None:
+                    self._count(storing.result())
+                storing = inserter.submit(self._store, block)
+                report.rows += sum(1 for row in chunk.rows if row != {})
+                report.seconds = time.monotonic() - started_s
+                progress(source, chunk.done, report)
             if storing is not None:
                 self._count(storing.result())
         report.unknown_columns = sorted(self._shaper.unknown)
@@ -171,6 +176,14 @@ class Importer:
         if self._refused_to is not None:
             self._refused_to.flush()
         return report
+
+    def _chunks(self, sources: list[Source], how: Reading) -> Iterator[tuple[Source, Rows]]:
+        for source in sources:
+            try:
+                for chunk in read(source, how, self._rows_at_once):
+                    yield source, chunk
+            except SourceError as error:
+                self.report.unreadable[source.name] = str(error)
 
     def _count(self, stored: Stored) -> None:
         self.report.stored += stored.new

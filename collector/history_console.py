@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -58,7 +59,7 @@ def bar(
 
 
 def show(console: Console, report: Report) -> None:
-    """The numbers, and the refused rows by reason."""
+    """The numbers, the refused rows by reason, and files that could not be read."""
     table = Table(title="导入 import", title_justify="left", show_header=False)
     table.add_column()
     table.add_column(justify="right")
@@ -81,6 +82,8 @@ def show(console: Console, report: Report) -> None:
             for path, number in paths.items():
                 reasons.add_row(code, path, f"{number:,}")
         console.print(reasons)
+    for why in report.unreadable.values():
+        console.print(f"[red]无法读取 not read to its end: {escape(why)}", highlight=False)
     if report.unknown_columns:
         names = ", ".join(report.unknown_columns)
         console.print(f"未知列已忽略 columns passed over: {names}", highlight=False)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
@@ -30,7 +31,7 @@ import urllib3
 from msgspec import Struct
 
 from collector.decode import mark_lone_surrogates
-from collector.history_rows import MOMENTS, NUMBERS, from_text, place
+from collector.history_rows import MOMENTS, NUMBERS, Place, from_text, place
 
 FORMATS = ("ndjson", "csv", "parquet")
 _ENDINGS = {
@@ -69,6 +70,13 @@ class Source(Struct, frozen=True):
     def base_name(self) -> str:
         """Without folders, so that the same file elsewhere is the same."""
         return re.split(r"[/\\]", self.name)[-1]
+
+
+class Reading(Struct, frozen=True):
+    """What files do not say themselves: the encoding of CSV, and the zone of times that name none; None: nobody knows."""
+
+    encoding: str = "utf-8"
+    zone: ZoneInfo | None = None
 
 
 class Unread(Struct, frozen=True):
@@ -186,8 +194,8 @@ def _source(
 ) -> Source:
     stem, compression = name, None
     for ending, kind in _COMPRESSIONS.items():
-        if name.endswith(ending):
-            stem, compression = name.removesuffix(ending), kind
+        if name.lower().endswith(ending):
+            stem, compression = name[: -len(ending)], kind
     known = wanted_format or _ENDINGS.get(Path(stem).suffix.lower(), "")
     if not known:
         raise SourceError(
@@ -196,15 +204,15 @@ def _source(
     return Source(name, known, size, path, compression, filesystem)
 
 
-def read(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
+def read(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     """Yield the rows of a file. Errors: SourceError, where the rest of it cannot be read."""
-    how: dict[str, Callable[[Source, str, int], Iterator[Rows]]] = {
+    readers: dict[str, Callable[[Source, Reading, int], Iterator[Rows]]] = {
         "ndjson": _ndjson,
         "csv": _csv,
         "parquet": _parquet,
     }
     try:
-        yield from how[source.format](source, encoding, rows_at_once)
+        yield from readers[source.format](source, how, rows_at_once)
     except (OSError, EOFError, pa.ArrowException, csv.Error, UnicodeError, LookupError) as error:
         raise SourceError(f"{source.name}: {error}") from error
 
@@ -240,9 +248,9 @@ def _counted(source: Source) -> tuple[io.BufferedReader, Callable[[], float]]:
     return io.BufferedReader(_Stream(stream), _BUFFER_BYTES), lambda: min(1.0, raw.tell() / size)
 
 
-def _ndjson(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
+def _ndjson(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     """Values stay the bytes that they are in the file; the wire's decoder reads them."""
-    del encoding  # JSON is UTF-8
+    del how  # JSON is UTF-8, and its times are the wire's
     stream, done = _counted(source)
     with stream:
         first, number = 1, 0
@@ -281,27 +289,30 @@ def _members(line: bytes) -> dict[str, Any] | Unread:
     return {name: value for name, value in members.items() if bytes(value) != b"null"}
 
 
-def _csv(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
+def _places(source: Source, columns: list[str]) -> list[tuple[str, Place]]:
+    """Return where each column of a table goes. Errors: SourceError, where two go to the same place."""
+    places = [(name, place(name)) for name in columns]
+    if len({where for _, where in places}) < len(places):
+        twice = sorted({name for name in columns if columns.count(name) > 1}) or columns
+        raise SourceError(f"{source.name}: the same column twice / 列名重复: {', '.join(twice)}")
+    return places
+
+
+def _csv(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     """The first line names the columns; an empty field is an absent value."""
     stream, done = _counted(source)
     csv.field_size_limit(MAX_ROW_BYTES)
     with io.TextIOWrapper(
         stream,
-        encoding="utf-8-sig" if encoding == "utf-8" else encoding,
+        encoding="utf-8-sig" if how.encoding == "utf-8" else how.encoding,
         errors="surrogateescape",
         newline="",
     ) as text:
         lines = csv.reader(text, strict=True)
-        header = next(lines, [])
-        places = [(name, place(name)) for name in header]
-        if len({where for _, where in places}) < len(places):
-            twice = sorted({name for name in header if header.count(name) > 1}) or header
-            raise SourceError(
-                f"{source.name}: the same column twice / 列名重复: {', '.join(twice)}"
-            )
+        places = _places(source, next(lines, []))
         first = 1
         rows: list[dict[str, Any] | Unread] = []
-        for fields in lines:
+        for fields in _numbered(source, lines):
             if len(fields) != len(places):
                 rows.append(
                     Unread(
@@ -315,7 +326,7 @@ def _csv(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
             else:
                 rows.append(
                     {
-                        name: from_text(field, where)
+                        name: from_text(field, where, how.zone)
                         for (name, where), field in zip(places, fields, strict=True)
                         if field
                     }
@@ -326,47 +337,54 @@ def _csv(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
         yield Rows(first, rows, 1.0)
 
 
-def _parquet(source: Source, encoding: str, rows_at_once: int) -> Iterator[Rows]:
-    del encoding
+def _numbered(source: Source, lines: Any) -> Iterator[list[str]]:  # noqa: ANN401 (csv's reader has no name)
+    """Yield lines of a CSV file; a quote in the wrong place ends it, since nobody knows where the next row begins."""
+    try:
+        yield from lines
+    except csv.Error as error:
+        raise SourceError(f"{source.name}, line {lines.line_num}: {error}") from error
+
+
+def _parquet(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     with source.filesystem.open_input_file(source.path) as file:
         parquet = pq.ParquetFile(file)
         total = max(1, parquet.metadata.num_rows)
+        places = _places(source, parquet.schema_arrow.names)
         first = 1
         for batch in parquet.iter_batches(rows_at_once):
-            columns = [
-                (name, _values(name, column))
-                for name, column in zip(batch.schema.names, batch.columns, strict=True)
-            ]
             rows: list[dict[str, Any] | Unread] = [{} for _ in range(batch.num_rows)]
-            for name, values in columns:
+            for (name, where), column in zip(places, batch.columns, strict=True):
                 # As in an export, where what is absent is empty; an empty property is one.
-                absent: tuple[Any, ...] = (
-                    (None,) if place(name).part == "property" else (None, "", [])
-                )
-                for row, value in zip(rows, values, strict=True):
+                absent: tuple[Any, ...] = (None,) if where.part == "property" else (None, "", [])
+                for row, value in zip(rows, _values(column, where, how.zone), strict=True):
                     if value not in absent:
                         row[name] = value  # type: ignore[index]
             yield Rows(first, rows, (first + len(rows) - 1) / total)
             first += len(rows)
 
 
-def _values(name: str, column: pa.Array) -> list[Any]:
+def _values(column: pa.Array, where: Place, zone: ZoneInfo | None) -> list[Any]:
     """Values of a column as the wire has them: times in epoch ms, whole numbers where they are meant, JSON as objects."""
-    where = place(name)
     if where.part == "nowhere":
         return [None] * len(column)
-    kind = column.type
-    if pa.types.is_dictionary(kind):
+    if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-        kind = column.type
+    kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        if where.kind != "moment":
-            return [None if one is None else one.isoformat() for one in column.to_pylist()]
-        column = column.cast(pa.timestamp("ms"), safe=False) if pa.types.is_date(kind) else column
-        column = column.cast(pa.timestamp("ms", tz=getattr(column.type, "tz", None)), safe=False)
-        return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
+        return _moments(column, where, zone)
+    is_whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
+    # The wire takes a scene as a number, and a row without an event_id is named by what stands in it.
+    if (
+        is_whole
+        and where.part in ("event", "envelope")
+        and where.kind == "text"
+        and where.name != "scene"
+    ):
+        return column.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
     if pa.types.is_decimal(kind):
-        column = column.cast(pa.float64())
+        # TRICKY: not by cast, which makes 19.90 to 19.900000000000002.
+        floats = [None if one is None else float(one) for one in column.to_pylist()]
+        column = pa.array(floats, pa.float64())
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
         if where.name in MOMENTS | NUMBERS:  # columns with gaps that other programs keep as floats
@@ -378,11 +396,23 @@ def _values(name: str, column: pa.Array) -> list[Any]:
             for one in column.to_pylist()
         ]
     values = column.to_pylist()
-    if where.kind == "json" and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        return [from_text(one, where) if one else None for one in values]
+    if where.kind != "text" and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        return [from_text(one, where, zone) if one else None for one in values]
     if where.group or where.kind == "json":
         return [_without_nulls(one) for one in values]
     return values  # type: ignore[no-any-return]
+
+
+def _moments(column: pa.Array, where: Place, zone: ZoneInfo | None) -> list[Any]:
+    """Times and days in epoch ms where a moment is meant and its zone is known, else as texts."""
+    if pa.types.is_date(column.type):
+        column = column.cast(pa.timestamp("ms"), safe=False)
+    if column.type.tz is None and zone is not None:
+        column = pc.assume_timezone(column, str(zone), ambiguous="earliest", nonexistent="earliest")
+    if where.kind != "moment" or column.type.tz is None:
+        return [None if one is None else one.isoformat() for one in column.to_pylist()]
+    column = column.cast(pa.timestamp("ms", tz=column.type.tz), safe=False)
+    return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 (a struct or map of Arrow)

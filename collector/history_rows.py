@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
 import xxhash
@@ -23,7 +24,7 @@ from sdk_spec import limits
 from sdk_spec.events import Device, Envelope, Event, Sdk, Utm
 
 Kind = Literal["number", "moment", "text", "json"]
-"""What a text of a CSV file is turned into. ``moment``: epoch ms, or RFC 3339 with a zone."""
+"""What a text of a table is turned into. ``moment``: epoch ms, or a date and time with a zone."""
 
 REFUSED = "$refused"
 """Stands in the rows of the file of refused rows; passed over when that file is imported."""
@@ -110,9 +111,9 @@ def _kind(field: str) -> Kind:
     return "json" if field in (*_GROUPS, "properties") else "text"
 
 
-def from_text(text: str, where: Place) -> Any:  # noqa: ANN401 (any JSON)
+def from_text(text: str, where: Place, zone: ZoneInfo | None) -> Any:  # noqa: ANN401 (any JSON)
     """
-    Return the value that a text of a CSV file stands for.
+    Return the value that a text of a table stands for; ``zone``: of times that name none.
 
     What cannot be turned stays a text, which is then refused by the wire's own rules. A property without a type in its
     column's name (``properties.sku:text``) is what it looks like: a number, true or false, a JSON list or text, else a text.
@@ -120,7 +121,7 @@ def from_text(text: str, where: Place) -> Any:  # noqa: ANN401 (any JSON)
     if where.kind in ("number", "moment"):
         if _INTEGER.fullmatch(text):
             return int(text)
-        return _moment(text) if where.kind == "moment" else text
+        return _moment(text, zone) if where.kind == "moment" else text
     if where.kind == "json":
         return _json(text)
     if where.part != "property" or where.type == "text":
@@ -148,12 +149,13 @@ def _json(text: str) -> Any:  # noqa: ANN401 (any JSON)
         return text
 
 
-def _moment(text: str) -> int | str:
-    """Epoch ms of RFC 3339 with a zone; without one nobody knows the moment, and the text stays."""
+def _moment(text: str, zone: ZoneInfo | None) -> int | str:
+    """Epoch ms of a date and time with a zone; without one nobody knows the moment, and the text stays."""
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
+    at = at if at.tzinfo is not None else at.replace(tzinfo=zone)
     return text if at.tzinfo is None else round(at.timestamp() * 1000)
 
 
@@ -187,6 +189,12 @@ class Shaper:
         groups: dict[str, dict[str, Any]] = {}
         for column, value in members.items():
             where = place(column)
+            if where.kind == "moment" and isinstance(value, str):
+                raise RowError(
+                    "invalid_type",
+                    f"$.{where.name}",
+                    "neither epoch milliseconds nor a time with a zone; --timezone says of which zone / 时间缺少时区",
+                )
             if where.group:
                 groups.setdefault(where.group, {})[where.name] = value
             elif where.part == "event":

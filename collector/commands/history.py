@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -67,6 +68,13 @@ def import_history(
     encoding: Annotated[
         str, typer.Option(help="Of CSV files, such as gb18030. CSV 的字符编码。")
     ] = "utf-8",
+    timezone: Annotated[
+        str,
+        typer.Option(
+            help="Of times in CSV and Parquet that name none, such as Asia/Shanghai; without it their rows are refused. "
+            "无时区时间所属的时区。"
+        ),
+    ] = "",
     refused: Annotated[
         Path,
         typer.Option(help="Refused rows with reasons; mend and import it. 被拒行的输出文件。"),
@@ -83,7 +91,7 @@ def import_history(
     Import history from files: each event once, however often it is repeated (导入历史数据，可重复执行).
 
     Rows have the names of the wire, flat in CSV and Parquet (collector/README.md, "Import"), and pass the rules of events that
-    are sent. Exit code 1 when a row was refused.
+    are sent. Exit code 1 when a row was refused, 2 when a file could not be read.
     """
     from rich.console import Console
 
@@ -93,6 +101,10 @@ def import_history(
 
     if file_format not in ("", *history_files.FORMATS):
         refuse(f"--format is one of {', '.join(history_files.FORMATS)}")
+    try:
+        how = history_files.Reading(encoding, ZoneInfo(timezone) if timezone else None)
+    except (KeyError, ValueError, OSError):  # no such zone, no name of one, a folder of zones
+        refuse(f"--timezone {timezone!r} is no zone such as Asia/Shanghai / 没有这个时区")
     url = clickhouse_url_of(data_dir, clickhouse_url)
     console = Console(stderr=True)
     config = settings.from_env()
@@ -113,7 +125,7 @@ def import_history(
                 rows_at_once=config.block_rows,
             )
             advance = opened.enter_context(history_console.bar(console, sources))
-            report = importer.run(sources, encoding, advance)
+            report = importer.run(sources, how, advance)
         except history_files.SourceError as error:
             refuse(str(error))
         except history.HistoryError as error:
@@ -126,4 +138,4 @@ def import_history(
         history_console.show(Console(), report)
         if report.refused_rows:
             typer.echo(f"refused rows with reasons / 被拒行及原因: {refused}", err=True)
-    raise typer.Exit(int(bool(report.refused_rows)))
+    raise typer.Exit(2 if report.unreadable else int(bool(report.refused_rows)))

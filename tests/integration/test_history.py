@@ -9,9 +9,12 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from datetime import datetime
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,7 +26,7 @@ from collector.clickhouse_urls import addresses
 from collector.export import export_events
 from collector.filter import KeyFilter
 from collector.history import Importer, Report, refused_file
-from collector.history_files import SourceError, find
+from collector.history_files import Reading, SourceError, find
 from collector.ingest import screen
 from collector.migrate import connect
 from collector.privacy import erase
@@ -122,7 +125,8 @@ def write_parquet(path: Path, many: list[dict[str, Any]], *, json_properties: bo
 
 def run(url: str, *paths: Path | str, refused: Path | None = None, **options: Any) -> Report:
     """Import files as the command does."""
-    encoding = options.pop("encoding", "utf-8")
+    zone = options.pop("zone", None)
+    how = Reading(options.pop("encoding", "utf-8"), zone and ZoneInfo(zone))
     with ExitStack() as opened:
         sources = find([str(path) for path in paths], "", opened)
         sink = ClickHouseSink(url, 60)
@@ -136,7 +140,7 @@ def run(url: str, *paths: Path | str, refused: Path | None = None, **options: An
             refused_to=opened.enter_context(refused_file(refused)),
             **{"rows_at_once": 70, **options},
         )
-        return importer.run(sources, encoding, lambda *_: None)
+        return importer.run(sources, how, lambda *_: None)
 
 
 def send(url: str, folder: Path, many: list[dict[str, Any]], received_at: int = NOW) -> None:
@@ -291,14 +295,62 @@ def test_refused_cells_of_tables(database, database_url, tmp_path: Path) -> None
     assert report.unknown_columns == ["colour"]
     columns = "event_id, toUnixTimestamp64Milli(occurred_at), properties_number['n'], platform"
     assert database.query(f"SELECT {columns} FROM events").result_rows == [("c1", T, 1.0, "wechat")]  # noqa: S608
-    file.write_text("event,event\na,b")
-    with pytest.raises(SourceError, match="twice"):
-        run(database_url, file)
     with pytest.raises(SourceError, match="no such file"):
         run(database_url, tmp_path / "none.csv")
-    (tmp_path / "cut.parquet").write_bytes(b"PAR1")
-    with pytest.raises(SourceError, match=r"cut\.parquet"):
-        run(database_url, tmp_path / "cut.parquet")
+    again = run(database_url, file, zone="Asia/Shanghai")
+    assert (again.stored, again.known) == (1, 1)
+    assert database.query(f"SELECT {columns} FROM events WHERE event_id = 'c2'").result_rows == [  # noqa: S608
+        ("c2", T, 0.0, "wechat")
+    ]
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(database_url, tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("event,event\na,b")
+    (tmp_path / "2.parquet").write_bytes(b"PAR1")
+    (tmp_path / "3.csv").write_text('event_id,event\nq1,"a"b\n')
+    (tmp_path / "4.ndjson.GZ").write_bytes(gzip.compress(json.dumps(rows(1)[0]).encode()))
+
+    report = run(database_url, tmp_path / "[1-4].*")
+
+    assert report.stored == 1
+    told = [report.unreadable[f"{tmp_path}/{name}"] for name in ("1.csv", "2.parquet", "3.csv")]
+    assert "twice" in told[0]
+    assert "Parquet" in told[1]
+    assert "line 2" in told[2]
+
+
+def test_parquet_of_other_programs(database, database_url, tmp_path: Path) -> None:
+    """Whole numbers for ids, decimals, texts and local times for moments: what warehouses write."""
+    local = datetime(2026, 3, 1)  # noqa: DTZ001 (as in the file)
+    prices = [Decimal("19.90"), None, Decimal("-0.01")]
+    moments = {
+        "local": [local] * 3,
+        "text": ["2026-03-01 00:00:00", f"{T}", "2026-03-01T00:00:00+08:00"],
+    }
+    for name, column in moments.items():
+        written = {
+            "event_id": [f"{name}{i}" for i in range(3)],
+            "event": pa.array(["view"] * 3).dictionary_encode(),
+            "occurred_at": column,
+            "user_id": [2**63 - 1, 7, 8],
+            "openid": pa.array([Decimal(1), None, None], pa.decimal128(20, 0)),
+            "properties.price": pa.array(prices, pa.decimal128(10, 2)),
+        }
+        pq.write_table(pa.table(written), tmp_path / f"{name}.parquet")
+    pattern = tmp_path / "*.parquet"
+
+    without_zone = run(database_url, pattern, app_id=APP)
+    with_zone = run(database_url, pattern, app_id=APP, zone="Asia/Shanghai")
+
+    assert without_zone.refused == {"invalid_type": {"$.occurred_at": 4}}
+    assert (with_zone.stored, with_zone.known) == (4, 2)
+    assert database.query(
+        "SELECT DISTINCT toUnixTimestamp64Milli(occurred_at), user_id, openid, properties_number FROM events ORDER BY user_id"
+    ).result_rows == [
+        (T, "7", "", {}),
+        (T, "8", "", {"price": -0.01}),
+        (T, str(2**63 - 1), "1", {"price": 19.9}),
+    ]
 
 
 def test_an_export_imported_again_is_what_it_was(database, database_url, tmp_path: Path) -> None:
