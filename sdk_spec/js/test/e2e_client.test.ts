@@ -36,7 +36,7 @@ test('over real HTTP: 503, a lost answer and a cut connection cost no event, and
       USERS: '4',
       EVENTS: '10',
       KILLS: '1',
-      DEADLINE_S: '40',
+      DEADLINE_S: '240',
     },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
