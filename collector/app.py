@@ -17,7 +17,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import Counter
 
-from collector import handlers, metrics, privacy_handlers
+from collector import group_handlers, handlers, metrics, privacy_handlers
 from collector.addresses import parse_networks
 from collector.arriving import Arriving
 from collector.decode import BodyError
@@ -126,6 +126,7 @@ def create_app(settings: Settings) -> web.Application:
     app.cleanup_ctx.append(spool)
     app.router.add_post(EVENTS, handlers.collect)
     app.router.add_route("OPTIONS", EVENTS, preflight)
+    app.router.add_post("/v1/group-entry", group_handlers.exchange)
     privacy_handlers.add_to(app)
     app.router.add_get("/healthz", handlers.healthz)
     app.router.add_get("/readyz", handlers.readyz)

@@ -183,6 +183,7 @@ def collector_openapi() -> Json:
                     "responses": {"200": accepted, **_error_responses(COLLECTOR_ERRORS)},
                 }
             },
+            "/v1/group-entry": _group_entry(),
             "/v1/privacy/erase": _privacy(
                 "erasePerson",
                 "Remove everything of a person for good (PIPL, GDPR).",
@@ -257,6 +258,55 @@ def collector_openapi() -> Json:
                 [EventBatch, BatchResponse, ErrorResponse], "#/components/schemas/{name}"
             ),
         },
+    }
+
+
+def _group_entry() -> Json:
+    """The operation that opens WeChat's encryptedData."""
+    asked = ("session_key", "iv", "encrypted_data")
+    group_id, chat_type = {"type": "string"}, {"type": "integer"}
+    codes = (
+        "invalid_request",
+        "not_json",
+        "unauthorized",
+        "signature_required",
+        "signature_invalid",
+        "signature_expired",
+        "request_timeout",
+        "length_required",
+        "body_too_large",
+        "too_many_requests",
+        "shutting_down",
+        "overloaded",
+    )
+    return {
+        "post": {
+            "operationId": "openGroupEntry",
+            "summary": "Open the encryptedData of wx.getGroupEnterInfo or wx.getShareInfo; nothing is kept.",
+            "security": [{"write_key": []}, {"write_key_id": [], "signature": []}],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {
+                        "schema": {
+                            "type": "object",
+                            "required": list(asked),
+                            "properties": {name: {"type": "string"} for name in asked},
+                        }
+                    }
+                },
+            },
+            "responses": {
+                "200": _json_response(
+                    "The fields of an event that it fills; absent: not in a group.",
+                    {
+                        "type": "object",
+                        "properties": {"group_id": group_id, "chat_type": chat_type},
+                    },
+                ),
+                **_error_responses(codes),
+            },
+        }
     }
 
 

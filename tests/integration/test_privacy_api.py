@@ -1,11 +1,14 @@
 """Erasing and exporting over HTTP, retention by a clock, hashed openids: on a real server."""
 
+import base64
 import json
 import threading
 import time
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from cryptography.hazmat.primitives import padding
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from collector import handlers, privacy, retention
 from collector.app import create_app
@@ -161,6 +164,32 @@ async def test_a_person_is_exported_and_erased_over_http(client, stored, databas
     await send(client, "wk_1", APP, [event("e6", now_ms())], user_id="u1")
     stored()
     assert sorted(column(database, "SELECT event_id FROM events")) == ["e3", "e6"]
+
+
+async def test_a_group_is_opened_with_the_session_key_and_nothing_is_kept(client, tmp_path):
+    key, iv = bytes(range(16)), bytes(16)
+    mark = {"appid": APP, "timestamp": int(time.time())}
+    text = json.dumps({"opengid": "g1", "chat_type": 3, "watermark": mark}).encode()
+    padder = padding.PKCS7(128).padder()
+    encryptor = Cipher(algorithms.AES128(key), modes.CBC(iv)).encryptor()
+    closed = encryptor.update(padder.update(text) + padder.finalize()) + encryptor.finalize()
+    parts = {"session_key": key, "iv": iv, "encrypted_data": closed}
+    body = {name: base64.b64encode(part).decode() for name, part in parts.items()}
+
+    async def opened(write_key="wk_1", **change):
+        response = await client.post(
+            "/v1/group-entry", json={**body, **change}, headers={"X-Write-Key": write_key}
+        )
+        return response.status, await response.json()
+
+    assert await opened() == (200, {"group_id": "g1", "chat_type": 3})
+    status, answer = await opened(session_key=body["iv"])
+    assert (status, answer["error"], answer["path"]) == (400, "invalid_request", "$.session_key")
+    for change in ({"write_key": "wk_2"}, {"iv": "no"}, {"encrypted_data": None}):
+        assert (await opened(**change))[0] == 400
+    assert (await opened(write_key="wk_3"))[0] == 401
+    spool = (tmp_path / "spool").rglob("*")
+    assert all(body["session_key"].encode() not in p.read_bytes() for p in spool if p.is_file())
 
 
 async def test_an_erasure_waits_for_the_spool(client, stored, monkeypatch):
