@@ -54,6 +54,7 @@ def adopt(dead_spool: Path, spool: Path) -> Adopted:
             # One for each, since a worker's segments are in the order in which they were received.
             target = spool / f"{ADOPTED}-{origin}-{folder.name.removeprefix(ADOPTED)}"
             target.mkdir(exist_ok=True, mode=0o700)
+            _give_like(target, spool)
             sync_folder(spool)
             for path in segments(folder):
                 size_bytes += path.stat().st_size
@@ -64,6 +65,13 @@ def adopt(dead_spool: Path, spool: Path) -> Adopted:
     return Adopted(number, size_bytes)
 
 
+def _give_like(path: Path, folder: Path) -> None:
+    """Let the collector read what root adopts for it: the owner is that of the folder."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
+
+
 def _copy(path: Path, to: Path) -> None:
     """Copy a file durably; it has its name only when it is whole."""
     unborn = to.with_suffix(".new")
@@ -72,5 +80,6 @@ def _copy(path: Path, to: Path) -> None:
         shutil.copyfileobj(source, file, 1024 * 1024)
         file.flush()
         os.fsync(file.fileno())
+    _give_like(unborn, to.parent)
     unborn.rename(to)
     sync_folder(to.parent)

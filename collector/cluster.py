@@ -115,6 +115,11 @@ def replicated(statement: str, cluster: Cluster) -> str:
     return _DEFINES.sub(rf"\1 ON CLUSTER '{cluster.name}'", statement, count=1)
 
 
+def database_everywhere(database: str, cluster: Cluster) -> str:
+    """Return the statement that makes the database on all nodes of a cluster with Keeper, also on those without an address."""
+    return f"CREATE DATABASE IF NOT EXISTS {database} ON CLUSTER '{cluster.name}'"
+
+
 def shard_of(placement: Sharded, layouts: Sequence[Layout]) -> str:
     """Return the expression that gives the shard of a row, 0 for the first; constant over time for a given row."""
     newest = max(layouts)
@@ -132,17 +137,14 @@ def tables_over(
     cluster: Cluster, database: str, layouts: Sequence[Layout], columns: dict[str, str]
 ) -> dict[str, tuple[str, str]]:
     """
-    Return name → (statement, mark) of the Distributed tables of a node.
+    Return name → (statement, mark) of the Distributed tables of a node, in the order in which they are made.
 
     ``columns``: table → its columns as text; only tables that are there get one. The mark stands as the table's comment and
-    changes with everything that the statement depends on.
+    changes with everything that the statement depends on. ``events`` is the last: who finds it finds the others
+    (``migrate.tables_to_all_nodes``).
     """
     on_cluster = f" ON CLUSTER '{cluster.name}'" if cluster.has_keeper else ""
     wanted = {}
-    for table, placement in SHARDED.items():
-        if (held := columns.get(table + LOCAL)) is not None:
-            engine = f"Distributed('{cluster.name}', '{database}', '{table}{LOCAL}', {shard_of(placement, layouts)})"
-            wanted[table] = (table + LOCAL, engine, held)
     if "migrations" in columns:
         # Has rows on every node: who answers a question over it is there.
         engine = f"Distributed('{cluster.name}', '{database}', 'migrations')"
@@ -151,6 +153,10 @@ def tables_over(
         for table in sorted(copied(columns)):
             engine = f"Distributed('{cluster.name}{KEEPS_COPIES}', '{database}', '{table}')"
             wanted[table + COPIES] = (table, engine, columns[table])
+    for table, placement in reversed(SHARDED.items()):
+        if (held := columns.get(table + LOCAL)) is not None:
+            engine = f"Distributed('{cluster.name}', '{database}', '{table}{LOCAL}', {shard_of(placement, layouts)})"
+            wanted[table] = (table + LOCAL, engine, held)
     statements = {}
     for name, (source, engine, held) in wanted.items():
         mark = hashlib.sha256(f"{engine}\n{held}".encode()).hexdigest()[:16]

@@ -14,10 +14,18 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import clickhouse_connect
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from collector import nodes as node_states
 from collector.clickhouse_urls import addresses
-from collector.cluster import COPIES, Cluster, on_node, tables_over
+from collector.cluster import (
+    COPIES,
+    Cluster,
+    copied,
+    database_everywhere,
+    on_node,
+    tables_over,
+)
 from collector.nodes import SETTLE_MS, ClusterError
 from sdk_spec import scenes
 
@@ -71,11 +79,24 @@ def connect(url: str, **settings: Any) -> Client:  # noqa: ANN401 (ClickHouse se
 
 
 def tables_to_all_nodes(client: Any) -> set[str]:  # noqa: ANN401 (clickhouse_connect's clients)
-    """Return the tables of the database whose rows go to every node of a cluster; none on one server."""
-    rows = client.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'Distributed'"
-    ).result_rows
-    return {name for (name,) in rows if name.endswith(COPIES)}
+    """
+    Return the tables of the database whose rows go to every node of a cluster; none on one server.
+
+    Errors: OperationalError before the first migration and while one is under way, when not all of them are there.
+    """
+    engines = node_states.tables(client)
+    copies = {
+        name
+        for name, engine in engines.items()
+        if engine == "Distributed" and name.endswith(COPIES)
+    }
+    with_rows = [name for name, engine in engines.items() if engine.endswith("MergeTree")]
+    is_half_done = copies and not {name + COPIES for name in copied(with_rows)} <= copies
+    if "events" not in engines or is_half_done:
+        raise OperationalError(
+            "the tables are not all there: scenetrail migrate / 表尚未建好，请执行 scenetrail migrate"
+        )
+    return copies
 
 
 def migrate(url: str, cluster: str = "", settle_ms: int = SETTLE_MS) -> list[str]:
@@ -154,7 +175,10 @@ def _migrate_cluster(given: list[Client], database: str, name: str, settle_ms: i
     """Bring every node to the same state; with Keeper, one is told for all."""
     cluster, nodes = node_states.look_at(given, name)
     if cluster.has_keeper:
+        for node in nodes:
+            node_states.refuse_unreplicated(node)
         nodes = nodes[:1]
+        nodes[0].command(database_everywhere(database, cluster))
     applied: list[str] = []
     for node in nodes:
         node_states.rename_single(node)

@@ -120,6 +120,21 @@ def columns(node: Client) -> dict[str, str]:
     )
 
 
+def refuse_unreplicated(node: Client) -> None:
+    """Errors: ClusterError, when a node whose tables shall be replicated has some that are not."""
+    plain = [
+        name
+        for name, engine in tables(node).items()
+        if engine.endswith("MergeTree") and not engine.startswith("Replicated")
+    ]
+    if plain:
+        raise ClusterError(
+            f"the servers have the macros shard and replica, and tables that are not replicated: {', '.join(sorted(plain))}. "
+            "Take the macros away, or start with an empty database and import an export "
+            "/ 已有未复制的表：请去掉 shard、replica 宏，或使用空库并导入导出的数据"
+        )
+
+
 def rename_single(node: Client) -> None:
     """Give the tables of a server that stood alone the names of a shard; its rows stay."""
     engines = tables(node)

@@ -13,11 +13,12 @@ from query_support import APP, PROJECT, ask, event, insert, ms
 
 from collector import cluster as plans
 from collector import doctor_clickhouse, privacy
+from collector import nodes as node_states
 from collector.clickhouse_urls import addresses, without_password
 from collector.cluster import Cluster, Layout, on_node, tables_over
 from collector.filter import KeyFilter
 from collector.findings import Setup
-from collector.migrate import connect, files, migrate, statements
+from collector.migrate import connect, files, migrate, statements, tables_to_all_nodes
 from collector.nodes import ClusterError
 from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink
@@ -368,6 +369,7 @@ def test_statements_for_a_cluster_with_keeper_are_statements(clickhouse):
     columns = dict.fromkeys([f"{name}_local" for name in plans.SHARDED] + ["migrations"], "a UInt8")
     over = tables_over(KEEPER, "scenetrail", [Layout(0, 3), Layout(1_800_000_000_000, 4)], columns)
     made += [statement for statement, _ in over.values()]
+    made.append(plans.database_everywhere("scenetrail", KEEPER))
     server = connect(clickhouse.url("writer").rpartition("/")[0])
     # As text: the format would belong to the statement that is explained.
     trees = [server.raw_query(f"EXPLAIN AST {one}").decode() for one in made]
@@ -387,6 +389,25 @@ def test_statements_for_a_cluster_with_keeper_are_statements(clickhouse):
     persons = next(one for one in made if "TABLE IF NOT EXISTS identity_map" in one)
     assert "'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}', version" in persons
     assert not [name for name in over if name.endswith("_copies")]
+    assert list(over)[-1] == "events"
+
+
+def test_a_node_with_tables_that_are_not_replicated_is_refused_where_they_shall_be(clients):
+    with pytest.raises(ClusterError, match=r"not replicated: arrivals_local, .*segments"):
+        node_states.refuse_unreplicated(clients[0])
+
+
+def test_nobody_writes_while_tables_over_all_nodes_are_still_made(two, clients):
+    """A writer that found some of them would store the rows of the others on one node only."""
+    assert len(tables_to_all_nodes(clients[0])) > 10
+    clients[0].command("DROP TABLE identity_map_copies")
+    sink = ClickHouseSink(two, 30)
+    with pytest.raises(TRANSIENT, match="scenetrail migrate"):
+        sink.unbindings(0)
+    sink.close()
+    migrate(two)
+
+    assert "identity_map_copies" in tables_to_all_nodes(clients[0])
 
 
 def test_statements_for_one_server_are_what_they_were():
