@@ -28,6 +28,8 @@ from sdk_spec.events import Platform
 
 CREDENTIALS_FILE = "credentials.json"
 FIRST_PROJECT = "default"
+FIRST_NAME = "微信小程序 / WeChat mini-program"
+"""What people see of a new folder's app until `scenetrail keys set APP --name` says better."""
 
 
 class KeysError(ValueError):
@@ -71,6 +73,7 @@ def set_app(
     file: AccessFile,
     app_id: str,
     *,
+    name: str | None = None,
     signatures: str | None = None,
     max_events_per_s: int | None = None,
     max_body_bytes: int | None = None,
@@ -80,12 +83,13 @@ def set_app(
     signed_cards: str | None = None,
 ) -> AccessFile:
     """
-    Change what an app must and may do; None leaves a value as it is, 0 takes a limit away.
+    Change an app's name, what it must and may do; None leaves a value as it is, 0 takes a limit away.
 
     Errors: KeysError for an unknown app or value.
     """
     app = _app(file, app_id)
     given = {
+        "name": name,
         "signatures": signatures,
         "max_events_per_s": max_events_per_s,
         "max_body_bytes": max_body_bytes,
@@ -258,7 +262,7 @@ def first_credentials(data_dir: Path, access_path: Path, now_ms: int) -> Credent
             else Credentials(FIRST_PROJECT, "wx" + secrets.token_hex(8), "", "")
         )
         if all(app.app_id != old.app_id for app in file.apps):
-            file = add_app(file, old.app_id, old.project, "wechat", "first app")
+            file = add_app(file, old.app_id, old.project, "wechat", FIRST_NAME)
         write_key, read_token = old.write_key, old.read_token
         if not write_key or _is_revoked(file.write_keys, write_key):
             file, issued = add_write_key(file, old.app_id, now_ms)

@@ -35,7 +35,7 @@ from loadtest import shop
 from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.life import DAYS, ZONE, Life
 from loadtest.phones import Phones, Tally
-from loadtest.product import Ports, Ready, make_app, private_write, running
+from loadtest.product import Ports, Ready, make_app, name_app, private_write, running
 from loadtest.query import QueryApi
 from loadtest.report import funnel_table, retention_table, row_table
 
@@ -47,7 +47,11 @@ _VISIBLE_LIMIT_S = 120.0
 _POLL_S = 0.2
 _COHORTS_SHOWN = 14
 _FLOWS_SHOWN = 8
-_APP_NAMES = {"wechat": "山野小集 微信", "alipay": "山野小集 支付宝", "douyin": "山野小集 抖音"}
+_APP_NAMES = {
+    "wechat": "山野小集 微信 / Shanye Grocer WeChat",
+    "alipay": "山野小集 支付宝 / Shanye Grocer Alipay",
+    "douyin": "山野小集 抖音 / Shanye Grocer Douyin",
+}
 
 
 class DemoError(Exception):
@@ -112,6 +116,7 @@ def _state_of(data_dir: Path, ready: Ready, scale: float) -> State:
     today = datetime.now(ZONE).date()
     apps = {"wechat": ready.app_id, **other_app_ids(ready.app_id)}
     keys = {ready.app_id: ready.write_key}
+    name_app(data_dir, ready.app_id, _APP_NAMES["wechat"])
     for platform, app_id in apps.items():
         if app_id not in keys:
             keys[app_id] = make_app(

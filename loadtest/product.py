@@ -142,6 +142,13 @@ def make_app(data_dir: Path, *, app_id: str, project: str, platform: str, name: 
     return str(msgspec.json.decode(made.stdout)["secret"])
 
 
+def name_app(data_dir: Path, app_id: str, name: str) -> None:
+    """Say what people call an app. Errors: ProductError."""
+    named = _run("keys", "set", app_id, "--name", name, "--data-dir", str(data_dir))
+    if named.returncode:
+        raise ProductError(named.stderr.strip())
+
+
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(  # noqa: S603 - our own command
         [*_COMMAND, *arguments], capture_output=True, text=True, check=False

@@ -192,6 +192,10 @@ def revoke(
 @app.command("set")
 def set_app(
     app_id: Annotated[str, typer.Argument(help="The app to change. 应用编号。")],
+    name: Annotated[
+        str | None,
+        typer.Option(help="Shown to people: “中文 / English”, or one for both. 显示名称。"),
+    ] = None,
     signatures: Annotated[
         str | None,
         typer.Option(
@@ -237,7 +241,7 @@ def set_app(
     data_dir: DataDir = DEFAULT_DATA_DIR,
     access_file: AccessFile = "",
 ) -> None:
-    """Change an app's limits, signatures, and what is kept of its users (设置应用的限额、签名与隐私)."""
+    """Change an app's name, limits, signatures, and what is kept of its users (设置应用的名称、限额、签名与隐私)."""
     from collector import keys
 
     try:
@@ -246,6 +250,7 @@ def set_app(
             lambda file: keys.set_app(
                 file,
                 app_id,
+                name=name,
                 signatures=signatures,
                 max_events_per_s=max_events_per_s,
                 max_body_bytes=max_body_bytes,

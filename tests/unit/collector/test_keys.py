@@ -218,9 +218,9 @@ def test_rules_of_an_app_are_changed_one_by_one() -> None:
     file = keys.add_app(AccessFile(), "wx1", "brand", "wechat", "Shop")
 
     file = keys.set_app(file, "wx1", signatures="required", max_body_bytes=5_000)
-    file = keys.set_app(file, "wx1", max_events_per_s=7)
+    file = keys.set_app(file, "wx1", max_events_per_s=7, name="门店 / Shop")
 
-    assert file.apps == (access.App("wx1", "brand", "wechat", "Shop", "required", 7, 5_000),)
+    assert file.apps == (access.App("wx1", "brand", "wechat", "门店 / Shop", "required", 7, 5_000),)
     assert keys.set_app(file, "wx1", max_body_bytes=0).apps[0].max_body_bytes == 0
 
 
