@@ -58,7 +58,7 @@ def event(
         "app_id": APP,
         "platform": "wechat",
         "event": event,
-        "event_id": f"e{next(_numbers)}",
+        "event_id": f"e{next(_numbers):07}",  # in the order they are made, whatever ran before
         "occurred_at": ms(at),
         "received_at": ms(at) + 1000,
         **columns,
