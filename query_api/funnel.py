@@ -8,11 +8,13 @@ DESIGN-funnel.md; the readable reference: tests/reference/funnel.py. Called thro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
+from query_api.bindings import Bindings
 from query_api.breakdowns import decode_element, describe, key_of_cell
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
@@ -184,24 +186,7 @@ _TIMES = {
 
 async def _add_next(ask: Ask, params: FunnelParams, range_: Range, steps: list[Row]) -> None:
     """Add to each step what those who dropped there did next, the most frequent first."""
-
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        sql = users_sql(ask, params, bindings, order_key, [0], range_, "next_event")
-        bindings.named("dropped_next", MAX_NEXT_ROWS, "UInt32")
-        depth = "reached[-1]" if params.optional_steps() else "level"
-        return await ask.fetch("funnel.next", bindings, users=sql, depth=depth)
-
-    rows, _ = await decided(ask_with)
-    for step, before in zip(steps, _required_before(params), strict=True):
-        counts: dict[str | None, int] = {}
-        # Who stopped at an optional step dropped at the required one after it.
-        for row in rows:
-            if not step["optional"] and before <= row["depth"] < step["step"]:
-                name = decode_element(row["next_event"][0])
-                counts[name] = counts.get(name, 0) + row["users"]
-        ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0] or ""))
-        shown = ordered[: params.dropped_next]
+    for step, shown in zip(steps, await _shown_next(ask, params, range_), strict=True):
         step["dropped_next"] = [
             {
                 "event": name,
@@ -211,6 +196,32 @@ async def _add_next(ask: Ask, params: FunnelParams, range_: Range, steps: list[R
             for name, users in shown
         ]
         step["dropped_next_other"] = step["dropped"] - sum(users for _, users in shown)
+
+
+async def _shown_next(
+    ask: Ask, params: FunnelParams, range_: Range
+) -> list[list[tuple[str | None, int]]]:
+    """Return for each step the ``dropped_next`` most frequent next events of those who dropped there, with their users."""
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        sql = users_sql(ask, params, bindings, order_key, [0], range_, "next_event")
+        bindings.named("dropped_next", MAX_NEXT_ROWS, "UInt32")
+        depth = "reached[-1]" if params.optional_steps() else "level"
+        return await ask.fetch("funnel.next", bindings, users=sql, depth=depth)
+
+    rows, _ = await decided(ask_with)
+    shown = []
+    for number, before in enumerate(_required_before(params), 1):
+        counts: dict[str | None, int] = {}
+        # Who stopped at an optional step dropped at the required one after it.
+        for row in rows:
+            if not params.steps[number - 1].optional and before <= row["depth"] < number:
+                name = decode_element(row["next_event"][0])
+                counts[name] = counts.get(name, 0) + row["users"]
+        ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0] or ""))
+        shown.append(ordered[: params.dropped_next])
+    return shown
 
 
 def _required_before(params: FunnelParams) -> list[int]:
@@ -342,13 +353,7 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
             params, _ = _params_under(query, cell.preset)
     if cell.step > len(params.steps):
         raise InvalidRequest("$.cell.step", f"there are {len(params.steps)} steps")
-    key_of: KeyOf = "breakdown"
-    if cell.next_event is not msgspec.UNSET:
-        if not cell.dropped or cell.other or cell.breakdown is not None:
-            raise InvalidRequest(
-                "$.cell.next_event", "only with dropped, and with neither breakdown nor other"
-            )
-        key_of = "next_event"
+    key_of = _key_of(params, cell)
     periods = _periods(ask, params, ask.range)
     key = key_of_cell(cell.breakdown, cell.other, params.breakdown)
     order_key = await _deciding_key(ask, params, key_of)
@@ -360,10 +365,11 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
         before = _required_before(params)[cell.step - 1]
         is_last = cell.step > 1 and not params.steps[cell.step - 1].optional
         in_step = f"{has_step_sql(params, str(before))} AND NOT {in_step}" if is_last else "0"
-    if key_of == "next_event":
-        name = cell.next_event
-        wanted = "" if name is None or name is msgspec.UNSET else f"s{name}"
-        in_step += f" AND breakdown_key[1] = {bindings.add(wanted, 'String')}"
+    if cell.next_other:
+        shown = [name for name, _ in (await _shown_next(ask, params, ask.range))[cell.step - 1]]
+        in_step += f" AND NOT {_next_in(shown, bindings)}"
+    elif cell.next_event is not msgspec.UNSET:
+        in_step += f" AND {_next_in([cell.next_event], bindings)}"
     bindings.named("cell_period_ms", _cell_period_ms(cell, periods), "Int64")
     bindings.named("all_keys", key is None, "Bool")
     bindings.named("is_other", cell.other, "Bool")
@@ -372,6 +378,29 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
     return UserSelect(
         "funnel.cell_users", load_sql("funnel.cell_users", users=sql, in_step=in_step), bindings
     )
+
+
+def _key_of(params: FunnelParams, cell: FunnelCell) -> KeyOf:
+    """Return what the key of a cell's users is: their next event where the cell asks for that. Errors: ``invalid_request``."""
+    for name, is_asked in (
+        ("next_event", cell.next_event is not msgspec.UNSET),
+        ("next_other", cell.next_other),
+    ):
+        if is_asked and (not cell.dropped or cell.other or cell.breakdown is not None):
+            raise InvalidRequest(
+                f"$.cell.{name}", "only with dropped, and with neither breakdown nor other"
+            )
+    if cell.next_other and (not params.dropped_next or cell.next_event is not msgspec.UNSET):
+        raise InvalidRequest(
+            "$.cell.next_other", "only with `dropped_next` in the request, and without next_event"
+        )
+    return "next_event" if cell.next_other or cell.next_event is not msgspec.UNSET else "breakdown"
+
+
+def _next_in(names: Iterable[str | None], bindings: Bindings) -> str:
+    """Return whether a user's next event, the key of its row, is one of these; None: it has none."""
+    wanted = ["" if name is None else f"s{name}" for name in names]
+    return f"has({bindings.add(wanted, 'Array(String)')}, breakdown_key[1])"
 
 
 async def _deciding_key(ask: Ask, params: FunnelParams, key_of: KeyOf) -> OrderKey:

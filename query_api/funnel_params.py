@@ -295,8 +295,9 @@ class FunnelCell(Params, kw_only=True):
 
     The step before an optional one's is the required one before it; nobody drops at an optional step. ``breakdown`` (field
     to value) or ``other`` names a group, ``time`` a point of the trend by its label. ``next_event``: of the dropped, those
-    whose next event within the window has this name; null: who have none. Needs ``dropped`` and neither group. ``preset``: of
-    the steps under one of ``compare_semantics``, which have neither groups nor points.
+    whose next event within the window has this name; null: who have none; ``next_other``: those counted in
+    ``dropped_next_other``. Both need ``dropped`` and neither group. ``preset``: of the steps under one of
+    ``compare_semantics``, which have neither groups nor points.
     """
 
     step: Annotated[int, Meta(ge=1, le=MAX_STEPS)]
@@ -306,3 +307,4 @@ class FunnelCell(Params, kw_only=True):
     time: Annotated[str, Meta(max_length=40)] | None = None
     preset: Preset | None = None
     next_event: EventName | msgspec.UnsetType | None = msgspec.UNSET
+    next_other: bool = False

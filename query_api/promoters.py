@@ -68,10 +68,14 @@ class PromotersQuery(Query, kw_only=True):
 
 
 class PromotersCell(Params, kw_only=True):
-    """The users behind a number: ``promoter`` of the row (absent: the row without one), and the column."""
+    """
+    The users behind a number: ``promoter`` of the row (absent: the row without one), and the column.
+
+    ``promoters``: those that ``promoters_total`` counts, of all rows; they are users only with ``by: sharer``.
+    """
 
     promoter: PromoterId = ""
-    metric: Literal["bound_users", "registered_users", "buyers"] = "buyers"
+    metric: Literal["bound_users", "registered_users", "buyers", "promoters"] = "buyers"
 
 
 _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
@@ -246,10 +250,17 @@ async def users(ask: Ask, query: PromotersQuery, cell: PromotersCell) -> UserSel
     """Select the users of a cell."""
     bindings = ask.bindings()
     facts = _facts(ask, query, bindings)
-    bindings.named("cell_kind", _KINDS[cell.metric], "UInt8")
-    bindings.named("cell_promoter", cell.promoter, "String")
-    sql = load_sql("promoters.users", facts=facts)
-    return UserSelect("promoters.users", sql, bindings)
+    if cell.metric == "promoters":
+        if query.by != "sharer":
+            raise InvalidRequest("$.cell.metric", "promoters are users only with `by` sharer")
+        if cell.promoter:
+            raise InvalidRequest("$.cell.promoter", "not with the metric promoters: it has all")
+        name = "promoters.sharers"
+    else:
+        bindings.named("cell_kind", _KINDS[cell.metric], "UInt8")
+        bindings.named("cell_promoter", cell.promoter, "String")
+        name = "promoters.users"
+    return UserSelect(name, load_sql(name, facts=facts), bindings)
 
 
 def table(result: Row) -> list[Row]:

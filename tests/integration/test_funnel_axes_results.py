@@ -113,6 +113,9 @@ async def test_what_the_dropped_did_next_within_the_window(database, database_ur
     for name, users in (("x", keys("u2", "u3")), (None, keys("u5")), ("a", keys("u4"))):
         cell = {"step": 2, "dropped": True, "next_event": name}
         assert await listed(database_url, cell, **body) == users
+    # Of the five, x and nothing are shown: those of z and a are others.
+    cell = {"step": 2, "dropped": True, "next_other": True}
+    assert await listed(database_url, cell, **body, dropped_next=2) == keys("u4", "u6")
 
 
 async def test_what_the_dropped_did_next_passes_the_filter_of_the_request(database, database_url):

@@ -378,3 +378,6 @@ def test_funnel_of_a_random_log_is_the_funnel_by_definition(
         cell = {"step": count, "dropped": True, "next_event": last_shown[-1]["event"]}
         page = asker("funnel/users", {**plain, "cell": cell})
         assert page["total"] == last_shown[-1]["users"]
+        cell = {"step": count, "dropped": True, "next_other": True}
+        page = asker("funnel/users", {**plain, **with_next, "cell": cell})
+        assert page["total"] == plain_steps[-1]["dropped_next_other"]

@@ -88,6 +88,10 @@ def test_random_logs_agree_with_the_definition(database, asker, by, rules):
             cell = {"promoter": promoter, "metric": "buyers"}
             users = asker.users("promoters", body, cell)
             assert users == {one[1] for one in found if one[0] == "ordered" and one[2] == promoter}
+        if by == "sharer":
+            sharers = asker.users("promoters", body, {"metric": "promoters"})
+            assert sharers == {int(promoter) for promoter in expected if promoter}
+            assert len(sharers) == result["promoters_total"]
 
 
 def test_by_hand_with_expiry_and_own_codes(database, asker):
@@ -130,4 +134,10 @@ def test_wrong_requests_name_the_field(asker):
         ({"commission_base": "page"}, "$.commission_base"),
     ):
         assert asker.refused("promoters", {**RANGE, **wrong}) == ("invalid_request", path)
+    for by, cell, path in (
+        ("field", {"metric": "promoters"}, "$.cell.metric"),
+        ("sharer", {"metric": "promoters", "promoter": "1"}, "$.cell.promoter"),
+    ):
+        refused = asker.refused("promoters/users", {**RANGE, "by": by, "cell": cell})
+        assert refused == ("invalid_request", path)
     assert asker("promoters", RANGE) == {"promoters": [], "direct": None, "promoters_total": 0}
