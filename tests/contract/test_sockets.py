@@ -26,16 +26,29 @@ def app(running_collector: RunningCollector) -> Variables:
     return running_collector.new_app()
 
 
+@pytest.fixture(scope="module")
+def neighbours(running_collector: RunningCollector) -> Iterator[dict[str, str]]:
+    """Apps of ordinary clients, each with the test it was served after; the event of each is stored at the end."""
+    served: dict[str, str] = {}
+    yield served
+    running_collector.wait_until_stored()
+    stored = [row["app_id"] for row in running_collector.stored_rows([*served])]
+    assert sorted(stored) == sorted(served), served
+
+
 @pytest.fixture(autouse=True)
-def neighbour_is_served(running_collector: RunningCollector) -> Iterator[None]:
-    """After every test an ordinary client sends, is answered, and its event is stored."""
+def neighbour_is_served(
+    running_collector: RunningCollector,
+    neighbours: dict[str, str],
+    request: pytest.FixtureRequest,
+) -> Iterator[None]:
+    """After every test an ordinary client sends and is answered."""
     yield
     neighbour = running_collector.new_app()
     body = batch(neighbour)
     answer = send(running_collector.port, "POST", "/v1/events", key_of(neighbour), body)
     assert (answer.status, json.loads(answer.body)["accepted"]) == (200, 1)
-    running_collector.wait_until_stored()
-    assert len(running_collector.stored_rows([neighbour.app_id])) == 1
+    neighbours[neighbour.app_id] = request.node.name
 
 
 def key_of(app: Variables) -> dict[str, str]:
@@ -130,20 +143,6 @@ def status_and_error(answer: tuple[int, dict[str, Any]]) -> tuple[int, str]:
 
 def chunk(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
-
-
-def test_chunked_body_without_end_is_408(running_collector: RunningCollector, app: Variables):
-    start = head(app, "Transfer-Encoding: chunked") + chunk(batch(app)[:20])
-
-    (answer,) = talk(running_collector, start)
-
-    assert status_and_error(answer) == (408, "request_timeout")
-
-
-def test_body_that_never_starts_is_408(running_collector: RunningCollector, app: Variables):
-    (answer,) = talk(running_collector, head(app, "Content-Length: 100"))
-
-    assert status_and_error(answer) == (408, "request_timeout")
 
 
 def test_one_byte_at_a_time_is_408_although_bytes_keep_coming(
@@ -399,10 +398,21 @@ def test_broken_chunks_are_refused(running_collector: RunningCollector, app: Var
     assert received == b"" or 400 <= int(received.split()[1]) < 500
 
 
-def test_slow_headers_and_idle_connections_are_closed(running_collector: RunningCollector):
-    with connected(running_collector) as idle, connected(running_collector) as slow:
+def test_clients_that_fall_silent_are_told_408_or_closed(
+    running_collector: RunningCollector, app: Variables
+):
+    """In the middle of chunks, before the body, in the headers, before anything: all at once, as each takes its time."""
+    with contextlib.ExitStack() as stack:
+        chunked, bodiless, slow, idle = (
+            stack.enter_context(connected(running_collector)) for _ in range(4)
+        )
+        chunked.sendall(head(app, "Transfer-Encoding: chunked") + chunk(batch(app)[:20]))
+        bodiless.sendall(head(app, "Content-Length: 100"))
         slow.sendall(b"POST /v1/events HTTP/1.1\r\nHost: c")
 
+        for client in (chunked, bodiless):
+            (answer,) = read_answers(client, 1)
+            assert status_and_error(answer) == (408, "request_timeout")
         assert read_to_end(idle) == b""
         received = read_to_end(slow)
         assert received == b"" or 400 <= int(received.split()[1]) < 500

@@ -31,6 +31,11 @@ def whole() -> list[Batch]:
     return live(1.0)
 
 
+@pytest.fixture(scope="module")
+def roots(whole: list[Batch]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    return persons(whole)
+
+
 def good_events(batches: list[Batch]) -> list[dict]:
     return [
         event for batch in batches for event in batch.events[: len(batch.events) - batch.refused]
@@ -103,8 +108,7 @@ def test_events_made_to_be_refused_are_wrong(whole):
             )
 
 
-def test_whole_demo_has_the_promised_size_and_platforms(whole):
-    roots = persons(whole)
+def test_whole_demo_has_the_promised_size_and_platforms(whole, roots):
     active = {roots[ids_of(batch)[0]] for batch in whole}
     platforms = {batch.envelope["platform"] for batch in whole}
     events = sum(len(batch.events) for batch in whole)
@@ -115,8 +119,7 @@ def test_whole_demo_has_the_promised_size_and_platforms(whole):
     assert {batch.day for batch in whole} == set(range(DAYS))
 
 
-def test_persons_meet_on_several_platforms(whole):
-    roots = persons(whole)
+def test_persons_meet_on_several_platforms(whole, roots):
     platforms = defaultdict(set)
     joined_by_unionid = 0
     for batch in whole:
@@ -156,9 +159,8 @@ def test_share_chains_run_over_generations(whole):
         assert share["depth"] == (shares[parent]["depth"] + 1 if parent else 1)
 
 
-def test_funnel_narrows_and_later_steps_follow_earlier_ones(whole):
+def test_funnel_narrows_and_later_steps_follow_earlier_ones(whole, roots):
     users = defaultdict(set)
-    roots = persons(whole)
     for batch in whole:
         person = roots[ids_of(batch)[0]]
         for event in batch.events:
@@ -201,8 +203,7 @@ def test_weekends_and_evenings_are_busier(whole):
     assert evening > 1.5 * morning
 
 
-def test_return_falls_with_the_days(whole):
-    roots = persons(whole)
+def test_return_falls_with_the_days(whole, roots):
     days = defaultdict(set)
     for batch in whole:
         days[roots[ids_of(batch)[0]]].add(batch.day)
