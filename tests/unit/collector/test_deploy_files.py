@@ -21,6 +21,7 @@ from collector.settings import Settings
 from collector.settings import from_env as collector_settings
 from query_api.settings import TABLE
 from query_api.settings import from_env as query_settings
+from sdk_spec import id_hashing
 
 DEPLOY = Path(__file__).parents[3] / "collector" / "deploy"
 UNITS = ("scenetrail-collector.service", "scenetrail-query.service")
@@ -234,14 +235,26 @@ def test_kubernetes_pods_name_volumes_and_settings_that_are_there() -> None:
                 given |= objects["Secret", source["secretRef"]["name"]]["stringData"]
             assert all(isinstance(value, str) for value in given.values())
             if "collector" in container.get("command", ()):
-                assert collector_settings(given).workers == 2
+                settings = collector_settings(given)
+                assert settings.workers == 2
+                # One key for all collectors, beside the spool of each.
+                assert {
+                    "name": "access",
+                    "mountPath": f"{settings.data_dir}/{id_hashing.FILE}",
+                    "subPath": id_hashing.FILE,
+                    "readOnly": True,
+                } in container["volumeMounts"]
             if "query_api" in container.get("command", ()):
                 assert query_settings(given).collector_url == "http://collector:8710"
             if container["image"] == "scenetrail":
                 assert pod["spec"]["securityContext"]["runAsUser"] == 10_001
                 assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+                assert container["securityContext"]["readOnlyRootFilesystem"] is True
+                assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert mounted == set(volumes) | claimed
     assert "--uid 10001 " in (DEPLOY / "Dockerfile").read_text()
+    kept_out = (DEPLOY.parents[1] / ".dockerignore").read_text().splitlines()
+    assert {".git", ".venv", "data"} <= set(kept_out)
 
 
 def test_kubernetes_pods_have_time_to_drain_and_are_asked_where_they_answer() -> None:
