@@ -90,7 +90,7 @@ class Child(msgspec.Struct, frozen=True):
     hurry_deadline_s: float = 2.0
     # Answers whether the child can do its work; may raise OSError for "not yet".
     is_ready: Callable[[], Awaitable[bool]] | None = None
-    ready_deadline_s: float = 60.0
+    ready_deadline_s: float = 180.0
     # Where its output goes; None: to this process's standard error.
     log_path: Path | None = None
     log_max_bytes: int = 16 * 1024 * 1024
