@@ -139,7 +139,7 @@ def test_later_start_on_a_folder_has_the_same_app_keys_and_events(
     first.wait_ready()
     assert first.send("kept")[0] == 200
     assert first.stop(signal.SIGINT) == 0  # what Ctrl-C sends
-    assert first.processes() == {}
+    until(lambda: first.processes() == {}, "nothing is left")
     assert not (tmp_path / "data" / "ready.json").exists()
 
     second = Standalone(tmp_path / "data", "--workers", "2")
@@ -197,7 +197,7 @@ def test_second_signal_ends_parts_that_hang_and_leaves_no_process(
     standalone.process.send_signal(signal.SIGINT)
 
     assert standalone.finish() == 0
-    assert standalone.processes() == {}
+    until(lambda: standalone.processes() == {}, "nothing is left")
 
 
 def test_signal_during_the_start_stops_cleanly(tmp_path: Path, started: list[Standalone]) -> None:
@@ -206,7 +206,7 @@ def test_signal_during_the_start_stops_cleanly(tmp_path: Path, started: list[Sta
     until(lambda: any('"child_started"' in line for line in standalone.log), "ClickHouse starts")
 
     assert standalone.stop() == 0
-    assert standalone.processes() == {}
+    until(lambda: standalone.processes() == {}, "nothing is left")
 
 
 def test_outside_clickhouse_is_used(
