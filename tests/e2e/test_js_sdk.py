@@ -21,11 +21,17 @@ from tests.faults.collector_process import APP_ID, WRITE_KEY, System, kill_9
 JS = Path(__file__).parents[2] / "sdk_spec" / "js"
 
 
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[System]:
-    system = System(tmp_path / "sdk").start()
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    system = System(tmp_path_factory.mktemp("sdk") / "system").start()
     yield system
     system.end()
+
+
+def assert_each_once(system: System, created: list[str], before: list[str]) -> None:
+    """Every event that was made is stored once, beside those that were there ``before``."""
+    system.wait_stored(len(before) + len(created))
+    assert sorted(system.event_ids()) == sorted([*before, *created])
 
 
 def play(
@@ -51,6 +57,7 @@ def play(
 
 
 def test_each_event_of_the_sdk_is_counted_once(system: System) -> None:
+    before = system.event_ids()
     client = play(system.collector.url, WRITE_KEY, APP_ID, users=10, events=20, kills=2)
     output, _ = client.communicate(timeout=300)
     told = json.loads(output)
@@ -58,11 +65,11 @@ def test_each_event_of_the_sdk_is_counted_once(system: System) -> None:
     assert client.returncode == 0
     assert told["queued"] == 0
     assert told["refused"] == []
-    system.wait_stored(len(told["created"]))
-    assert sorted(system.event_ids()) == sorted(told["created"])
+    assert_each_once(system, told["created"], before)
 
 
 def test_killed_workers_and_a_restarted_collector_cost_no_event(system: System) -> None:
+    before = system.event_ids()
     client = play(system.collector.url, WRITE_KEY, APP_ID, users=12, events=40, pace_ms=40, kills=2)
     stop = threading.Event()
 
@@ -82,8 +89,7 @@ def test_killed_workers_and_a_restarted_collector_cost_no_event(system: System) 
     told = json.loads(output)
 
     assert told["queued"] == 0
-    system.wait_stored(len(told["created"]))
-    assert sorted(system.event_ids()) == sorted(told["created"])
+    assert_each_once(system, told["created"], before)
 
 
 @pytest.fixture
