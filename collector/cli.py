@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 failed or a problem found, 2 wrong use or a condition the 
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.metadata import entry_points
 
@@ -46,6 +47,8 @@ app.add_typer(dead_letters.app, name="dead-letters")
 
 def main() -> None:
     """Entry point of the ``scenetrail`` command. Commands of other packages are found by their entry points."""
+    # Its errors are raised as well, and told by the commands.
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     for command in entry_points(group="scenetrail.commands"):
         app.command(command.name)(command.load())
     try:

@@ -95,7 +95,7 @@ def import_history(
     """
     from rich.console import Console
 
-    from collector import history, history_console, history_files, settings
+    from collector import history, history_console, history_files, logs, settings
     from collector.sinks import ClickHouseSink
     from sdk_spec import id_hashing
 
@@ -108,6 +108,7 @@ def import_history(
     url = clickhouse_url_of(data_dir, clickhouse_url)
     console = Console(stderr=True)
     config = settings.from_env()
+    logs.configure(config.log_level, "import")
     sink = ClickHouseSink(url, config.insert_timeout_s)
     with ExitStack() as opened:
         opened.callback(sink.close)

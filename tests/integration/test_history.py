@@ -474,6 +474,21 @@ def test_a_dry_run_stores_nothing(database, database_url, tmp_path: Path) -> Non
     assert table(database, "dead_letters", "event_id") == []
 
 
+def test_the_report_stands_alone_on_standard_output(tmp_path: Path) -> None:
+    """What is said while ClickHouse does not answer goes to standard error."""
+    save(tmp_path / "access.json", AccessFile(apps=APPS))
+    file = write_ndjson(tmp_path / "a.ndjson", rows(1))
+    command = [sys.executable, "-c"]
+    command += ["from collector import cli, history; history._TRIES = 2; cli.main()"]
+    command += ["import", str(file), "--json", "--data-dir", str(tmp_path)]
+    command += ["--clickhouse-url", "http://default:@127.0.0.1:1/none"]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, cwd=tmp_path)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert '"insert_failed"' in done.stderr
+    assert "broke off, repeat it" in done.stderr
+
+
 class _Objects(http.server.BaseHTTPRequestHandler):
     """Files over HTTP; a bucket as S3 lists it. ``folder`` holds them."""
 
