@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pytest
 from loadtest import demo
 from loadtest.clickhouse import ClickHouse, ClickHouseError
 from loadtest.life import DAYS, ZONE, Batch, Life
-from loadtest.product import Ports, running
+from loadtest.product import Ports, Serving, running
 from loadtest.query import QueryApi
 
 SCALE = 0.04
@@ -180,31 +180,6 @@ def test_state_with_its_keys_is_private(played):
     assert (folder / demo.STATE_FILE).stat().st_mode & 0o077 == 0
 
 
-def test_reports_equal_brute_force_over_what_the_phones_sent(played):
-    folder, _ = played
-    state = state_of(folder)
-    batches = batches_of(state)
-    logs = true_logs(batches)
-    first_day = datetime.fromisoformat(state["first_day"]).date()
-    after = first_day + timedelta(days=DAYS)  # a visit may begin before midnight and end after it
-    common = {
-        "app_ids": list(state["apps"].values()),
-        "time_range": {"from": first_day.isoformat(), "to": after.isoformat()},
-    }
-    with running(folder, ports=Ports(0, 0, 0), log_path=folder / demo.LOG_FILE) as serving:
-        api = QueryApi(serving.ready.query_url, serving.ready.read_token)
-        funnel = api.report("funnel", common | demo.funnel_request())["result"]
-        retention = api.report("retention", common | demo.retention_request())["result"]
-        dead = ClickHouse(serving.ready.clickhouse_url).rows(
-            "SELECT count() AS letters FROM dead_letters FINAL"
-        )
-
-    assert [step["users"] for step in funnel["steps"]] == funnel_by_brute_force(logs)
-    expected = retention_by_brute_force(logs, 7)
-    assert {c["cohort"]: c["returned"] for c in retention["cohorts"] if c["size"]} == expected
-    assert dead[0]["letters"] == sum(batch.refused for batch in batches)
-
-
 def test_interrupted_load_is_completed_and_ctrl_c_ends_serving(tmp_path):
     folder = tmp_path / "data"
     with subprocess.Popen(
@@ -250,12 +225,45 @@ def has_events(folder: Path) -> bool:
     return rows[0]["events"] > 0
 
 
-def test_folder_in_use_is_said_plainly(tmp_path):
-    folder = tmp_path / "data"
-    log_path = tmp_path / "first.log"
-    with running(folder, ports=Ports(0, 0, 0), log_path=log_path):
-        refused = subprocess.run(command(folder), capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def serving(played) -> Iterator[Serving]:
+    """The product on the played folder: for the tests below, as those above need the folder for themselves."""
+    folder, _ = played
+    with running(folder, ports=Ports(0, 0, 0), log_path=folder / demo.LOG_FILE) as serving:
+        yield serving
+
+
+def test_reports_equal_brute_force_over_what_the_phones_sent(played, serving):
+    folder, _ = played
+    state = state_of(folder)
+    batches = batches_of(state)
+    logs = true_logs(batches)
+    first_day = datetime.fromisoformat(state["first_day"]).date()
+    after = first_day + timedelta(days=DAYS)  # a visit may begin before midnight and end after it
+    common = {
+        "app_ids": list(state["apps"].values()),
+        "time_range": {"from": first_day.isoformat(), "to": after.isoformat()},
+    }
+    api = QueryApi(serving.ready.query_url, serving.ready.read_token)
+    funnel = api.report("funnel", common | demo.funnel_request())["result"]
+    retention = api.report("retention", common | demo.retention_request())["result"]
+    dead = ClickHouse(serving.ready.clickhouse_url).rows(
+        "SELECT count() AS letters FROM dead_letters FINAL"
+    )
+
+    assert [step["users"] for step in funnel["steps"]] == funnel_by_brute_force(logs)
+    expected = retention_by_brute_force(logs, 7)
+    assert {c["cohort"]: c["returned"] for c in retention["cohorts"] if c["size"]} == expected
+    assert dead[0]["letters"] == sum(batch.refused for batch in batches)
+
+
+@pytest.mark.usefixtures("serving")
+def test_folder_in_use_is_said_plainly(played):
+    folder, _ = played
+    before = state_of(folder)
+
+    refused = subprocess.run(command(folder), capture_output=True, text=True, timeout=300)
 
     assert refused.returncode == 1
     assert "is in use by another scenetrail" in refused.stderr
-    assert not (folder / demo.STATE_FILE).exists()
+    assert state_of(folder) == before
