@@ -191,8 +191,7 @@ def _migrate_cluster(given: list[Client], database: str, name: str, settle_ms: i
         node_states.spread(node, tables_over(cluster, database, layouts, held))
     load_scenes(nodes[0])
     if not cluster.has_keeper:
-        for node in nodes:
-            node_states.fill(node, cluster)
+        node_states.fill(nodes, cluster)
     return applied
 
 
