@@ -11,6 +11,7 @@ import errno
 import random
 import socket
 import time
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -39,17 +40,18 @@ def pick_ports(wishes: list[PortWish]) -> list[int]:
     Return a different port that nobody listens on for each wish. Errors: PortError.
 
     TRICKY: the probing sockets are bound without SO_REUSEPORT: with it, the port of another
-    scenetrail's workers would look free, and the two would share its connections.
+    scenetrail's workers would look free, and the two would share its connections. That they are
+    held does not keep a second one from the same port: with SO_REUSEADDR, only who listens does.
     """
     with contextlib.ExitStack() as held:
-        ports = []
+        ports: dict[int, int] = {}
         # Wished ports first: a picked one must not take them.
         for index in sorted(range(len(wishes)), key=lambda i: wishes[i].port == 0):
             wish = wishes[index]
-            probe = _probe_wished(wish) if wish.port else _probe_any(wish.host)
+            probe = _probe_wished(wish) if wish.port else _probe_any(wish.host, ports.values())
             held.callback(probe.close)
-            ports.append((index, int(probe.getsockname()[1])))
-        return [port for _, port in sorted(ports)]
+            ports[index] = int(probe.getsockname()[1])
+        return [port for _, port in sorted(ports.items())]
 
 
 def _probe(host: str, port: int) -> socket.socket:
@@ -92,8 +94,10 @@ def _probe_wished(wish: PortWish) -> socket.socket:
             ) from error
 
 
-def _probe_any(host: str) -> socket.socket:
+def _probe_any(host: str, taken: Collection[int]) -> socket.socket:
     for port in random.sample(FREE_PORTS, 200):
+        if port in taken:
+            continue
         with contextlib.suppress(OSError):
             return _probe(host, port)
     try:
