@@ -244,7 +244,8 @@ def serve(folder: Path) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's; it stops us in order.
     _chdb.query(  # type: ignore[attr-defined,unused-ignore] # defined in C
-        "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP;"
+        # HTTP last: a server that answers there can be reached by the other shards as well.
+        "SYSTEM START LISTEN TCP; SYSTEM START LISTEN HTTP;"
         "SELECT sleepEachRow(1) FROM system.numbers SETTINGS max_block_size=1,"
         " function_sleep_max_microseconds_per_block=0, max_execution_time=0 FORMAT Null",
         # TRICKY: this becomes the server's default format, which clickhouse-connect relies on.
