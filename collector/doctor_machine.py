@@ -20,7 +20,7 @@ from collector import settings
 from collector.findings import LOW_DISK_BYTES, MIN_DISK_BYTES, Finding, Setup, of_amount
 from collector.spool_folder import segments
 from collector.spool_format import FILE_MAGIC
-from sdk_spec import access
+from sdk_spec import access, id_hashing
 
 LOW_OPEN_FILES = 16_384
 MIN_OPEN_FILES = 1_024
@@ -93,11 +93,12 @@ def check_access_file(setup: Setup) -> Finding:
     path = setup.access_path
     try:
         file = access.load(path)
+        hash_key = id_hashing.key_of(setup.data_dir)
     except OSError as error:
         return Finding(
             "access_file",
             "problem",
-            f"{path}: {error.strerror}",
+            f"{error.filename or path}: {error.strerror}",
             "run as its owner, or name the right file with SCENETRAIL_ACCESS_FILE",
             "请用文件所有者运行，或用 SCENETRAIL_ACCESS_FILE 指定正确的文件",
         )
@@ -112,6 +113,9 @@ def check_access_file(setup: Setup) -> Finding:
     live = [key for key in file.write_keys if not key.revoked_at]
     tokens = [token for token in file.read_tokens if not token.revoked_at]
     found = f"{path}: {len(file.apps)} apps, {len(live)} write keys, {len(tokens)} read tokens"
+    if hash_key is not None:
+        # With another one the same openid would be another person, so that people compare it.
+        found += f"; {id_hashing.FILE} {id_hashing.key_id(hash_key)}, the same at every collector"
     if not live or not tokens:
         return Finding(
             "access_file",

@@ -8,7 +8,7 @@ from collector import doctor, doctor_machine, keys
 from collector.clickhouse_urls import without_password
 from collector.findings import Setup
 from collector.running import Ready, publish
-from sdk_spec import access
+from sdk_spec import access, id_hashing
 
 
 def setup_of(folder: Path) -> Setup:
@@ -43,6 +43,8 @@ def test_access_file_with_keys_is_ok(tmp_path: Path) -> None:
 
     assert finding.level == "ok"
     assert finding.found.endswith("1 apps, 1 write keys, 1 read tokens")
+    key = id_hashing.key_of(tmp_path, make=True) or b""
+    assert id_hashing.key_id(key) in doctor_machine.check_access_file(setup_of(tmp_path)).found
 
 
 def test_revoked_keys_do_not_count(tmp_path: Path) -> None:
