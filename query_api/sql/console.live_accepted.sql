@@ -1,7 +1,8 @@
 -- console.live_accepted: the events that arrived last.  Caller: query_api/console/arrivals.py live()
 -- Params: app_ids Array(String), since_ms Int64 (arrival), occurred_since_ms Int64, max_rows UInt32
 -- Rows:   one per event, newest arrival first; times in epoch ms, properties as JSON texts by type
--- Source: no FINAL: of a few copies the first received is kept by LIMIT BY.
+-- Source: asked every second, so the newest are found by their keys, and the wide columns are read of these alone. No FINAL:
+--         of a few copies LIMIT BY keeps the one that arrived last.
 SELECT
     app_id,
     platform,
@@ -18,7 +19,24 @@ SELECT
     toJSONString(properties_flag) AS flags,
     toJSONString(properties_list) AS lists
 FROM events
-WHERE app_id IN {app_ids:Array(String)}
+WHERE (app_id, event, client_occurred_at, event_key) GLOBAL IN
+(
+    SELECT
+        app_id,
+        event,
+        client_occurred_at,
+        event_key
+    FROM events
+    WHERE app_id IN {app_ids:Array(String)}
+        AND occurred_at >= fromUnixTimestamp64Milli({occurred_since_ms:Int64}, 'UTC')
+        AND received_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
+    ORDER BY
+        received_at DESC,
+        seq DESC,
+        event_id
+    LIMIT 1 BY event_key
+    LIMIT {max_rows:UInt32}
+)
     AND occurred_at >= fromUnixTimestamp64Milli({occurred_since_ms:Int64}, 'UTC')
     AND received_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
 ORDER BY
