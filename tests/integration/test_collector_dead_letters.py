@@ -25,8 +25,8 @@ def collector(database_url: str, tmp_path: Path) -> Iterator[Collector]:
 
 
 @pytest.fixture
-def run(collector: Collector, database_url: str) -> Command:
-    """Runs ``scenetrail dead-letters`` on this test's database."""
+def run(database_url: str, tmp_path: Path) -> Command:
+    """Runs ``scenetrail dead-letters`` on this test's database and data folder; wrong uses need no collector."""
 
     def command(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -36,7 +36,7 @@ def run(collector: Collector, database_url: str) -> Command:
             timeout=300,
             env={
                 "SCENETRAIL_CLICKHOUSE_URL": database_url,
-                "SCENETRAIL_DATA_DIR": str(collector.folder),
+                "SCENETRAIL_DATA_DIR": str(tmp_path / "data"),
                 "PATH": "",
                 **env,
             },
