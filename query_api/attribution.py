@@ -201,7 +201,7 @@ async def _deciding(ask: Ask, query: AttributionQuery) -> OrderKey:
     async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
         chains = _chains(ask, query, bindings, order_key)
-        return await ask.fetch("attribution.undecided", bindings, chains=chains)
+        return await ask.fetch("order_keys.undecided", bindings, rows=chains)
 
     return await deciding(ask_with)
 

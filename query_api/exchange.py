@@ -29,6 +29,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.order_keys import OrderKey, decided
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.scene_rows import OTHER, Key, Shown, folded_sql, key_sql, packed, unpacked
@@ -38,7 +39,6 @@ from query_api.sql import load_sql
 MAX_ROWS = 10_000
 OUT_EVENT = "navigate_to_mini_program"
 OUT_FIELD = "properties.target_app_id"
-SUMMED = ("launches", "entries", "new_users")
 
 
 class ExchangeQuery(Query, kw_only=True):
@@ -104,11 +104,15 @@ def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None
 async def _in(ask: Ask, query: ExchangeQuery, shown: Shown | None) -> dict[Key, Row]:
     """Return launches, entries, users, new users and conversions by key; ``()``: the total."""
     entries, found = _entries(query), _Numbers()
-    bindings = ask.bindings()
-    metrics = scenes.user_metrics(ask, entries, bindings, shown)
-    for row in await ask.fetch("exchange.in_counts", bindings, user_metrics=metrics):
-        name = "users_in" if row["metric"] == "users" else row["metric"]
-        found.of(row)[name] = row["n"] if name in SUMMED else row["users"]
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        metrics = scenes.user_metrics(ask, entries, bindings, order_key, shown)
+        return await ask.fetch("exchange.in_counts", bindings, user_metrics=metrics)
+
+    rows, _ = await decided(ask_with)
+    for row in rows:
+        found.of(row).update(row)
     bindings = ask.bindings()
     converted = scenes.conversions(ask, entries, query.conversion, bindings, shown)
     for row in await ask.fetch("exchange.conversion_counts", bindings, conversions=converted):
@@ -280,9 +284,10 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
     elif cell.metric == "users_both":
         rows = _both(ask, query, bindings, shown)
     else:
-        metrics = scenes.user_metrics(ask, _entries(query), bindings, shown)
-        bindings.named("cell_metric", cell.metric.removesuffix("_in"), "String")
-        rows = load_sql("exchange.metric_users", user_metrics=metrics)
+        order_key = await scenes.deciding_metrics(ask, _entries(query), shown)
+        metrics = scenes.user_metrics(ask, _entries(query), bindings, order_key, shown)
+        metric = cell.metric.removesuffix("_in")
+        rows = load_sql("exchange.metric_users", user_metrics=metrics, metric=metric)
     bindings.named("cell_key", packed(key), "String")
     return UserSelect("exchange.users", load_sql("exchange.users", rows=rows), bindings)
 

@@ -18,19 +18,21 @@ start event's own values. ``mature``: every end that can count has its time behi
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user, source
+from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_HELD, MAX_WINDOW_DAYS, Window
+from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided, deciding
 from query_api.params import EventSelector, FieldName, Interval, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, periods_of
@@ -48,6 +50,8 @@ DEFAULT_EDGES_MS = (
     *(n * HOUR_MS for n in (1, 3, 6, 12)),
     *(n * DAY_MS for n in (1, 2, 3, 7, 14, 30, 60, 90, 180)),
 )
+_LARGEST_KEY = MAX_PAYLOAD >> 2
+"""Below the number of a key two bits say whether the event is an end and a start (interval.pairs)."""
 _PERCENTILES = ("p10_ms", "p25_ms", "p50_ms", "p75_ms", "p90_ms")
 
 
@@ -94,9 +98,15 @@ def _periods(ask: Ask, query: IntervalQuery, range_: Range) -> Periods | None:
 
 
 def _pairs(
-    ask: Ask, query: IntervalQuery, bindings: Bindings, range_: Range, top: list[Key] | None
+    ask: Ask,
+    query: IntervalQuery,
+    bindings: Bindings,
+    range_: Range,
+    top: list[Key] | None,
+    *,
+    order_key: OrderKey,
 ) -> str:
-    """Return the SELECT of (user, start_ms, bucket_ms, gap_ms, key) that both numbers and users come from."""
+    """Return the SELECT of (user, start_ms, bucket_ms, gap_ms, key, undecided) that both numbers and users come from."""
     max_gap_ms = query.max_gap.ms()
     if max_gap_ms > MAX_WINDOW_DAYS * DAY_MS:
         raise InvalidRequest("$.max_gap", f"longer than {MAX_WINDOW_DAYS} days")
@@ -115,28 +125,65 @@ def _pairs(
         event_names_sql([query.start, query.end], bindings),
         is_start if is_start == is_end else f"({is_start} OR {is_end})",
     ]
+    events = ask.source(
+        bindings,
+        " AND ".join(part for part in where if part != "1") or "1",
+        from_ms=range_.from_ms,
+        to_ms=range_.to_ms + max_gap_ms + 1,  # the end of the gap counts
+    )
+    of_start = per_user.numbered_key(
+        query, bindings, events, event_names_sql([query.start], bindings), _LARGEST_KEY
+    )
+    held_there, walked = "1", "user"
+    if query.hold_constant:
+        held = breakdowns.key_sql(query.hold_constant, bindings, "$.hold_constant")
+        held_there = f"NOT has({held}, '')"
+        walked = f"user, reinterpretAsUInt128(sipHash128Reference({held}))"
+    key = ORDER_KEYS[order_key]
     return load_sql(
         "interval.pairs",
-        source=ask.source(
-            bindings,
-            " AND ".join(part for part in where if part != "1") or "1",
-            from_ms=range_.from_ms,
-            to_ms=range_.to_ms + max_gap_ms + 1,  # the end of the gap counts
-        ),
-        is_start=is_start,
-        is_end=is_end,
-        held=breakdowns.key_sql(query.hold_constant, bindings, "$.hold_constant"),
-        held_there="NOT has(held, '')",
-        order=source.order(),
-        start_key=per_user.event_key(query, bindings),
-        pairing=load_sql(f"interval.pairing_{query.pairing}"),
+        source=events,
+        held_there=held_there,
+        walked=walked,
+        mark=f"toUInt64({is_end}) + if({is_start}, 2 + bitShiftLeft({of_start.number}, 2), 0)",
+        number=key.key.format("mark"),
+        tied=key.tied(payload_decides=True),
+        at_start=key.at.format("start"),
+        at_stretch_end=key.at.format("stretch_end"),
+        payload_start=key.payload.format("start"),
+        payload_previous=key.payload.format("previous"),
+        payload_stretch_end=key.payload.format("stretch_end"),
+        pairing=_pairing(query, key.at.format("start")),
+        key=of_start.key,
+        names=of_start.names,
         folded=per_user.folded(top, bindings),
     )
 
 
+def _pairing(query: IntervalQuery, at: str) -> str:
+    name = f"interval.pairing_{query.pairing}"
+    return load_sql(name, at=at) if query.pairing == "first_start" else load_sql(name)
+
+
+async def _deciding(ask: Ask, query: IntervalQuery) -> OrderKey:
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        pairs = _pairs(ask, query, bindings, ask.range, None, order_key=order_key)
+        return await ask.fetch("order_keys.undecided", bindings, rows=pairs)
+
+    return await deciding(ask_with)
+
+
+async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
+    if not query.breakdown:
+        return None
+    order_key = await _deciding(ask.asked, query)
+    return await per_user.top_of(ask, query, partial(_pairs, order_key=order_key))
+
+
 async def answer(ask: Ask, query: IntervalQuery) -> Answer:
     """Answer the interval report."""
-    top = await per_user.top_of(ask, query, _pairs)
+    top = await _top(ask, query)
 
     async def result_of(one: Ask) -> Row:
         return {"series": await _series(one, query, one.range, top)}
@@ -149,12 +196,17 @@ async def _series(
     ask: Ask, query: IntervalQuery, range_: Range, top: list[Key] | None
 ) -> list[Row]:
     periods = _periods(ask, query, range_)
-    bindings = ask.bindings()
-    pairs = _pairs(ask, query, bindings, range_, top)
     edges = _edges(query)
-    bindings.named("edges", edges, "Array(Int64)")
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        pairs = _pairs(ask, query, bindings, range_, top, order_key=order_key)
+        bindings.named("edges", edges, "Array(Int64)")
+        return await ask.fetch("interval.measures", bindings, pairs=pairs)
+
+    rows_found, _ = await decided(ask_with)
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
-    for row in await ask.fetch("interval.measures", bindings, pairs=pairs):
+    for row in rows_found:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"], row["slot"]] = row
     labels = () if periods is None else periods.labels
     if len(found) * len(labels) * len(edges) > MAX_POINTS:
@@ -253,9 +305,10 @@ async def users(ask: Ask, query: IntervalQuery, cell: IntervalCell) -> UserSelec
     edges = [*_edges(query), 2**62]
     if cell.bucket is not None and cell.bucket >= len(edges) - 1:
         raise InvalidRequest("$.cell.bucket", f"the last bucket of this request: {len(edges) - 2}")
-    top = await per_user.top_of(ask, query, _pairs) if cell.other else None
+    top = await _top(ask, query) if cell.other else None
+    order_key = await _deciding(ask, query)
     bindings = ask.bindings()
-    pairs = _pairs(ask, query, bindings, ask.range, top)
+    pairs = _pairs(ask, query, bindings, ask.range, top, order_key=order_key)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
     bindings.named("cell_bucket_ms", bucket_ms, "Int64")

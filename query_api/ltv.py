@@ -21,13 +21,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user, source
+from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided, deciding
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import Periods, periods_of
@@ -39,6 +40,8 @@ MAX_PERIODS_AFTER = 366
 MAX_MEASURES = 10
 MAX_CELLS = 500_000
 """Cohorts times columns times breakdown values of one answer."""
+_LARGEST_KEY = MAX_PAYLOAD >> 1
+"""Below the number of a key a bit says that the event is a start (ltv.cells)."""
 
 
 class LtvMeasure(EventSelector, kw_only=True):
@@ -81,8 +84,10 @@ def _periods(ask: Ask, query: LtvQuery) -> tuple[Periods, int]:
     return periods_of(from_ms, to_ms, query.unit, ask.zone, query.periods, path), cohorts
 
 
-def _cells(ask: Ask, query: LtvQuery, bindings: Bindings, top: list[Key] | None) -> str:
-    """Return the SELECT of (user, cohort, key, cell, amount) that both the table and its users come from."""
+def _cells(
+    ask: Ask, query: LtvQuery, bindings: Bindings, top: list[Key] | None, order_key: OrderKey
+) -> str:
+    """Return the SELECT of (user, cohort, key, cell, amount, undecided) that both the table and its users come from."""
     periods, _ = _periods(ask, query)
     starts = periods.starts_ms
     first_ever = query.cohort == "first"
@@ -108,29 +113,58 @@ def _cells(ask: Ask, query: LtvQuery, bindings: Bindings, top: list[Key] | None)
         event_names_sql([query.start, *query.measures], bindings),
         f"({' OR '.join([start, *paying])})",
     ]
-    key = breakdowns.key_sql(query.breakdown, bindings)
+    events = ask.source(
+        bindings,
+        " AND ".join(part for part in where if part != "1"),
+        from_ms=0 if first_ever else starts[0],
+        to_ms=starts[-1],
+    )
+    of_start = per_user.numbered_key(
+        query, bindings, events, event_names_sql([query.start], bindings), _LARGEST_KEY
+    )
+    key = ORDER_KEYS[order_key]
+    mirrored, start_tied = "", "0"
+    if query.breakdown and key.order:
+        # Of the starts that are as early as the first, this is the one with the greatest key.
+        number = key.key.format(f"toUInt64({MAX_PAYLOAD} - mark)")
+        mirrored = f"minIf({number}, is_start) AS mirrored_start,"
+        greatest = f"{MAX_PAYLOAD} - {key.payload.format('mirrored_start')}"
+        start_tied = f"{key.payload.format('start_event')} != {greatest}"
     return load_sql(
         "ltv.cells",
-        source=ask.source(
-            bindings,
-            " AND ".join(part for part in where if part != "1"),
-            from_ms=0 if first_ever else starts[0],
-            to_ms=starts[-1],
-        ),
+        source=events,
         start=start,
         paying=" OR ".join(paying),
         amount=" + ".join(amounts),
-        key=breakdowns.pack_sql(key) if query.breakdown else "''",
-        order=source.order(),
+        mark=f"if(is_start, 1 + bitShiftLeft({of_start.number}, 1), 0)",
+        number=key.key.format("mark"),
+        mirrored=mirrored,
+        tied=key.tied(payload_decides=True, other="start_event"),
+        start_tied=start_tied,
+        at_k=key.at.format("k"),
+        at_start=key.at.format("start_event"),
+        payload_start=key.payload.format("start_event"),
+        key=of_start.key,
+        names=of_start.names,
         folded=per_user.folded(top, bindings),
     )
+
+
+async def _deciding(ask: Ask, query: LtvQuery) -> OrderKey:
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        cells = _cells(ask, query, bindings, None, order_key)
+        return await ask.fetch("order_keys.undecided", bindings, rows=cells)
+
+    return await deciding(ask_with)
 
 
 async def _top(ask: Ask, query: LtvQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
+    order_key = await _deciding(ask, query)
     bindings = ask.bindings()
-    rows = load_sql("ltv.cohorts", cells=_cells(ask, query, bindings, None))
+    rows = load_sql("ltv.cohorts", cells=_cells(ask, query, bindings, None, order_key))
     return await per_user.most_frequent(ask, query, rows, bindings)
 
 
@@ -153,10 +187,15 @@ async def answer(ask: Ask, query: LtvQuery) -> Answer:
 
 async def _result(ask: Ask, query: LtvQuery, top: list[Key] | None) -> Row:
     periods, cohorts = _periods(ask, query)
-    bindings = ask.bindings()
-    cells = _cells(ask, query, bindings, top)
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        cells = _cells(ask, query, bindings, top, order_key)
+        return await ask.fetch("ltv.counts", bindings, cells=cells)
+
+    rows, _ = await decided(ask_with)
     found: dict[Key, dict[tuple[int, int], tuple[int, float]]] = {} if query.breakdown else {(): {}}
-    for row in await ask.fetch("ltv.counts", bindings, cells=cells):
+    for row in rows:
         of_key = found.setdefault(breakdowns.unpack(row["key"]), {})
         of_key[row["cohort"], row["cell"]] = (row["users"], row["amount"])
     if len(found) * cohorts * (query.periods + 1) > MAX_CELLS:
@@ -266,8 +305,9 @@ async def users(ask: Ask, query: LtvQuery, cell: LtvCell) -> UserSelect:
         raise InvalidRequest("$.cell.period", f"the last column of this request is {query.periods}")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
+    order_key = await _deciding(ask, query)
     bindings = ask.bindings()
-    cells = _cells(ask, query, bindings, top)
+    cells = _cells(ask, query, bindings, top, order_key)
     cohorts = [
         cohort
         for cohort in range(count)

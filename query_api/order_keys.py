@@ -38,16 +38,16 @@ class KeySql(Struct, frozen=True):
     payload: str
     order: str
 
-    def tied(self, *, payload_decides: bool) -> str:
+    def tied(self, *, payload_decides: bool, other: str = "previous") -> str:
         """
-        Return the condition that the order of neighbours ``k`` and ``previous`` is open and matters.
+        Return the condition that the order of ``k`` and ``other``, by default its neighbour, is open and matters.
 
         ``payload_decides``: events with the same payload can change places.
         """
         if not self.order:
             return "0"
-        same = f"{self.order.format('k')} = {self.order.format('previous')}"
-        return f"{same} AND k != previous" if payload_decides else same
+        same = f"{self.order.format('k')} = {self.order.format(other)}"
+        return f"{same} AND k != {other}" if payload_decides else same
 
 
 ORDER_KEYS: dict[OrderKey, KeySql] = {
@@ -79,6 +79,17 @@ ORDER_KEYS: dict[OrderKey, KeySql] = {
 def hashed(*texts: str, largest: int = MAX_PAYLOAD) -> str:
     """Return the SQL of a number that stands for texts and fits into a payload."""
     return load_sql("order_keys.hashed", texts=", ".join(texts), largest=str(largest))
+
+
+def names_sql(key: str, number: str, wanted: str, events: str | None = None) -> str:
+    """
+    Return the SELECT of the keys (packed texts) behind numbers.
+
+    ``wanted``: a condition that the events have whose keys count. ``events``: a source, where the key is not made of columns of
+    the table alone: attributes of the person, joined codes. Binds nothing: the range is that of a source in the same statement.
+    """
+    table = "events" if events is None else f"(\n{events}\n)"
+    return load_sql("order_keys.names", key=key, number=number, wanted=wanted, events=table)
 
 
 async def decided(ask: AskWith) -> tuple[list[dict[str, Any]], OrderKey]:

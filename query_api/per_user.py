@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from msgspec import Struct
+
 from query_api import breakdowns, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.errors import InvalidRequest
+from query_api.order_keys import MAX_PAYLOAD, hashed, names_sql
 from query_api.params import Params, Query, QueryType
 from query_api.periods import Range
 from query_api.report import Ask, Row
@@ -41,7 +44,38 @@ def event_key(query: Query, bindings: Bindings) -> str:
     """Return the expression of an event's key, packed into one text: sorting and comparing texts is cheap."""
     if not query.breakdown:
         return NO_KEY
-    return breakdowns.pack_sql(breakdowns.key_sql(query.breakdown, bindings))
+    return breakdowns.pack_elements_sql(breakdowns.elements_sql(query.breakdown, bindings))
+
+
+class NumberedKey(Struct, frozen=True):
+    """
+    An event's key as a number, and back: SQL.
+
+    ``number``: over the columns of events. ``names``: to be joined to rows with ``key_number``, or nothing; ``key``: then the
+    packed key.
+    """
+
+    number: str
+    key: str
+    names: str
+
+
+def numbered_key(
+    query: Query, bindings: Bindings, events_source: str, wanted: str, largest: int = MAX_PAYLOAD
+) -> NumberedKey:
+    """
+    Return the key as a number up to ``largest``: for statements in which an event is one number.
+
+    ``events_source``: the events; ``wanted``: a condition that those have whose key counts.
+    """
+    if not query.breakdown:
+        return NumberedKey("toUInt64(0)", NO_KEY, "")
+    key = event_key(query, bindings)
+    number = hashed(key, largest=largest)
+    of_person = source.USER_COLUMN in key
+    names = names_sql(key, number, wanted, events_source if of_person else None)
+    joined = f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number"
+    return NumberedKey(number, "names.key", joined)
 
 
 def absent(query: Query) -> str:

@@ -44,7 +44,15 @@ from query_api.costs import Spent
 from query_api.errors import InvalidRequest
 from query_api.fields import SCENE_GROUP_UNKNOWN, field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
-from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, hashed
+from query_api.order_keys import (
+    MAX_PAYLOAD,
+    ORDER_KEYS,
+    OrderKey,
+    decided,
+    deciding,
+    hashed,
+    names_sql,
+)
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS, Periods, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -71,6 +79,8 @@ LOOK_AROUND_MS = DAY_MS
 """How far sessions are followed beyond the range."""
 NO_DAY = 65_535
 DEFAULT_LIMIT = 1_000
+_LARGEST_KEY = MAX_PAYLOAD >> 1
+"""Below the number of a key a bit says that the entry counts (scenes.user_metrics)."""
 RowLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 
 
@@ -126,10 +136,24 @@ def _days(ask: Ask) -> tuple[Periods, int]:
     return days, mature
 
 
+def _numbered(
+    query: ScenesQuery, bindings: Bindings, shown: Shown | None, events: str
+) -> tuple[str, str]:
+    """Return the key of an entry as a number, and the SELECT of the keys behind the numbers. ``events``: the source."""
+    key = key_sql(query.by, query.breakdown, bindings, shown)
+    number = hashed(key, largest=_LARGEST_KEY)
+    joined = needs_codes(query.by, query.breakdown) or source.USER_COLUMN in key
+    return number, names_sql(key, number, ENTRY_EVENTS, events if joined else None)
+
+
 def user_metrics(
-    ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None = None
+    ask: Ask,
+    query: ScenesQuery,
+    bindings: Bindings,
+    order_key: OrderKey,
+    shown: Shown | None = None,
 ) -> str:
-    """Return the SELECT of (user, key, metric, n) that both the numbers and their users come from."""
+    """Return the SELECT of each user's part of each row that both the numbers and their users come from."""
     days, mature = _days(ask)
     bindings.named("starts", list(days.starts_ms[:-1]), "Array(Int64)")
     bindings.named("numbers", list(range(len(days.labels))), "Array(UInt16)")
@@ -137,19 +161,41 @@ def user_metrics(
     bindings.named("no_day", NO_DAY, "UInt16")
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
+    events = _source(ask, query, bindings, ENTRY_EVENTS, 0, days.starts_ms[-1])
+    number, names = _numbered(query, bindings, shown, events)
+    read = ORDER_KEYS[order_key]
     return load_sql(
         "scenes.user_metrics",
-        key=key_sql(query.by, query.breakdown, bindings, shown),
+        number=number,
+        place=read.key.format("mark"),
+        mirrored_place=read.key.format(f"toUInt64({MAX_PAYLOAD} - mark)"),
+        first=read.payload.format("first_entry"),
+        mirrored=f"{MAX_PAYLOAD} - {read.payload.format('first_mirrored')}",
         matches=filter_sql(query.filter, "$.filter", bindings),
-        order=source.order(),
-        source=_source(ask, query, bindings, ENTRY_EVENTS, 0, days.starts_ms[-1]),
+        names=names,
+        source=events,
     )
+
+
+async def deciding_metrics(ask: Ask, query: ScenesQuery, shown: Shown | None) -> OrderKey:
+    """Return the key with which ``user_metrics`` holds."""
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        metrics = user_metrics(ask, query, bindings, order_key, shown)
+        return await ask.fetch("order_keys.undecided", bindings, rows=metrics)
+
+    return await deciding(ask_with)
 
 
 async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
     """Count sessions: over numbers where these decide everything, else over texts."""
+    # A session without an entry is in no row, so only entries say whether some are to be cut.
+    is_silent = await ask.has_silent(
+        ask.range.from_ms - LOOK_AROUND_MS, ask.range.to_ms + LOOK_AROUND_MS, ENTRY_EVENTS
+    )
     rows: list[Row] = []
-    for in_numbers in (True, False) if await _has_numbers(ask, query) else (False,):
+    for in_numbers in (False,) if is_silent else (True, False):
         bindings = ask.bindings()
         bindings.named("range_from_ms", ask.range.from_ms, "Int64")
         bindings.named("range_to_ms", ask.range.to_ms, "Int64")
@@ -160,40 +206,24 @@ async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[R
     return rows
 
 
-async def _has_numbers(ask: Ask, query: ScenesQuery) -> bool:
-    """
-    Tell whether a session's first entry may be found by numbers.
-
-    Not where sessions are to be cut, nor where rows are named by codes or attributes of the person: no columns of the events.
-    """
-    if needs_codes(query.by, query.breakdown):
-        return False
-    if source.USER_COLUMN in key_sql(query.by, query.breakdown, ask.bindings()):
-        return False
-    return not await ask.has_silent(
-        ask.range.from_ms - LOOK_AROUND_MS, ask.range.to_ms + LOOK_AROUND_MS
-    )
-
-
 def _first_entries(
     ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None, *, in_numbers: bool
 ) -> dict[str, str]:
     """Return the fragments of scenes.sessions."""
-    key = key_sql(query.by, query.breakdown, bindings, shown)
+    events = _source(
+        ask,
+        query,
+        bindings,
+        "1",
+        ask.range.from_ms - LOOK_AROUND_MS,
+        ask.range.to_ms + LOOK_AROUND_MS,
+    )
     fragments = {
         "matches": filter_sql(query.filter, "$.filter", bindings),
-        "source": _source(
-            ask,
-            query,
-            bindings,
-            "1",
-            ask.range.from_ms - LOOK_AROUND_MS,
-            ask.range.to_ms + LOOK_AROUND_MS,
-        ),
+        "source": events,
     }
     if in_numbers:
-        number = hashed(key)
-        names = load_sql("scenes.key_names", key=key, number=number)
+        number, names = _numbered(query, bindings, shown, events)
         order_key = ORDER_KEYS["seq"]
         sessions = load_sql(
             "scenes.sessions_whole",
@@ -211,6 +241,7 @@ def _first_entries(
             "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = counted.entry",
         }
     bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
+    key = key_sql(query.by, query.breakdown, bindings, shown)
     order = source.order()
     return {
         "sessions": load_sql("scenes.sessions_cut", key=key, order=order, **fragments),
@@ -290,10 +321,15 @@ class _Counted(Struct, kw_only=True):
 async def _counted(ask: Ask, query: ScenesQuery, known: _Known, shown: Shown | None) -> _Counted:
     """Count every row; with ``shown`` these alone, and the rest as "other"."""
     numbers: dict[Key, Row] = {}
-    bindings = ask.bindings()
-    metrics = user_metrics(ask, query, bindings, shown)
-    for row in await ask.fetch("scenes.counts", bindings, user_metrics=metrics):
-        numbers.setdefault(unpacked(row["key"]), {})[row["metric"]] = row["n"]
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        metrics = user_metrics(ask, query, bindings, order_key, shown)
+        return await ask.fetch("scenes.counts", bindings, user_metrics=metrics)
+
+    rows, _ = await decided(ask_with)
+    for row in rows:
+        numbers.setdefault(unpacked(row["key"]), {}).update(row)
     for row in await _sessions(ask, query, shown):
         numbers.setdefault(unpacked(row["key"]), {}).update(row)
     if query.conversion is not None:
@@ -468,9 +504,10 @@ async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
         converted = conversions(ask, query, query.conversion, bindings, shown)
         sql = load_sql("scenes.converters", conversions=converted)
         return UserSelect("scenes.converters", sql, bindings)
-    metrics = user_metrics(ask, query, bindings, shown)
-    bindings.named("cell_metric", cell.metric, "String")
-    return UserSelect("scenes.users", load_sql("scenes.users", user_metrics=metrics), bindings)
+    order_key = await deciding_metrics(ask, query, shown)
+    metrics = user_metrics(ask, query, bindings, order_key, shown)
+    sql = load_sql("scenes.users", user_metrics=metrics, metric=cell.metric)
+    return UserSelect("scenes.users", sql, bindings)
 
 
 def _row_of(query: ScenesQuery, cell: ScenesCell) -> dict[str, Any] | None:

@@ -148,7 +148,6 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
         "from_ms": span["from_ms"] - LOOK_AROUND_MS,
         "to_ms": span["to_ms"] + LOOK_AROUND_MS,
     }
-    silent = await ask.has_silent(**around)
     bindings, where = begin()
     bindings.named("end_ms", span["to_ms"], "Int64")
     conditions = _conditions(query, bindings)
@@ -164,6 +163,7 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
         source=ask.source(bindings, f"{where} AND occurred_at >= {around_at}", **ever),
         before=ask.source(bindings, f"{where} AND {active} AND occurred_at < {around_at}", **ever),
     )
+    silent = any(row["silent"] for row in activity)
     sessions = await _silent_sessions(ask, query, periods, around) if silent else []
     for row in counted:
         found[row.pop("start_ms")].update(row)

@@ -1,5 +1,5 @@
 -- exchange.metric_users: the users of a metric of those who come.  Caller: query_api/exchange.py users()
--- Params: those of scenes.user_metrics; cell_metric String; fragment user_metrics
+-- Params: those of scenes.user_metrics; fragments user_metrics, metric (one of its columns)
 -- Rows:   user UInt64, key String, each pair once
 SELECT
     user,
@@ -8,4 +8,4 @@ FROM
 (
     {{user_metrics}}
 )
-WHERE metric = {cell_metric:String}
+WHERE {{metric}} > 0

@@ -1,79 +1,98 @@
 -- interval.pairs: every start with its end, and the time between.  Caller: query_api/interval.py _pairs()
 -- Params: max_gap_ms Int64; pair_from_ms, pair_to_ms Int64 (where the start of a pair may lie, end exclusive); starts
---         Array(Int64) (epoch ms of the periods); fragments source, is_start, is_end (conditions), held (an expression: what the
---         events of a pair share), held_there (whether an event has it), start_key (of a start), order (source.order), pairing (interval.pairing_*),
---         folded (of key)
--- Rows:   user UInt64, start_ms Int64, bucket_ms Int64 (start of the period of start_ms), gap_ms Int64, key String (packed);
---         one for each pair
--- Source: one pass. An event that is both ends one stretch and begins the next: it stands twice in the user's array, as end
---         (0) before as start (1). A stretch is what lies after an end up to and with the next one.
+--         Array(Int64) (epoch ms of the periods); fragments source, held_there (whether an event has what the events of a pair share),
+--         walked (what is walked together: keys of the grouping), mark (of an event, 52 bits: 0 an end, 1 a start, from 2 on the number of
+--         a start's key), number (of an event with its mark), tied, and at and payload of what stands in their names (order_keys.py), pairing
+--         (interval.pairing_*), key (of a pair), names (order_keys.names, joined by key_number, or nothing), folded (of key)
+-- Rows:   user UInt64, start_ms Int64, bucket_ms Int64 (start of the period of start_ms), gap_ms Int64, key String (packed),
+--         undecided Bool; one for each pair. Where the number leaves the order of two of a user's events open, undecided and at least one row
+-- Source: one pass over plain numbers. A stretch is what lies after an end up to and with the next one; an event that is both ends
+--         one stretch and begins the next.
 -- Order:  occurred_at, seq, event_id; end before start of the same event.
 SELECT
     user,
-    pair.1 AS start_ms,
+    start_ms,
     roundDown(start_ms, {starts:Array(Int64)}) AS bucket_ms,
-    pair.2 AS gap_ms,
-    {{folded}} AS key
+    gap_ms,
+    {{folded}} AS key,
+    undecided
 FROM
 (
     SELECT
         user,
-        pair,
-        pair.3 AS key
+        start_ms,
+        gap_ms,
+        undecided,
+        {{key}} AS key
     FROM
     (
         SELECT
             user,
-            {{pairing}} AS pair
+            undecided,
+            {{at_start}} AS start_ms,
+            end_ms - start_ms AS gap_ms,
+            bitShiftRight({{payload_start}}, 2) AS key_number
         FROM
         (
             SELECT
                 user,
-                arrayJoin(
-                    arraySplit(
-                        (one, is_after_end) -> is_after_end,
-                        marks,
-                        arrayPushFront(arrayPopBack(arrayMap(one -> one.2 = 0, marks)), false)
-                    )
-                ) AS stretch,
-                stretch[-1].1 AS end_ms
+                undecided,
+                end_ms,
+                arrayJoin(if(undecided, [stretch_end], {{pairing}})) AS start
             FROM
             (
                 SELECT
                     user,
-                    arraySort(
-                        one -> one.4,
-                        groupArray((at_ms, is_start_mark, key, concat(event_order, char(is_start_mark))))
-                    ) AS marks
+                    undecided,
+                    stretch.1[-1] AS stretch_end,
+                    {{at_stretch_end}} AS end_ms,
+                    stretch.2 AS previous,
+                    arrayConcat(if(stretch.3 > 1 AND bitTest({{payload_previous}}, 1), [previous], []), arrayPopBack(stretch.1)) AS waiting
                 FROM
                 (
                     SELECT
                         user,
-                        toUnixTimestamp64Milli(occurred_at) AS at_ms,
-                        {{order}} AS event_order,
-                        {{held}} AS held,
-                        {{start_key}} AS key,
+                        undecided,
+                        arraySplit((k, previous) -> bitTest({{payload_previous}}, 0), keys, arrayPushFront(arrayPopBack(keys), keys[1])) AS stretches,
                         arrayJoin(
-                            arrayConcat(
-                                if({{is_end}}, [toUInt8(0)], []),
-                                if({{is_start}}, [toUInt8(1)], [])
+                            arrayZip(
+                                stretches,
+                                arrayPushFront(arrayPopBack(arrayMap(one -> one[-1], stretches)), keys[1]),
+                                arrayEnumerate(stretches)
                             )
-                        ) AS is_start_mark
+                        ) AS stretch
                     FROM
                     (
-                        {{source}}
+                        SELECT
+                            user,
+                            keys,
+                            arrayExists((k, previous) -> {{tied}}, arrayPopFront(keys), arrayPopBack(keys)) AS undecided
+                        FROM
+                        (
+                            SELECT
+                                user,
+                                arraySort(groupArray({{number}})) AS keys
+                            FROM
+                            (
+                                SELECT
+                                    *,
+                                    {{mark}} AS mark
+                                FROM
+                                (
+                                    {{source}}
+                                )
+                                WHERE {{held_there}}
+                            )
+                            GROUP BY {{walked}}
+                            HAVING bitAnd(groupBitOr(mark), 3) = 3
+                        )
                     )
-                    WHERE {{held_there}}
                 )
-                GROUP BY
-                    user,
-                    held
-                HAVING min(is_start_mark) = 0 AND max(is_start_mark) = 1
+                WHERE bitTest({{payload_stretch_end}}, 0)
             )
         )
-        WHERE stretch[-1].2 = 0
-    )
-    WHERE pair.1 >= {pair_from_ms:Int64}
-        AND pair.1 < {pair_to_ms:Int64}
-        AND pair.2 <= {max_gap_ms:Int64}
+        WHERE undecided
+            OR (start_ms >= {pair_from_ms:Int64} AND start_ms < {pair_to_ms:Int64} AND gap_ms <= {max_gap_ms:Int64})
+    ) AS pairs
+    {{names}}
 )

@@ -1,29 +1,40 @@
 -- ltv.cells: every user of a cohort, and each of the user's payments.  Caller: query_api/ltv.py _cells()
 -- Params: starts Array(Int64) (epoch ms of all periods), numbers Array(UInt16) (0, 1, …), periods UInt16, start_from_ms,
---         range_from_ms, range_to_ms Int64; fragments start, paying (conditions), amount (a number), key (packed), order
---         (source.order), folded (of key), source
+--         range_from_ms, range_to_ms Int64; fragments start, paying (conditions), amount (a number), mark (of an event, 52 bits: 0 a
+--         start, from 1 on the number of its key), number (of an event with its mark), mirrored (the same with what is left of 52 bits, or
+--         nothing), tied (of a payment k and the start), start_tied (whether another key is as early), at and payload (order_keys.py), key (of a user), names (order_keys.names,
+--         joined by key_number, or nothing), folded (of key), source
 -- Rows:   user UInt64, cohort UInt16 (number of a period), key String (packed), cell Int32 (-1: is in the cohort, once; n: paid in
---         the n-th period after), amount Float64, is_first Bool (the user's first payment)
--- Source: one pass. Payments count from the start event on, the event itself included.
+--         the n-th period after), amount Float64, is_first Bool (the user's first payment), undecided Bool: the number leaves open whether a
+--         payment comes before the start, or which key the start has
+-- Source: one pass over plain numbers. Payments count from the start event on, the event itself included. Which of the payments of one
+--         millisecond is the first changes nothing: they lie in one period.
 SELECT
     user,
     cohort,
     {{folded}} AS key,
     one.1 AS cell,
     one.2 AS amount,
-    one.3 AS is_first
+    one.3 AS is_first,
+    undecided
 FROM
 (
     SELECT
         user,
         cohort,
-        key,
+        undecided,
+        {{key}} AS key,
         arrayJoin(
             arrayConcat(
                 [(toInt32(-1), toFloat64(0), false)],
                 arrayMap(
-                    (payment, number) -> (toInt32(payment.2) - cohort, payment.3, number = 1),
+                    (k, amount, place) -> (
+                        toInt32(transform(roundDown({{at_k}}, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0))) - cohort,
+                        amount,
+                        place = first_place
+                    ),
                     payments,
+                    amounts,
                     arrayEnumerate(payments)
                 )
             )
@@ -32,32 +43,45 @@ FROM
     (
         SELECT
             user,
-            minIf(event_order, is_start) AS start_order,
-            argMinIf(at_ms, event_order, is_start) AS start_ms,
-            argMinIf(period, event_order, is_start) AS cohort,
-            argMinIf(event_key, event_order, is_start) AS key,
-            arrayFilter(
-                payment -> payment.1 >= start_order AND payment.2 <= cohort + {periods:UInt16},
-                arraySort(groupArrayIf((event_order, period, amount), is_paying))
-            ) AS payments
+            {{start_tied}} OR arrayExists(k -> {{tied}}, all_payments) AS undecided,
+            transform(roundDown({{at_start}}, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0)) AS cohort,
+            bitShiftRight({{payload_start}}, 1) AS key_number,
+            arrayFilter(k -> k >= start_event, all_payments) AS payments,
+            arrayFilter((amount, k) -> k >= start_event, all_amounts, all_payments) AS amounts,
+            indexOf(payments, arraySort(payments)[1]) AS first_place
         FROM
         (
             SELECT
                 user,
-                {{order}} AS event_order,
-                toUnixTimestamp64Milli(occurred_at) AS at_ms,
-                transform(roundDown(at_ms, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0)) AS period,
-                {{key}} AS event_key,
-                ({{start}}) AND at_ms >= {start_from_ms:Int64} AND at_ms < {range_to_ms:Int64} AS is_start,
-                ({{paying}}) AND at_ms >= {starts:Array(Int64)}[1] AS is_paying,
-                toFloat64({{amount}}) AS amount
+                minIf(number, is_start) AS start_event,
+                {{mirrored}}
+                groupArrayIf(number, is_paying) AS all_payments,
+                groupArrayIf(amount, is_paying) AS all_amounts
             FROM
             (
-                {{source}}
+                SELECT
+                    *,
+                    {{mark}} AS mark,
+                    {{number}} AS number
+                FROM
+                (
+                    SELECT
+                        *,
+                        toUnixTimestamp64Milli(occurred_at) AS at_ms,
+                        ({{start}}) AND at_ms >= {start_from_ms:Int64} AND at_ms < {range_to_ms:Int64} AS is_start,
+                        ({{paying}}) AND at_ms >= {starts:Array(Int64)}[1] AS is_paying,
+                        toFloat64({{amount}}) AS amount
+                    FROM
+                    (
+                        {{source}}
+                    )
+                )
             )
+            GROUP BY user
+            HAVING countIf(is_start) > 0
+                AND {{at_start}} >= {range_from_ms:Int64}
         )
-        GROUP BY user
-        HAVING countIf(is_start) > 0
-            AND start_ms >= {range_from_ms:Int64}
-    )
+    ) AS counted
+    {{names}}
 )
+WHERE cell <= {periods:UInt16}

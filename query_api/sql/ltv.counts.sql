@@ -1,13 +1,14 @@
 -- ltv.counts: every cell of the table.  Caller: query_api/ltv.py answer()
 -- Params: those of ltv.cells; fragment cells
 -- Rows:   cohort UInt16, key String (packed), cell Int32, users UInt64 (of the cohort, or who paid for the first time), amount
---         Float64
+--         Float64, undecided UInt8 (of any: then the numbers do not hold)
 SELECT
     cohort,
     key,
     cell,
     countIf(cell = -1 OR is_first) AS users,
-    {{exact_sum(amount)}} AS amount
+    {{exact_sum(amount)}} AS amount,
+    max(undecided) AS undecided
 FROM
 (
     {{cells}}

@@ -1,4 +1,4 @@
--- scenes.sessions_whole: sessions with their first entry, where every event has a session_id.  Caller: query_api/scenes.py _sessions()
+-- scenes.sessions_whole: sessions with their first entry, where every entry has a session_id.  Caller: query_api/scenes.py _sessions()
 -- Params: fragments number (order_keys.hashed of the key), place and mirrored_place (the entry as an order key, over key_number), entry
 --         and mirrored_entry (key_number of first_entry and of first_mirrored), matches, source (events of the range and a day before and after it)
 -- Rows:   as scenes.sessions_cut, but entry UInt64: number of the key, 0 in place of ''; undecided UInt8: event_id decides which entry

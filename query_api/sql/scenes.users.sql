@@ -1,5 +1,5 @@
 -- scenes.users: the users of a cell.  Caller: query_api/scenes.py users()
--- Params: those of scenes.user_metrics; cell_key String (as scenes.counts gives it), cell_metric String; fragment user_metrics
+-- Params: those of scenes.user_metrics; cell_key String (as scenes.counts gives it); fragments user_metrics, metric (one of its columns)
 -- Rows:   user UInt64, each once
 -- Source: the same rows that scenes.counts adds up.
 SELECT user
@@ -8,4 +8,4 @@ FROM
     {{user_metrics}}
 )
 WHERE key = {cell_key:String}
-    AND metric = {cell_metric:String}
+    AND {{metric}} > 0

@@ -2,9 +2,9 @@
 -- Params: starts Array(Int64) (epoch ms of the periods), end_ms Int64 (of the last one); fragments active, page_view (conditions),
 --         source (events of the periods and a day before and after them), before (active events before that)
 -- Rows:   kind UInt8: 1 users and page_views, 2 new_users, 3 sessions; start_ms Int64, users, page_views, new_users, sessions UInt64,
---         average_stay_ms, median_stay_ms Float64
+--         average_stay_ms, median_stay_ms Float64, silent UInt8 (of any: there are events without a session_id, and summary.sessions
+--         counts the sessions)
 -- Source: events are read once, and sessions are an eighth of them. The stay is the time from a session's first to its last event.
---         Sessions hold where every event has a session_id; else summary.sessions counts them.
 SELECT *
 FROM
 (
@@ -16,6 +16,7 @@ FROM
             if(at_ms >= {starts:Array(Int64)}[1] AND at_ms < {end_ms:Int64}, roundDown(at_ms, {starts:Array(Int64)}), -1) AS start_ms,
             min(at_ms) AS first_ms,
             max(at_ms) AS last_ms,
+            max(is_silent) AS has_silent,
             countIf(is_page_view) AS page_views,
             max(is_active) AS was_active,
             minIf(at_ms, is_active) AS first_active_ms
@@ -24,6 +25,7 @@ FROM
             SELECT
                 user,
                 cityHash64(app_id, session_id) AS session,
+                empty(session_id) AS is_silent,
                 toUnixTimestamp64Milli(occurred_at) AS at_ms,
                 toBool({{active}}) AS is_active,
                 toBool({{page_view}}) AS is_page_view
@@ -45,7 +47,8 @@ FROM
         toUInt64(0) AS new_users,
         toUInt64(0) AS sessions,
         toFloat64(0) AS average_stay_ms,
-        toFloat64(0) AS median_stay_ms
+        toFloat64(0) AS median_stay_ms,
+        toUInt8(0) AS silent
     FROM parts
     WHERE start_ms != -1
     GROUP BY start_ms
@@ -58,7 +61,8 @@ FROM
         count(),
         toUInt64(0),
         toFloat64(0),
-        toFloat64(0)
+        toFloat64(0),
+        toUInt8(0)
     FROM
     (
         SELECT
@@ -94,18 +98,20 @@ FROM
         toUInt64(0),
         count(),
         avg(last_ms - first_ms),
-        quantileExactInclusive(0.5)(last_ms - first_ms)
+        quantileExactInclusive(0.5)(last_ms - first_ms),
+        max(any_silent)
     FROM
     (
         SELECT
             min(parts.first_ms) AS first_ms,
-            max(parts.last_ms) AS last_ms
+            max(parts.last_ms) AS last_ms,
+            max(parts.has_silent) AS any_silent
         FROM parts
         GROUP BY
             user,
             session
-        HAVING first_ms >= {starts:Array(Int64)}[1]
-            AND first_ms < {end_ms:Int64}
+        HAVING any_silent
+            OR (first_ms >= {starts:Array(Int64)}[1] AND first_ms < {end_ms:Int64})
     )
     GROUP BY of_period
 )

@@ -116,7 +116,8 @@ def names_in(sql: str) -> set[str]:
 
 async def test_every_statement_can_be_explained(database, database_url):
     events = [event(f"u{i}", "pay", "2026-10-01T10:00:00+08:00", scene=f"{i}") for i in (1, 2)]
-    # Where every event has a session_id, other statements do.
+    # Entries with a session_id need other statements than those without.
+    events.append(event("u1", "app_show", "2026-10-01T10:00:00+08:00", scene="1"))
     events.append(event("u1", "app_show", "2026-11-05T10:00:00+08:00", scene="1", session_id="s"))
     insert(database, events)
     seen: set[str] = set()

@@ -21,7 +21,11 @@ def ltv(
     start: Matches,
     amount: Callable[[Row], float | None],
 ) -> dict[str, dict]:
-    """Cohort's first day to size (users), revenue by n (cumulative), payers by n (users). ``amount``: None is no payment."""
+    """
+    Cohort's first day to size (users), revenue by n (cumulative), payers by n (users), and the users' start events.
+
+    ``amount``: None is no payment.
+    """
     zone_info = ZoneInfo(zone)
 
     def day(event: Row) -> date:
@@ -33,7 +37,7 @@ def ltv(
         columns = [first]
         for _ in range(periods):
             columns.append(next_period(columns[-1], unit))
-        found = {"users": set(), "revenue": [0.0] * len(columns), "payers": [set() for _ in columns]}  # fmt: skip
+        found = {"users": set(), "revenue": [0.0] * len(columns), "payers": [set() for _ in columns], "starts": []}  # fmt: skip
         for person, events in by_person(rows, identity, identity_mode).items():
             starts = [
                 i
@@ -45,6 +49,7 @@ def ltv(
             if period_of(day(events[starts[0]]), unit) != first:
                 continue
             found["users"].add(person)
+            found["starts"].append(events[starts[0]])
             for event in events[starts[0] :]:
                 if amount(event) is None:
                     continue
