@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import posixpath
+import re
 from pathlib import Path
 
 from msgspec import Struct
@@ -50,6 +52,9 @@ SESSION = '<meta name="scenetrail-session" content="">'
 """Where the page is told who is signed in, so that it need not ask first."""
 MODULES = "<!-- modules -->"
 """Where the page names all of its modules, so that a browser asks for them at once and not one after another."""
+FIRST_PAGES = ("app.js", "pages/overview.js")
+"""What the first numbers need, with what these import: named first, and not behind what may come later."""
+_IMPORTED = re.compile(r'^(?:import|export) [^;]*?from "(\.[^"]+)";', re.MULTILINE)
 
 
 class StaticFile(Struct, frozen=True):
@@ -73,15 +78,33 @@ def load(folder: Path = FOLDER) -> dict[str, StaticFile]:
         if path.suffix in _TYPES:
             files[path.relative_to(folder).as_posix()] = _file(path.read_bytes(), path.suffix)
     version = version_of(files)
+    first = imported_by(FIRST_PAGES, files)
+    later = [name for name in files if name.endswith(".js") and name not in first]
+    later.sort(key=lambda name: not name.startswith("vendor/"))  # the charts before other pages
     modules = "\n".join(
-        f'<link rel="modulepreload" href="/static/{name}">'
-        for name in files
-        if name.endswith(".js") and name != "app.js"
+        [f'<link rel="modulepreload" href="/static/{name}">' for name in first if name != "app.js"]
+        + [
+            f'<link rel="modulepreload" href="/static/{name}" fetchpriority="low">'
+            for name in later
+        ]
     )
     page = files["index.html"].body.decode().replace(MODULES, modules)
     page = page.replace('"/static/', f'"/static/{version}/')
     files["index.html"] = _file(page.encode(), ".html")
     return files
+
+
+def imported_by(names: tuple[str, ...], files: dict[str, StaticFile]) -> list[str]:
+    """Return these modules and all that they import before they run, each once, those asked for first before the others."""
+    found = list(names)
+    for name in found:
+        folder = posixpath.dirname(name)
+        found += [
+            imported
+            for path in _IMPORTED.findall(files[name].body.decode())
+            if (imported := posixpath.normpath(posixpath.join(folder, path))) not in found
+        ]
+    return found
 
 
 def version_of(files: dict[str, StaticFile]) -> str:

@@ -92,6 +92,7 @@ function signIn() {
         try {
           await post("/console/session", { token: input.value.trim() });
           await connect();
+          root.querySelector("h1")?.focus({ preventScroll: true });
         } catch (error) {
           put(
             fault,
@@ -204,6 +205,7 @@ function makeShell() {
         ];
       }),
     );
+    navigation.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
     put(title, page ? t(page.title) : t("没有这个页面|No such page"));
     const set = (part, { replace = false } = {}) => {
       const next = addressOf(page.id, { ...readAddress().state, ...part });

@@ -1,9 +1,8 @@
-// Charts by ECharts (vendor/), loaded when the first one is shown. Tooltips are elements with text, never HTML texts.
+// Charts by ECharts (vendor/), read while the first question is being answered. Tooltips are elements with text, never HTML texts.
 
 import { h, put } from "./dom.js";
 import { day, short } from "./format.js";
 import { t } from "./i18n.js";
-import { download } from "./widgets.js";
 
 // ECharts empties elements with innerHTML = "". Under the page's trusted types this policy passes that and nothing else.
 window.trustedTypes?.createPolicy("default", {
@@ -11,7 +10,12 @@ window.trustedTypes?.createPolicy("default", {
 });
 
 let loading = null;
-const load = () => (loading ??= import("./vendor/echarts.esm.min.js"));
+
+/** Read the library, once: it takes a tenth of a second of a browser, best spent while a server counts. */
+export const loadCharts = () => (loading ??= import("./vendor/echarts.esm.min.js"));
+
+/** Resolves when what stands on the page has been painted: numbers are seen before charts are drawn. */
+const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 
 const LIGHT = ["#2f6bd0", "#e08a3c", "#2f9e83", "#b4568f", "#7a68c9", "#c9a227", "#4aa3c7", "#d0605e", "#7b8794", "#5f9b41"];
 const DARK = ["#6ea0f2", "#eaa566", "#5cc4a9", "#d583b5", "#a596ea", "#dcc05a", "#77c3e0", "#e98b88", "#9aa6b4", "#8dc36e"];
@@ -40,12 +44,13 @@ function sweep() {
 /**
  * A chart in a box. option(): of ECharts. label: what it shows, for screen readers. onClick(params of ECharts).
  *
- * The box has `chart` (a promise), for the PNG and for tests.
+ * The box has `chart` (a promise), for pictures and for tests.
  */
 export function chart(label, option, { height = 300, onClick } = {}) {
   const canvas = h("div", { class: "chart", role: "img", "aria-label": label, style: { height: `${height}px` } });
-  canvas.chart = load().then(async (echarts) => {
-    while (!canvas.isConnected) await new Promise((done) => requestAnimationFrame(done));
+  canvas.chart = loadCharts().then(async (echarts) => {
+    do await painted();
+    while (!canvas.isConnected);
     sweep();
     const made = echarts.init(canvas, null, { renderer: "canvas" });
     made.setOption(themed(option()), { notMerge: true });
@@ -61,17 +66,6 @@ export function chart(label, option, { height = 300, onClick } = {}) {
   });
   canvas.chart.catch((error) => put(canvas, h("p", { class: "muted" }, error.message)));
   return canvas;
-}
-
-/** Save the first chart in an element as PNG; false when there is none. */
-export async function savePng(element, name) {
-  const box = element.querySelector(".chart");
-  if (!box?.chart) return false;
-  const made = await box.chart;
-  const url = made.getDataURL({ pixelRatio: 2, backgroundColor: css("--surface") });
-  const bytes = Uint8Array.from(atob(url.split(",")[1]), (c) => c.charCodeAt(0));
-  download(`${name}.png`, new Blob([bytes], { type: "image/png" }));
-  return true;
 }
 
 function themed(option) {

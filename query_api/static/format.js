@@ -45,6 +45,9 @@ export function change(now, before) {
   return now / before - 1;
 }
 
+/** How much more or less, without a sign; beyond ten times as much only that: the share of next to nothing says nothing. */
+export const changeSize = (ratio, digits = 1) => (ratio > 9.99 ? `>${rate(9.99, 0)}` : rate(Math.abs(ratio), digits));
+
 const UNITS = [
   [86_400_000, "天| d"],
   [3_600_000, "小时| h"],
@@ -55,6 +58,7 @@ const UNITS = [
 /** A duration with its two largest units: "1 小时 5 分". */
 export function duration(ms) {
   if (ms === null || ms === undefined) return NONE;
+  if (ms === 0) return `0 ${t("秒|s")}`;
   if (ms < 1000) return `${number(ms)} ${t("毫秒|ms")}`;
   const first = UNITS.findIndex(([size]) => ms >= size);
   const [size, name] = UNITS[first];

@@ -26,6 +26,9 @@ export function ownHalf(title) {
   return language === "zh" ? chinese : english;
 }
 
+/** What an app is called; its id where nobody gave it a name. */
+export const appName = (app) => ownHalf(app.name ?? "") || app.app_id;
+
 export const locale = () => (language === "zh" ? "zh-CN" : "en-GB");
 
 // What the wire protocol names for every mini-program.

@@ -3,7 +3,7 @@
 import { inWords, partName } from "./definitions.js";
 import { filterBuilder, forApi } from "./filters.js";
 import { h } from "./dom.js";
-import { change, plain, rate, value } from "./format.js";
+import { change, changeSize, plain, value } from "./format.js";
 import { t } from "./i18n.js";
 import { eventPicker, fieldPicker } from "./pickers.js";
 import { wholeRange } from "./report.js";
@@ -118,7 +118,7 @@ export function delta(now, before, show, { good = true, title = t("前期|before
   const ratio = change(now, before);
   if (ratio === null) return h("span", { class: "kpi-change delta" }, h("span", { class: "muted" }, none));
   const kind = ratio === 0 ? "" : ratio > 0 === good ? "up" : "down";
-  return h("span", { class: `kpi-change delta ${kind}` }, `${ratio > 0 ? "▲" : ratio < 0 ? "▼" : "="} ${rate(Math.abs(ratio))}`, h("span", { class: "muted" }, ` ${title} `, open ? usersLink(show(before), open) : show(before)));
+  return h("span", { class: `kpi-change delta ${kind}` }, `${ratio > 0 ? "▲" : ratio < 0 ? "▼" : "="} ${changeSize(ratio)}`, h("span", { class: "muted" }, ` ${title} `, open ? usersLink(show(before), open) : show(before)));
 }
 
 // --- What other products mean ---------------------------------------------------

@@ -4,7 +4,7 @@ import { schema, valuesOf } from "./api.js";
 import { h, icon, put, uid } from "./dom.js";
 import { errorLine } from "./errors.js";
 import { number, value as faceOf } from "./format.js";
-import { eventTitle, pinyin, platformTitle, t } from "./i18n.js";
+import { appName, eventTitle, pinyin, platformTitle, t } from "./i18n.js";
 import { DEFAULT_RANGE, RANGES, addDays, days, today } from "./state.js";
 import { button, check, field, popover } from "./widgets.js";
 
@@ -344,8 +344,7 @@ function asOfFields(asOf, close, onAsOf) {
 
 export function appPicker(apps, chosen, onChange) {
   const all = !chosen || chosen.length === 0;
-  const name = (app) => app.name || app.app_id;
-  const face = all ? t("全部应用|All apps") : chosen.length === 1 ? name(apps.find((app) => app.app_id === chosen[0]) ?? { app_id: chosen[0] }) : t("{n} 个应用|{n} apps", { n: chosen.length });
+  const face = all ? t("全部应用|All apps") : chosen.length === 1 ? appName(apps.find((app) => app.app_id === chosen[0]) ?? { app_id: chosen[0] }) : t("{n} 个应用|{n} apps", { n: chosen.length });
   return popover(
     h("span", { class: "combo-face" }, face),
     t("应用|Apps"),
@@ -356,7 +355,7 @@ export function appPicker(apps, chosen, onChange) {
         { class: "app-panel" },
         apps.map((app) =>
           check(
-            h("span", {}, name(app), h("span", { class: "option-hint" }, ` ${platformTitle(app.platform)} ${app.app_id}`)),
+            h("span", {}, appName(app), h("span", { class: "option-hint" }, ` ${platformTitle(app.platform)} ${app.app_id}`)),
             set.has(app.app_id),
             (on) => (on ? set.add(app.app_id) : set.delete(app.app_id)),
           ),

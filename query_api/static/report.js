@@ -1,13 +1,14 @@
 // The frame of a page that asks one report: controls, asking with cancel, the answer with its definition and freshness.
 
 import { ApiError, ask, csv, lastAnswer } from "./api.js";
-import { savePng } from "./charts.js";
+import { loadCharts } from "./charts.js";
 import { definition } from "./definition.js";
 import { h, icon, put } from "./dom.js";
 import { errorLine, errorTexts } from "./errors.js";
 import { countConditions, filterBuilder, forApi } from "./filters.js";
 import { duration, instant, number } from "./format.js";
 import { language, t } from "./i18n.js";
+import { savePicture } from "./picture.js";
 import { segmentPicker } from "./segments.js";
 import { addressOf, days, readAddress, startOfDay, zone } from "./state.js";
 import { button, copy, dialog, download, menu, notice, select, toast } from "./widgets.js";
@@ -113,7 +114,9 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
     try {
       await Promise.allSettled([after]);
       mine.signal.throwIfAborted();
-      const answer = await ask(report, body, mine.signal);
+      const asked = ask(report, body, mine.signal);
+      loadCharts().catch(() => {}); // A chart that needs it says so.
+      const answer = await asked;
       if (mine === controller) show(answer, false);
     } catch (error) {
       if (mine !== controller) return undefined;
@@ -212,7 +215,11 @@ function toolsOf({ report, body, name, card, again }) {
     [
       t("下载图片 PNG|Download PNG"),
       async () => {
-        if (!(await savePng(card, file))) toast(t("这里没有图表，可下载 CSV|No chart here: take the CSV"));
+        try {
+          await savePicture(card, file);
+        } catch (error) {
+          toast(`${t("图片没有画成，可下载 CSV|No picture could be made: take the CSV")} (${error.message})`, "error");
+        }
       },
     ],
     [t("复制为 API 请求|Copy as API request"), () => copy(apiRequest(report, body))],

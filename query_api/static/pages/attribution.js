@@ -132,7 +132,7 @@ function view(result, body, by, shown, users) {
   const title = (model) => t(MODELS.find(([m]) => m === model)[1]);
   return [
     figures([
-      ["targets", t("转化次数|Conversions"), against(number, total.targets, before?.targets)],
+      ["targets", t("转化次数|Conversions"), against(number, total.targets, before?.targets, { open: (isBefore) => users("attribution", ofRange(body, isBefore), {}, t("转化次数|Conversions")) })],
       ["users", t("转化用户|Users"), against(number, total.users, before?.users, { open: (isBefore) => users("attribution", ofRange(body, isBefore), {}, t("转化用户|Users")) })],
       body.value ? ["value", t("转化金额|Value"), against(fixed, total.models[body.models[0]].value, before?.models[body.models[0]].value)] : null,
       ["direct", t("直接转化|Direct"), rate(total.targets ? (rows.find((r) => r.direct)?.targets ?? 0) / total.targets : null)],
@@ -152,7 +152,7 @@ function view(result, body, by, shown, users) {
       [
         { name: "touch", title: t("触点|Touch"), cell: (row) => withBar(name(row), row.models[body.models[0]][shown] / most), value: name },
         { name: "users", title: t("转化用户|Users"), number: true, value: (row) => row.users, cell: (row) => usersLink(number(row.users), () => open(row)) },
-        { name: "targets", title: t("涉及转化|Conversions touched"), number: true, value: (row) => row.targets, cell: (row) => number(row.targets) },
+        { name: "targets", title: t("涉及转化|Conversions touched"), number: true, value: (row) => row.targets, cell: (row) => usersLink(number(row.targets), () => open(row)) },
         ...body.models.map((model) => ({
           name: model,
           title: title(model),

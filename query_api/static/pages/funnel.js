@@ -326,7 +326,7 @@ function nextOf(step, body, users) {
       const name = one.event === null ? t("没有其他事件|nothing") : eventTitle(one.event) || one.event;
       return [i ? t("、|, ") : "", `${name} `, usersLink(number(one.users), () => users("funnel", body, { step: step.step, dropped: true, next_event: one.event }, `${title} → ${name}`)), ` ${rate(one.share)}`];
     }),
-    step.dropped_next_other ? `${t("、|, ")}${t("其他|other")} ${number(step.dropped_next_other)}` : null,
+    step.dropped_next_other ? [t("、|, "), t("其他|other"), " ", usersLink(number(step.dropped_next_other), () => users("funnel", body, { step: step.step, dropped: true, next_other: true }, `${title} → ${t("其他|other")}`))] : null,
   );
 }
 

@@ -30,7 +30,7 @@ function histogram(title, buckets, { name, counted = "users", countedTitle = t("
       title,
       [
         { name: "bucket", title, cell: (b) => withBar(name(b), b[counted] / most) },
-        ...(counted === "users" ? [] : [{ name: "counted", title: countedTitle, number: true, cell: (b) => number(b[counted]) }]),
+        ...(counted === "users" ? [] : [{ name: "counted", title: countedTitle, number: true, cell: (b) => usersLink(number(b[counted]), () => open(b, name(b))) }]),
         { name: "users", title: t("用户|Users"), number: true, cell: (b) => usersLink(number(b.users), () => open(b, name(b))) },
         { name: "share", title: t("占比|Share"), number: true, cell: (b) => rate(b.share) },
         ...extra,
@@ -282,7 +282,7 @@ export function interval({ state, set, users }) {
         return [
           figures([
             ["users", t("用户|Users"), against(number, total.users, before?.users, { open: (isBefore) => users("interval", ofRange(body, isBefore), {}, t("用户|Users")) })],
-            ["pairs", t("间隔次数|Pairs"), against(number, total.pairs, before?.pairs)],
+            ["pairs", t("间隔次数|Pairs"), against(number, total.pairs, before?.pairs, { open: (isBefore) => users("interval", ofRange(body, isBefore), {}, t("间隔次数|Pairs")) })],
             ["p25", t("25 分位|p25"), against(duration, total.p25_ms, before?.p25_ms)],
             ["median", t("中位数|Median"), against(duration, total.p50_ms, before?.p50_ms)],
             ["p75", t("75 分位|p75"), against(duration, total.p75_ms, before?.p75_ms)],

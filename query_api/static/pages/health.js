@@ -41,6 +41,8 @@ export default function health({ state, set }) {
       report: "health",
       body,
       wide: true,
+      // A score of nothing says nothing.
+      isEmpty: ({ result }) => result.points.every((p) => p.indicators.every((one) => !one.value)),
       render: (answer) => view(answer, state, set),
     }),
   );
@@ -106,8 +108,8 @@ function view(answer, state, set) {
               ? numberInput(t("{name}（0 到 1）|{name} (0 to 1)", { name: title(one.path) }), typeof state.values?.[one.path] === "number" ? state.values[one.path] : undefined, (value) => set({ values: write(state.values, one.path, value) }), { placeholder: t("手工填写|by hand") })
               : shown(one.value, one.unit),
         },
-        { name: "points", title: t("得分|Points"), number: true, value: (one) => one.points, cell: (one) => [fixed(one.points), h("span", { class: "muted" }, ` / ${fixed(one.full_points)}`)] },
-        { name: "gain", title: t("还能加|Could gain"), value: (one) => one.possible_gain, cell: (one) => withBar(`+${fixed(one.possible_gain)}`, one.possible_gain / best) },
+        { name: "points", title: t("得分|Points"), number: true, value: (one) => one.points, cell: (one) => (one.full_points ? [fixed(one.points), h("span", { class: "muted" }, ` / ${fixed(one.full_points)}`)] : NONE) },
+        { name: "gain", title: t("还能加|Could gain"), value: (one) => one.possible_gain, cell: (one) => withBar(one.possible_gain >= 0.005 ? `+${fixed(one.possible_gain)}` : h("span", { class: "muted" }, one.full_points ? t("已满分|full marks") : t("未计分|not counted")), one.possible_gain / best) },
       ],
       point.indicators,
     ),

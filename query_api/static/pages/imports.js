@@ -4,7 +4,7 @@ import { get, post, remove } from "../api.js";
 import { csvBlob, parseCsv } from "../csv.js";
 import { h, put } from "../dom.js";
 import { amount, instant, number } from "../format.js";
-import { t } from "../i18n.js";
+import { appName, t } from "../i18n.js";
 import { confirmDelete, errorNotice, section } from "../report.js";
 import { addDays, today, zone } from "../state.js";
 import { button, dialog, download, field, notice, select, table, textInput, toast } from "../widgets.js";
@@ -84,8 +84,8 @@ function formDialog(title, fields, send, done) {
   );
 }
 
-const appName = (session, id) => session.apps.find((app) => app.app_id === id)?.name || id;
-const appSelect = (session) => select(t("应用|App"), session.apps.map((app) => [app.app_id, `${app.name || app.app_id} (${app.app_id})`]), session.apps[0]?.app_id, () => {});
+const nameOf = (session, id) => appName(session.apps.find((app) => app.app_id === id) ?? { app_id: id });
+const appSelect = (session) => select(t("应用|App"), session.apps.map((app) => [app.app_id, `${appName(app)} (${app.app_id})`]), session.apps[0]?.app_id, () => {});
 const filled = (row) => Object.fromEntries(Object.entries(row).filter(([, value]) => value !== "" && value !== undefined));
 
 // --- QR codes -----------------------------------------------------------------------
@@ -126,7 +126,7 @@ export function qrCodes({ session }) {
             { name: "store", title: t("门店|Store"), cell: (c) => c.store, value: (c) => c.store },
             { name: "city", title: t("城市|City"), cell: (c) => c.city, value: (c) => c.city },
             { name: "placement", title: t("点位|Placement"), cell: (c) => c.placement, value: (c) => c.placement },
-            { name: "app", title: t("应用|App"), cell: (c) => appName(session, c.app_id), value: (c) => c.app_id },
+            { name: "app", title: t("应用|App"), cell: (c) => nameOf(session, c.app_id), value: (c) => c.app_id },
             { name: "from", title: t("生效|From"), cell: (c) => day(c.valid_from), value: (c) => c.valid_from },
             { name: "to", title: t("失效|Until"), cell: (c) => day(c.valid_to), value: (c) => c.valid_to },
             { name: "delete", title: t("操作|Action"), cell: (c) => button(t("删除|Delete"), () => confirmDelete(t("删除二维码 {id}？|Delete code {id}?", { id: c.code_id }), () => remove(`/v1/qr-codes?${new URLSearchParams({ app_id: c.app_id, code_id: c.code_id })}`), card.reload), { class: "button small", "aria-label": t("删除 {id}|Delete {id}", { id: c.code_id }) }) },
@@ -203,7 +203,7 @@ export function costs({ session }) {
           [
             { name: "day", title: t("日期|Day"), cell: (r) => r.day, value: (r) => r.day },
             { name: "key", title: t("渠道|Channel"), cell: (r) => keyText(r.key), value: (r) => keyText(r.key) },
-            { name: "app", title: t("应用|App"), cell: (r) => appName(session, r.app_id), value: (r) => r.app_id },
+            { name: "app", title: t("应用|App"), cell: (r) => nameOf(session, r.app_id), value: (r) => r.app_id },
             { name: "amount", title: t("花费|Amount"), number: true, cell: (r) => `${amount(r.amount)} ${r.currency}`, value: (r) => r.amount },
             { name: "clicks", title: t("点击|Clicks"), number: true, cell: (r) => number(r.clicks), value: (r) => r.clicks },
             { name: "impressions", title: t("曝光|Impressions"), number: true, cell: (r) => number(r.impressions), value: (r) => r.impressions },
@@ -270,7 +270,7 @@ export function messages({ session }) {
         t("召回消息|Messages sent"),
         [
           { name: "campaign", title: t("活动|Campaign"), cell: (c) => c.campaign, value: (c) => c.campaign },
-          { name: "app", title: t("应用|App"), cell: (c) => appName(session, c.app_id), value: (c) => c.app_id },
+          { name: "app", title: t("应用|App"), cell: (c) => nameOf(session, c.app_id), value: (c) => c.app_id },
           { name: "treated", title: t("发送|Treated"), number: true, cell: (c) => number(c.treated), value: (c) => c.treated },
           { name: "hold_out", title: t("对照|Held out"), number: true, cell: (c) => number(c.hold_out), value: (c) => c.hold_out },
           { name: "first", title: t("最早|First"), cell: (c) => instant(c.first_sent_at, zone(), false), value: (c) => c.first_sent_at },

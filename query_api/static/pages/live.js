@@ -5,7 +5,7 @@ import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { eventFault } from "../errors.js";
 import { duration, instant, plain } from "../format.js";
-import { eventTitle, platformTitle, t } from "../i18n.js";
+import { appName, eventTitle, platformTitle, t } from "../i18n.js";
 import { errorNotice } from "../report.js";
 import { zone } from "../state.js";
 import { button, notice, select, textInput } from "../widgets.js";
@@ -23,7 +23,7 @@ export default function live({ state, set, main, session }) {
   let timer = null;
   let shown = "";
   const controller = new AbortController();
-  const nameOf = new Map(session.apps.map((app) => [app.app_id, app.name || app.app_id]));
+  const nameOf = new Map(session.apps.map((app) => [app.app_id, appName(app)]));
 
   async function turn() {
     if (stopped || !body.isConnected) return;

@@ -10,9 +10,9 @@ import { groupTitle } from "../scene_names.js";
 import { addressOf, shared } from "../state.js";
 import { table, usersLink } from "../widgets.js";
 
+/** What is seen first, in one question; sessions, which cost nearly as much as all of these together, are counted with the stay. */
 const KPIS = [
   ["users", { event: "app_show", aggregate: "users" }, "访问用户|Users"],
-  ["sessions", { event: "app_show", aggregate: "sessions" }, "会话|Sessions"],
   ["page_views", { event: "page_view", aggregate: "count" }, "页面浏览|Page views"],
   ["shares", { event: "share", aggregate: "count" }, "分享次数|Shares"],
   ["buyers", { event: "order_pay", aggregate: "users" }, "付费用户|Buyers"],
@@ -142,7 +142,7 @@ function growth(state, compare, users, after) {
 function stay(state, compare, users, after) {
   const body = { ...common(state), interval: "day", page_limit: 0, compare };
   return panel({
-    title: t("停留与深度|Stay and depth"),
+    title: t("会话与停留|Sessions and stay"),
     report: "sessions",
     body,
     after,
@@ -150,11 +150,11 @@ function stay(state, compare, users, after) {
     isEmpty: (answer) => !answer.result.series.length || answer.result.series[0].total.sessions === 0,
     render: (answer) => {
       const [line] = answer.result.series;
-      const before = answer.result.compare.series[0]?.total ?? { median_duration_ms: null, mean_depth: null, bounce_rate: null };
+      const before = answer.result.compare.series[0]?.total ?? { sessions: null, median_duration_ms: null, mean_depth: null, bounce_rate: null };
       const labels = line.points.map((p) => p.time);
       const one = (name, title, show, good = true) => [name, title, against(show, line.total[name], before[name], { good })];
       return [
-        figures([one("median_duration_ms", t("停留中位数|Median stay"), duration), one("mean_depth", t("平均深度|Pages a session"), fixed), one("bounce_rate", t("跳出率|Bounce"), rate, false)]),
+        figures([["sessions", t("会话|Sessions"), against(number, line.total.sessions, before.sessions, { open: (isBefore) => users("sessions", ofRange(body, isBefore), {}, t("会话|Sessions")) })], one("median_duration_ms", t("停留中位数|Median stay"), duration), one("mean_depth", t("平均深度|Pages a session"), fixed), ["bounce_rate", t("跳出率|Bounce"), against(rate, line.total.bounce_rate, before.bounce_rate, { good: false, open: (isBefore) => users("sessions", ofRange(body, isBefore), { bounced: true }, t("跳出率|Bounce")) })]]),
         chart(t("停留中位数的趋势|Trend of the median stay"), () => timeOption({ labels, area: true, format: duration, partial: partialFrom(labels, answer), series: [{ name: t("停留中位数|Median stay"), values: line.points.map((p) => p.median_duration_ms) }] }), {
           height: 200,
           onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`),
@@ -181,7 +181,7 @@ function scenes(state, users, after) {
       return [
         figures([
           ["new_users", t("新用户|New users"), usersLink(number(total.new_users), () => users("scenes", body, { metric: "new_users" }, t("新用户|New users")))],
-          ["next_day", t("次日留存|Next day"), rate(total.next_day_retention)],
+          ["next_day", t("次日留存|Next day"), usersLink(rate(total.next_day_retention), () => users("scenes", body, { metric: "next_day_returned" }, t("次日留存|Next day")))],
         ]),
         table(
           t("入口分组|Entry groups"),
@@ -190,7 +190,7 @@ function scenes(state, users, after) {
             { name: "new", title: t("新用户|New"), number: true, cell: (r) => usersLink(number(r.new_users), open(r, "new_users")) },
             { name: "users", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.users), open(r, "users")) },
             { name: "stay", title: t("停留|Stay"), number: true, cell: (r) => duration(r.median_stay_ms) },
-            { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => rate(r.next_day_retention) },
+            { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => (r.next_day_eligible ? usersLink(rate(r.next_day_retention), open(r, "next_day_returned")) : rate(null)) },
           ],
           rows,
         ),
@@ -232,7 +232,7 @@ function ranking(state, users, { title, field, event, more, after, wide = false 
         title,
         [
           { name: "value", title: title, cell: (r) => withBar(name(r), r.other ? 0 : r.total.A / most) },
-          { name: "A", title: t("次数|Events"), number: true, cell: (r) => number(r.total.A) },
+          { name: "A", title: t("次数|Events"), number: true, cell: (r) => usersLink(number(r.total.A), () => users("events", body, { measure: "A", ...cell(r) }, name(r))) },
           { name: "B", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.total.B), () => users("events", body, { measure: "B", ...cell(r) }, name(r))) },
         ],
         rows,

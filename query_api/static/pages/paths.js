@@ -91,7 +91,7 @@ function view(answer, body, users) {
   const colorOf = (n) => (n.other ? colors[8] : colors[names.indexOf(nodeTitle(n)) % colors.length]);
   return [
     figures([
-      ["sessions", t("会话|Sessions"), against(number, sessions, compare?.sessions)],
+      ["sessions", t("会话|Sessions"), against(number, sessions, compare?.sessions, { open: (isBefore) => users("paths", ofRange(body, isBefore), {}, t("会话|Sessions")) })],
       ["users", t("用户|Users"), against(number, people, compare?.users, { open: (isBefore) => users("paths", ofRange(body, isBefore), {}, t("用户|Users")) })],
     ]),
     chart(
@@ -115,7 +115,7 @@ function view(answer, body, users) {
       [
         { name: "level", title: t("步|Level"), cell: (n) => String(n.level), value: (n) => n.level },
         { name: "node", title: t("事件|Event"), cell: (n) => [h("span", { class: "swatch", style: { background: colorOf(n) } }), " ", nodeTitle(n)], value: nodeTitle },
-        { name: "sessions", title: t("会话|Sessions"), number: true, cell: (n) => number(n.sessions), value: (n) => n.sessions },
+        { name: "sessions", title: t("会话|Sessions"), number: true, cell: (n) => usersLink(number(n.sessions), () => users("paths", body, { node: n.id }, nodeTitle(n))), value: (n) => n.sessions },
         { name: "users", title: t("用户|Users"), number: true, value: (n) => n.users, cell: (n) => usersLink(number(n.users), () => users("paths", body, { node: n.id }, nodeTitle(n))) },
         { name: "exits", title: t("在此结束|Ends here"), number: true, value: (n) => n.exits, cell: (n) => usersLink(number(n.exits), () => users("paths", body, { node: n.id, exits: true }, `${nodeTitle(n)} · ${t("在此结束|ends here")}`)) },
         { name: "rate", title: t("结束率|Rate"), number: true, cell: (n) => rate(n.exit_rate), value: (n) => n.exit_rate },

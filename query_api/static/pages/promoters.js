@@ -4,8 +4,8 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { fixed, instant, number, short } from "../format.js";
 import { t } from "../i18n.js";
-import { against, eventField, figures, labelled, selector } from "../parts.js";
-import { fieldPicker } from "../pickers.js";
+import { against, eventField, figures, labelled, ofRange, selector } from "../parts.js";
+import { eventFace, fieldPicker } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
 import { addressOf, zone } from "../state.js";
 import { button, segmented, select, table, usersLink } from "../widgets.js";
@@ -60,7 +60,7 @@ export default function promoters({ state, set, has, users }) {
       report: "promoters",
       body,
       wide: true,
-      isEmpty: ({ result }) => result.promoters.length === 0 && result.direct.orders === 0 && result.direct.registrations === 0,
+      isEmpty: ({ result }) => result.promoters.length === 0 && !result.direct,
       render: (answer) => view(answer.result, { body, state, set, users, isPerson: by === "sharer" && has("profile") }),
     }),
   );
@@ -73,13 +73,16 @@ function view(result, { body, state, set, users, isPerson }) {
   const most = Math.max(1, ...rows.map((r) => r.bound_users));
   const colors = palette();
   const shown = rows.slice(0, 12);
-  const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("promoters", body, { metric, ...(r.promoter === null ? {} : { promoter: r.promoter }) }, `${name(r)} · ${title}`)) });
+  const userColumn = (key, title, { metric = key, show = number } = {}) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(show(r[key]), () => users("promoters", body, { metric, ...(r.promoter === null ? {} : { promoter: r.promoter }) }, `${name(r)} · ${title}`)) });
+  const orderColumn = userColumn("orders", t("订单|Orders"), { metric: "buyers" });
   const due = rows.reduce((sum, r) => sum + r.base, 0);
+  const ofEveryone = (cell, title) => ({ open: (isBefore) => users("promoters", ofRange(body, isBefore), cell, title) });
+  const anyRegistered = [...rows, direct].some((r) => r?.registrations);
   return [
     figures([
-      ["promoters", t("分销员|Promoters"), against(number, count, before?.promoters_total)],
+      ["promoters", t("分销员|Promoters"), against(number, count, before?.promoters_total, body.by === "sharer" ? ofEveryone({ metric: "promoters" }, t("分销员|Promoters")) : {})],
       ["base", t("列出者的佣金基数|Commission base of those listed"), fixed(due)],
-      ["direct", t("无分销员的订单|Orders due to nobody"), against(number, direct.orders, before?.direct.orders, { good: false })],
+      ["direct", t("无分销员的订单|Orders due to nobody"), against(number, direct?.orders ?? 0, before ? (before.direct?.orders ?? 0) : undefined, { good: false, ...ofEveryone({ metric: "buyers" }, t("无分销员的订单|Orders due to nobody")) })],
     ]),
     rows.length
       ? chart(
@@ -100,15 +103,16 @@ function view(result, { body, state, set, users, isPerson }) {
       [
         { name: "promoter", title: t("分销员|Promoter"), value: name, cell: (r) => withBar(isPerson && r.promoter !== null ? h("a", { href: addressOf("people", { user: r.promoter }) }, name(r)) : name(r), r.bound_users / most) },
         userColumn("bound_users", t("绑定用户|Bound users")),
-        userColumn("registered_users", t("注册用户|Registered")),
-        { name: "orders", title: t("订单|Orders"), number: true, value: (r) => r.orders, cell: (r) => (r.promoter === null ? number(r.orders) : h("button", { type: "button", class: "users-link", title: t("查看订单依据|Show what they are due to"), onClick: () => set({ trail: r.promoter }) }, number(r.orders))) },
+        ...(anyRegistered ? [userColumn("registered_users", t("注册用户|Registered"))] : []),
+        { ...orderColumn, cell: (r) => (r.promoter === null ? orderColumn.cell(r) : h("button", { type: "button", class: "users-link", title: t("查看订单依据|Show what they are due to"), onClick: () => set({ trail: r.promoter }) }, number(r.orders))) },
         userColumn("buyers", t("下单用户|Buyers")),
-        { name: "amount", title: t("订单金额|Amount"), number: true, value: (r) => r.amount, cell: (r) => fixed(r.amount) },
-        { name: "base", title: t("佣金基数|Commission base"), number: true, value: (r) => r.base, cell: (r) => fixed(r.base) },
+        userColumn("amount", t("订单金额|Amount"), { metric: "buyers", show: fixed }),
+        userColumn("base", t("佣金基数|Commission base"), { metric: "buyers", show: fixed }),
       ],
-      [...rows, direct],
+      [...rows, direct].filter(Boolean),
       { limit: 50, sorted: { name: "base", down: true } },
     ),
+    anyRegistered ? null : h("p", { class: "legend" }, t("这段时间没有注册事件“{event}”，所以不列注册用户。|Nobody registered in this range by the event {event}: no column of registrations.", { event: eventFace(body.registration.event) })),
     h("p", { class: "legend" }, t("每个订单只归给下单时绑定着的分销员；没有绑定的在“没有分销员”一行，所以每列相加等于全部。点击订单数查看每单的依据。|An order is due to the promoter bound at its time; without one it stands under Nobody, so every column adds up. Click the orders to see what each is due to.")),
   ];
 }

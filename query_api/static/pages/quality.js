@@ -5,7 +5,7 @@ import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { eventFault } from "../errors.js";
 import { duration, instant, number, rate } from "../format.js";
-import { t } from "../i18n.js";
+import { appName, t } from "../i18n.js";
 import { errorNotice, section as asked } from "../report.js";
 import { zone } from "../state.js";
 import { button, check, dialog, field, notice, segmented, table, toast } from "../widgets.js";
@@ -15,7 +15,7 @@ export default function quality({ state, set, session, main }) {
   const place = h("div", { class: "page-stack" }, h("div", { class: "loading" }, h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") })));
   const controller = new AbortController();
   main.addEventListener("leave", () => controller.abort(), { once: true });
-  const nameOf = new Map(session.apps.map((app) => [app.app_id, app.name || app.app_id]));
+  const nameOf = new Map(session.apps.map((app) => [app.app_id, appName(app)]));
   const query = new URLSearchParams([["days", String(days)], ...(state.apps ?? []).map((id) => ["app_id", id])]);
   async function ask() {
     try {
@@ -118,7 +118,7 @@ function deadLetters({ state, set, nameOf, days }) {
             { name: "at", title: t("到达|Arrived"), cell: (r) => h("span", { class: "day" }, instant(r.received_at, zone())), value: (r) => r.received_at },
             { name: "code", title: t("原因|Reason"), cell: (r) => [h("button", { type: "button", class: "users-link", onClick: () => set({ code: r.code }) }, r.code), fault(r.code)], value: (r) => r.code },
             { name: "path", title: t("字段|Field"), cell: (r) => h("code", { class: "clip" }, r.path), value: (r) => r.path },
-            { name: "app", title: t("应用|App"), cell: (r) => nameOf.get(r.app_id) ?? r.app_id, value: (r) => r.app_id },
+            { name: "app", title: t("应用|App"), cell: (r) => h("span", { class: "day" }, nameOf.get(r.app_id) ?? r.app_id), value: (r) => r.app_id },
             { name: "message", title: t("说明|Message"), cell: (r) => h("span", { class: "clip", title: r.message }, r.message) },
             { name: "act", title: t("操作|Action"), cell: (r) => (r.redriven_at ? h("span", { class: "badge good" }, t("已重投|sent again")) : button(t("修复|Repair"), () => repair(r, nameOf, card), { class: "button small", "aria-label": t("修复 {id}|Repair {id}", { id: r.id }) })) },
           ],
@@ -215,7 +215,7 @@ function view(answer, nameOf) {
             [
               { name: "code", title: t("原因|Reason"), cell: (r) => [h("span", { class: "badge bad" }, r.code), fault(r.code)], value: (r) => r.code },
               { name: "field", title: t("字段|Field"), cell: (r) => h("code", {}, r.field), value: (r) => r.field },
-              { name: "app", title: t("应用|App"), cell: app, value: app },
+              { name: "app", title: t("应用|App"), cell: (r) => h("span", { class: "day" }, app(r)), value: app },
               { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
               { name: "redriven", title: t("已重投|Redriven"), number: true, cell: (r) => number(r.redriven), value: (r) => r.redriven },
               { name: "last", title: t("最近|Latest"), cell: (r) => h("span", { class: "day" }, instant(r.last_ms, zone())), value: (r) => r.last_ms },

@@ -2,7 +2,7 @@
 
 import { chart, treemapOption } from "../charts.js";
 import { h } from "../dom.js";
-import { duration, fixed, number, rate, short } from "../format.js";
+import { duration, fixed, number, rate } from "../format.js";
 import { platformTitle, t } from "../i18n.js";
 import { against, brokenDown, figures, labelled, ofRange, rowName } from "../parts.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
@@ -95,18 +95,18 @@ function summary(answer, body, users) {
   const { total, compare } = answer.result;
   const before = compare?.total ?? {};
   const one = (name, title, show, good = true) => [name, title, against(show, total[name], before[name], { good })];
-  const counted = (name, title) => [name, title, against(number, total[name], before[name], { open: (isBefore) => users("scenes", ofRange(body, isBefore), { metric: name }, title) })];
+  const counted = (name, title, { metric = name, show = number } = {}) => [name, title, against(show, total[name], before[name], { open: (isBefore) => users("scenes", ofRange(body, isBefore), { metric }, title) })];
   const paid = total.cost === null ? [] : [["cost", t("花费|Cost"), `${fixed(total.cost)} ${total.currency}`], one("cost_per_new_user", t("获客成本|Per new user"), fixed, false), one("roi", "ROI", rate)];
   return figures([
     counted("users", t("用户|Users")),
     counted("new_users", t("新用户|New users")),
-    one("sessions", t("会话|Sessions"), number),
+    counted("sessions", t("会话|Sessions"), { metric: "users" }),
     one("median_stay_ms", t("停留中位数|Median stay"), duration),
     one("bounce_rate", t("跳出率|Bounce"), rate, false),
-    one("next_day_retention", t("次日留存|Next day"), rate),
+    counted("next_day_retention", t("次日留存|Next day"), { metric: "next_day_returned", show: rate }),
     counted("converters", t("转化用户|Converted")),
-    one("conversion_rate", t("转化率|Conversion"), rate),
-    total.conversion_value === null ? null : one("conversion_value", t("转化金额|Value"), fixed),
+    counted("conversion_rate", t("转化率|Conversion"), { metric: "converters", show: rate }),
+    total.conversion_value === null ? null : counted("conversion_value", t("转化金额|Value"), { metric: "converters", show: fixed }),
     ...paid,
   ]);
 }
@@ -152,7 +152,7 @@ function map(answer, metric, { by }, set) {
             [null, t("转化率|Conversion"), rate(r.conversion_rate)],
           ],
         })),
-        { format: short },
+        { format: number },
       ),
     { height: 240, onClick: (p) => by === "group" && set({ group: p.data.group }) },
   );
@@ -171,12 +171,12 @@ function rows(answer, body, metric, set, users) {
   const cell = (r, name) => ({ metric: name, ...cellOf(r, by) });
   const keyOf = (r) => JSON.stringify(cellOf(r, by));
   const before = new Map((answer.result.compare?.rows ?? []).map((r) => [keyOf(r), r]));
-  const userColumn = (name, title) => ({
+  const userColumn = (name, title, metric = name) => ({
     name,
     title,
     number: true,
     value: (r) => r[name],
-    cell: (r) => against(number, r[name], before.get(keyOf(r)) ? before.get(keyOf(r))[name] : undefined, { open: (isBefore) => users("scenes", ofRange(body, isBefore), cell(r, name), `${nameOf(r, by)} · ${title}`) }),
+    cell: (r) => against(number, r[name], before.get(keyOf(r)) ? before.get(keyOf(r))[name] : undefined, { open: (isBefore) => users("scenes", ofRange(body, isBefore), cell(r, metric), `${nameOf(r, by)} · ${title}`) }),
   });
   const column = (name, title, show) => ({ name, title, number: true, value: (r) => r[name], cell: (r) => show(r[name]) });
   return table(
@@ -195,28 +195,28 @@ function rows(answer, body, metric, set, users) {
           ),
       },
       column("launches", t("冷启动|Cold starts"), number),
-      column("entries", t("打开|Entries"), number),
+      userColumn("entries", t("打开|Entries"), "users"),
       userColumn("users", t("用户|Users")),
       userColumn("new_users", t("新用户|New")),
-      column("sessions", t("会话|Sessions"), number),
+      userColumn("sessions", t("会话|Sessions"), "users"),
       column("bounce_rate", t("跳出率|Bounce"), rate),
       column("median_stay_ms", t("停留中位数|Stay"), duration),
-      { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, rate(r.next_day_retention)) },
-      ...outcomes(list, (r) => usersLink(number(r.converters), () => users("scenes", body, cell(r, "converters"), `${nameOf(r, by)} · ${t("转化用户|Converted")}`))),
+      { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, r.next_day_eligible ? usersLink(rate(r.next_day_retention), () => users("scenes", body, cell(r, "next_day_returned"), `${nameOf(r, by)} · ${t("次日留存|Next day")}`)) : rate(null)) },
+      ...outcomes(list, (text, r) => usersLink(text, () => users("scenes", body, cell(r, "converters"), `${nameOf(r, by)} · ${t("转化用户|Converted")}`))),
     ],
     list,
     { sorted: { name: metric, down: true }, limit: 100 },
   );
 }
 
-/** Columns of conversions, and of costs where some were imported. */
-function outcomes(list, converters) {
+/** Columns of conversions, each number with the users that link(text, row) opens, and of costs where some were imported. */
+function outcomes(list, link) {
   const has = (name) => list.some((r) => r[name] !== null && r[name] !== undefined);
   const column = (name, title, show) => (has(name) ? [{ name, title, number: true, value: (r) => r[name], cell: (r) => show(r[name], r) }] : []);
   return [
-    { name: "converters", title: t("转化用户|Converted"), number: true, value: (r) => r.converters, cell: converters },
-    { name: "conversion_rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => h("span", { title: `${number(r.converters)} / ${number(r.users)}` }, rate(r.conversion_rate)) },
-    ...column("conversion_value", t("转化金额|Value"), (v) => fixed(v)),
+    { name: "converters", title: t("转化用户|Converted"), number: true, value: (r) => r.converters, cell: (r) => link(number(r.converters), r) },
+    { name: "conversion_rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => h("span", { title: `${number(r.converters)} / ${number(r.users)}` }, link(rate(r.conversion_rate), r)) },
+    ...column("conversion_value", t("转化金额|Value"), (v, r) => link(fixed(v), r)),
     ...(list.some((r) => r.costs?.length)
       ? [
           { name: "cost", title: t("花费|Cost"), number: true, value: (r) => r.cost, cell: (r) => (r.costs.length ? r.costs.map((c) => `${fixed(c.amount)} ${c.currency}`).join(" + ") : "–") },

@@ -22,6 +22,9 @@ const MEASURES = [
   ["bounce_rate", "跳出率|Bounce", rate],
 ];
 
+/** The sessions behind a measure: all of them, or those that bounced. */
+const cellOf = (measure) => (measure === "bounce_rate" ? { bounced: true } : {});
+
 export default function sessions({ state, set, users }) {
   const measure = MEASURES.find(([name]) => name === state.measure) ?? MEASURES[0];
   const interval = state.interval ?? (countDays(days(state.range)) <= 2 ? "hour" : "day");
@@ -81,8 +84,8 @@ function view(answer, [name, title, format], body, set, users) {
           "div",
           { class: `kpi ${key === name ? "chosen" : ""}`, dataset: { kpi: key } },
           h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ measure: key }) }, t(text)),
-          h("div", { class: "kpi-value" }, key === "users" ? usersLink(show(line.total[key]), () => users("sessions", body, {}, t(text))) : show(line.total[key])),
-          before ? h("div", {}, delta(line.total[key], before.total[key], show, { good: key !== "bounce_rate", open: key === "users" ? () => users("sessions", ofRange(body, true), {}, t(text)) : null })) : null,
+          h("div", { class: "kpi-value" }, usersLink(show(line.total[key]), () => users("sessions", body, cellOf(key), t(text)))),
+          before ? h("div", {}, delta(line.total[key], before.total[key], show, { good: key !== "bounce_rate", open: () => users("sessions", ofRange(body, true), cellOf(key), t(text)) })) : null,
         ),
       ),
     ),
@@ -129,7 +132,7 @@ function groups(answer, [name, title, format], body, by, set, users) {
           value: (line) => line.total[key],
           cell: (line) => {
             const before = beforeOf(line);
-            return against(show, line.total[key], before?.total[key], { good: key !== "bounce_rate", open: key === "users" ? (isBefore) => users("sessions", ofRange(body, isBefore), rowCell(line, by), rowName(line, by)) : null });
+            return against(show, line.total[key], before?.total[key], { good: key !== "bounce_rate", open: (isBefore) => users("sessions", ofRange(body, isBefore), { ...cellOf(key), ...rowCell(line, by) }, `${rowName(line, by)} · ${t(text)}`) });
           },
         })),
       ],
@@ -168,7 +171,7 @@ function pages(title, rows, counted, rateName, rateTitle, cell, body, users) {
       title,
       [
         { name: "page", title: t("页面|Page"), cell: (r) => withBar(r.page, r[counted] / most), value: (r) => r.page },
-        { name: "n", title: t("会话|Sessions"), number: true, cell: (r) => number(r[counted]), value: (r) => r[counted] },
+        { name: "n", title: t("会话|Sessions"), number: true, cell: (r) => usersLink(number(r[counted]), () => users("sessions", body, { [cell]: r.page }, `${title} ${r.page}`)), value: (r) => r[counted] },
         { name: "users", title: t("用户|Users"), number: true, value: (r) => r.users, cell: (r) => usersLink(number(r.users), () => users("sessions", body, { [cell]: r.page }, `${title} ${r.page}`)) },
         { name: "rate", title: rateTitle, number: true, cell: (r) => rate(r[rateName]), value: (r) => r[rateName] },
       ],

@@ -3,7 +3,7 @@
 import { get } from "../api.js";
 import { h, put } from "../dom.js";
 import { instant } from "../format.js";
-import { platformTitle, t } from "../i18n.js";
+import { appName, platformTitle, t } from "../i18n.js";
 import { combobox } from "../pickers.js";
 import { errorNotice } from "../report.js";
 import { setZone, zone } from "../state.js";
@@ -77,7 +77,7 @@ function view({ apps, write_keys: writeKeys, read_tokens: tokens }) {
       table(
         t("应用|Apps"),
         [
-          { name: "name", title: t("名称|Name"), cell: (r) => r.name || "–", value: (r) => r.name },
+          { name: "name", title: t("名称|Name"), cell: appName, value: appName },
           { name: "id", title: "app_id", cell: (r) => h("code", {}, r.app_id), value: (r) => r.app_id },
           { name: "platform", title: t("平台|Platform"), cell: (r) => platformTitle(r.platform), value: (r) => r.platform },
           { name: "project", title: t("项目|Project"), cell: (r) => r.project, value: (r) => r.project },

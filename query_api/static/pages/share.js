@@ -58,18 +58,17 @@ export default function share({ state, set, has, users }) {
 function view(answer, state, body, users, profiles) {
   const { result } = answer;
   const before = result.compare?.total ?? {};
-  const one = (name, title, show = number) => [name, title, against(show, result.total[name], before[name])];
-  const counted = (name, title) => [name, title, against(number, result.total[name], before[name], { open: (isBefore) => users("share", ofRange(body, isBefore), { metric: name }, title) })];
+  const counted = (name, title, { metric = name, show = number } = {}) => [name, title, against(show, result.total[name], before[name], { open: (isBefore) => users("share", ofRange(body, isBefore), { metric }, title) })];
   const k = (value) => number(value, 3);
   return [
     figures([
-      one("shares", t("分享次数|Shares")),
+      counted("shares", t("分享次数|Shares"), { metric: "sharers" }),
       counted("sharers", t("分享者|Sharers")),
-      one("opens", t("打开次数|Opens")),
+      counted("opens", t("打开次数|Opens"), { metric: "openers" }),
       counted("openers", t("打开用户|Openers")),
       counted("new_users", t("带来新用户|New users")),
       counted("converters", t("转化用户|Converted")),
-      one("revenue", t("转化金额|Revenue"), fixed),
+      counted("revenue", t("转化金额|Revenue"), { metric: "converters", show: fixed }),
       ["k", t("K 系数|K"), against(k, result.k.value, result.compare?.k.value)],
     ]),
     kDefinition(result),
@@ -138,8 +137,9 @@ function metricsTable(caption, rows, first, name, cell, body, users, limit = 50,
     caption,
     [
       { name: first, title: caption, cell: (r) => withBar(name(r), r.opens / most), value: (r) => r[first] },
-      { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => number(r.shares), value: (r) => r.shares },
-      { name: "opens", title: t("打开|Opens"), number: true, cell: (r) => number(r.opens), value: (r) => r.opens },
+      // Of a group it is known only who opened there.
+      ...(rows.some((r) => r.shares) ? [userColumn("shares", t("分享|Shares"), "sharers")] : []),
+      userColumn("opens", t("打开|Opens"), "openers"),
       userColumn("openers", t("打开用户|Openers")),
       userColumn("new_users", t("新用户|New users")),
       ...(few ? [] : [userColumn("converters", t("转化用户|Converted"))]),
@@ -223,7 +223,7 @@ function topCards(state, set, users) {
         [
           { name: "card", title: "share_id", cell: (r) => h("button", { type: "button", class: "users-link", onClick: () => set({ root: r.breakdown.share_id }) }, plain(r.breakdown.share_id)), value: (r) => r.breakdown.share_id },
           { name: "A", title: t("打开用户|Users"), number: true, cell: (r) => usersLink(number(r.total.A), () => users("events", body, { measure: "A", breakdown: r.breakdown }, plain(r.breakdown.share_id))), value: (r) => r.total.A },
-          { name: "B", title: t("打开|Entries"), number: true, cell: (r) => number(r.total.B), value: (r) => r.total.B },
+          { name: "B", title: t("打开|Entries"), number: true, cell: (r) => usersLink(number(r.total.B), () => users("events", body, { measure: "B", breakdown: r.breakdown }, plain(r.breakdown.share_id))), value: (r) => r.total.B },
         ],
         answer.result.series.filter((r) => !r.other),
         { sorted: { name: "A", down: true } },

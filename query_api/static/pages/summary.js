@@ -2,26 +2,26 @@
 
 import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
-import { day, duration, fixed, number, rate, short } from "../format.js";
+import { changeSize, day, duration, fixed, number, short } from "../format.js";
 import { t } from "../i18n.js";
 import { delta, labelled, selector } from "../parts.js";
 import { eventPicker } from "../pickers.js";
 import { common, filterSection, panel } from "../report.js";
 import { segmented, select, table, usersLink } from "../widgets.js";
 
-/** name, title, how it is shown, the cell's metric where it counts users, whether more is better. */
+/** name, title, how it is shown, the metric of the users behind it. */
 const NUMBERS = [
   ["users", "访问用户|Users", number, "users"],
   ["new_users", "新用户|New users", number, "new_users"],
-  ["sessions", "会话|Sessions", number],
-  ["average_stay_ms", "平均停留|Mean stay", duration],
-  ["page_views", "页面浏览|Page views", number],
-  ["shares", "分享次数|Shares", number],
+  ["sessions", "会话|Sessions", number, "users"],
+  ["average_stay_ms", "平均停留|Mean stay", duration, "users"],
+  ["page_views", "页面浏览|Page views", number, "users"],
+  ["shares", "分享次数|Shares", number, "sharers"],
   ["sharers", "分享者|Sharers", number, "sharers"],
-  ["orders", "订单|Orders", number],
+  ["orders", "订单|Orders", number, "payers"],
   ["payers", "付费用户|Buyers", number, "payers"],
-  ["revenue", "金额|Revenue", fixed],
-  ["revenue_per_order", "客单价|Per order", fixed],
+  ["revenue", "金额|Revenue", fixed, "payers"],
+  ["revenue_per_order", "客单价|Per order", fixed, "payers"],
 ];
 const INTERVALS = [
   ["day", "日报|Daily"],
@@ -100,7 +100,7 @@ function view(result, body, state, set, users) {
           "div",
           { class: `kpi ${key === name ? "chosen" : ""}`, dataset: { kpi: key } },
           h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ metric: key === "users" ? undefined : key }) }, t(text)),
-          h("div", { class: "kpi-value" }, metric ? usersLink(shown(chosen[key]), () => open(chosen, metric, t(text))) : shown(chosen[key])),
+          h("div", { class: "kpi-value" }, usersLink(shown(chosen[key]), () => open(chosen, metric, t(text)))),
           chosen.mature
             ? [
                 h("div", {}, compared(chosen, chosen.previous_period, key, shown, t(BEFORE[interval]))),
@@ -115,13 +115,13 @@ function view(result, body, state, set, users) {
     table(
       t("各期明细|All periods"),
       [
-        { name: "time", title: t("时间|Time"), cell: (p) => [h("span", { class: "day" }, label(p, interval)), " ", kindOf(p, interval), p.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))], value: (p) => p.time },
+        { name: "time", title: t("时间|Time"), cell: (p) => [h("span", { class: "day" }, label(p, interval)), " ", p.day_type === "weekend" ? null : kindOf(p, interval), p.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))], value: (p) => p.time },
         ...NUMBERS.map(([key, text, shown, metric]) => ({
           name: key,
           title: t(text),
           number: true,
           value: (p) => p[key],
-          cell: (p) => [metric ? usersLink(shown(p[key]), () => open(p, metric, t(text))) : shown(p[key]), small(p.previous_period.change[key])],
+          cell: (p) => [usersLink(shown(p[key]), () => open(p, metric, t(text))), small(p.previous_period.change[key])],
         })),
       ],
       points,
@@ -135,7 +135,13 @@ function compared(now, then, key, show, title) {
   return delta(now[key], then[key], show, { title, none: `${title} –` });
 }
 
-const small = (ratio) => (ratio === null ? null : h("span", { class: `kpi-change ${ratio > 0 ? "up" : ratio < 0 ? "down" : ""}` }, ` ${ratio > 0 ? "+" : ""}${rate(ratio, 0)}`));
+/** The change in whole percents; one that rounds to none has no sign. */
+function small(ratio) {
+  if (ratio === null) return null;
+  if (Math.abs(ratio) < 0.005) return h("span", { class: "kpi-change" }, ` ${changeSize(0, 0)}`);
+  const text = changeSize(ratio, 0);
+  return h("span", { class: `kpi-change ${ratio > 0 ? "up" : "down"}` }, ` ${text.startsWith(">") ? "" : ratio > 0 ? "+" : "−"}${text}`);
+}
 
 /** What the holiday calendar says. */
 function kindOf(point, interval) {

@@ -52,6 +52,23 @@ def test_the_page_has_no_inline_script_or_style_and_names_only_files_that_exist(
     assert static_files.SESSION in page
 
 
+def test_what_the_first_numbers_need_is_named_before_all_that_can_wait() -> None:
+    first = static_files.imported_by(static_files.FIRST_PAGES, FILES)
+    named = re.findall(
+        r'<link rel="modulepreload" href="/static/[^/]+/([^"]+)"( fetchpriority="low")?>',
+        FILES["index.html"].body.decode(),
+    )
+    wanted = [name for name in first if name != "app.js"]
+
+    assert {"api.js", "report.js", "pages/overview.js"} <= set(first)
+    # The charts can wait as well: the numbers are painted before the first is drawn.
+    assert not any(name.startswith("vendor/echarts") for name in first)
+    assert named[: len(wanted)] == [(name, "") for name in wanted]
+    assert named[len(wanted)][0].startswith("vendor/echarts")
+    assert all(low for _, low in named[len(wanted) :])
+    assert sum(len(FILES[name].zipped) for name in [*first, "style.css"]) < 120_000
+
+
 def test_modules_import_only_what_is_there_and_never_make_html_of_text() -> None:
     for path, text in OWN.items():
         for name in re.findall(r'(?:from|import)\s*\(?"(\.[^"]+)"', text):
