@@ -43,6 +43,7 @@ WAYS = {
     "join FINAL": Way(persons=_JOIN.format("SELECT id_key, person FROM identity_map FINAL")),
     "join without FINAL": Way(persons=_JOIN.format("SELECT id_key, person FROM identity_map")),
     USED: Way(),
+    "the same, hash": Way(settings=", join_algorithm = 'hash'"),
     "the same, full_sorting_merge": Way(settings=", join_algorithm = 'full_sorting_merge'"),
     "the same, grace_hash": Way(settings=", join_algorithm = 'grace_hash'"),
     "table of engine Join": Way(
