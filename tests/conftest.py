@@ -47,6 +47,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# The servers of tests are on this machine, whatever proxy it has for others. Children inherit it.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
+
 def free_port() -> int:
     """
     A TCP port on loopback that nobody listens on and this run gives to nobody else.
