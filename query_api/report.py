@@ -13,7 +13,9 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from msgspec import Meta, Struct
+from numpy.typing import NDArray
 
 from query_api import attributes, source
 from query_api.as_of import AsOf
@@ -206,21 +208,31 @@ class Ask:
         self, name: str, sql: str, bindings: Bindings, settings: Row | None = None
     ) -> Fetched:
         """Run SQL, with settings of its own, and return columns and cost as well."""
+        query_id = self._next_query(name, sql, bindings)
+        fetched = await self.database.fetch(
+            name, sql, bindings.values, query_id, bindings.tables, settings
+        )
+        self.rows_read += fetched.rows_read
+        return fetched
+
+    async def numbers(self, name: str, bindings: Bindings, **fragments: str) -> NDArray[np.uint64]:
+        """Run ``sql/<name>.sql``, whose columns are UInt64; return an array with a row for each column."""
+        sql = load_sql(name, **fragments)
+        query_id = self._next_query(name, sql, bindings)
+        found, rows_read = await self.database.numbers(
+            name, sql, bindings.values, query_id, bindings.tables
+        )
+        self.rows_read += rows_read
+        return found
+
+    def _next_query(self, name: str, sql: str, bindings: Bindings) -> str:
+        """Return the id of one more query, and explain it where that is asked."""
         self._queries += 1
         if self.query.explain:
             self.explained.append(
                 {"sql_file": f"{name}.sql", "sql": sql, "parameters": dict(bindings.values)}
             )
-        fetched = await self.database.fetch(
-            name,
-            sql,
-            bindings.values,
-            f"{self.query_id}-{self._queries}",
-            bindings.tables,
-            settings,
-        )
-        self.rows_read += fetched.rows_read
-        return fetched
+        return f"{self.query_id}-{self._queries}"
 
     async def syntax(self, name: str, statement: str) -> list[str]:
         """Return the lines of ``sql/<name>.sql``, an EXPLAIN AST of a statement."""

@@ -50,7 +50,7 @@ from query_api.periods import periods_of, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.share_counts import Acts, Dimension, Facts, Openers, Table
 from query_api.share_forest import Below, Forest, Integers
-from query_api.share_sql import Asked
+from query_api.share_sql import Asked, RangeRead
 from query_api.sql import load_sql
 
 MAX_SHARERS = 10_000
@@ -112,7 +112,11 @@ def _asked(query: ShareQuery) -> Asked:
 
 async def _forest(ask: Ask, asked: Asked, top: list[Key] | None) -> Forest:
     bindings = ask.bindings()
-    forest = await share_forest.load(ask, share_sql.events(ask, asked, bindings, top), bindings)
+    events = share_sql.events(ask, asked, bindings, top)
+    forest, texts = await asyncio.gather(
+        share_forest.load(ask, events, bindings), share_sql.names(ask, asked, top)
+    )
+    forest = structs.replace(forest, texts=texts)
     if forest.deepest > share_forest.MAX_DEPTH:
         ask.warn(
             "deep_forest",
@@ -131,30 +135,34 @@ async def _top(ask: Ask, query: ShareQuery) -> list[Key] | None:
 async def answer(ask: Ask, query: ShareQuery) -> Answer:
     """Answer the share report."""
     asked = _asked(query)
-    forest = await _forest(ask, asked, await _top(ask, query))
     truncated = False
 
     async def result_of(one: Ask) -> Row:
         nonlocal truncated
-        result, cut = await _result(one, query, asked, forest)
+        # What can be read without the cards is read beside them.
+        range_read, cards = await asyncio.gather(
+            share_sql.read_range(one, asked), asyncio.shield(forest)
+        )
+        result, cut = await _result(one, query, asked, cards, range_read)
         truncated |= cut
         return result
 
-    return Answer(
-        result=await with_comparison(ask, query.compare, result_of),
-        semantics=_semantics(query),
-        truncated=truncated,
-    )
+    forest = asyncio.create_task(_forest(ask, asked, await _top(ask, query)))
+    try:
+        result = await with_comparison(ask, query.compare, result_of)
+    finally:
+        forest.cancel()
+    return Answer(result=result, semantics=_semantics(query), truncated=truncated)
 
 
-async def _result(ask: Ask, query: ShareQuery, asked: Asked, forest: Forest) -> tuple[Row, bool]:
+async def _result(
+    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, range_read: RangeRead
+) -> tuple[Row, bool]:
     """Return the numbers of a range, and whether a list was cut."""
-    bindings = ask.bindings()
-    forged_source = ask.source(bindings, share_sql.FORGED)
-    facts, below, [forged] = await asyncio.gather(
-        share_sql.facts(ask, asked, forest),
+    facts, below, forged = await asyncio.gather(
+        share_sql.facts(range_read, forest),
         asyncio.to_thread(share_forest.below_of, forest),
-        ask.fetch("share.forged", bindings, source=forged_source),
+        share_sql.forged(ask),
     )
     starts_ms = _days(ask) if "day" in asked.dimensions else []
     counted = await asyncio.to_thread(_counted, facts, below, query, asked, starts_ms)
@@ -182,13 +190,16 @@ async def _result(ask: Ask, query: ShareQuery, asked: Asked, forest: Forest) -> 
     truncated = False
     for name in query.by:
         field = "group_id" if name == "group" else name
-        table, texts = tables[name], facts.texts if name == "group" else forest.texts
+        table = tables[name]
+        places = table.largest(MAX_ROWS)
+        labels = table.labels[places]
+        texts = await share_sql.group_names(ask, labels) if name == "group" else forest.texts
         rows = [
-            {field: texts[int(table.labels[place])], **_metrics(table.row(place))}
-            for place in table.filled()
+            {field: texts[label], **_metrics(table.row(place))}
+            for label, place in zip(labels.tolist(), places.tolist(), strict=True)
         ]
         rows.sort(key=lambda row, field=field: (-row["opens"], -row["shares"], row[field]))  # type: ignore[misc]
-        truncated |= len(rows) > MAX_ROWS
+        truncated |= len(table.filled()) > MAX_ROWS
         result[f"{name}s"] = rows[:MAX_ROWS]
     if query.breakdown:
         result["rows"] = _broken_down(query, tables["breakdown"], forest)
@@ -395,17 +406,25 @@ async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
         )
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
-    facts = await share_sql.facts(ask, asked, await _forest(ask, asked, top))
-    chosen = await asyncio.to_thread(_chosen, facts, cell, sharer, dimension, text)
+    range_read, forest = await asyncio.gather(
+        share_sql.read_range(ask, asked), _forest(ask, asked, top)
+    )
+    facts = await share_sql.facts(range_read, forest)
+    codes = [code for code, one in forest.texts.items() if one == text]
+    if dimension == "group":
+        codes = [await share_sql.group_number(ask, text)]
+    elif dimension == "depth":
+        codes = [int(text)]
+    chosen = await asyncio.to_thread(_chosen, facts, cell, sharer, dimension, codes)
     bindings = ask.bindings()
     bindings.table("chosen", {"user": chosen})
     return UserSelect("share.chosen", load_sql("share.chosen"), bindings)
 
 
 def _chosen(
-    facts: Facts, cell: ShareCell, sharer: int, dimension: Dimension, text: str
+    facts: Facts, cell: ShareCell, sharer: int, dimension: Dimension, codes: list[int]
 ) -> Integers:
-    """Return the users of a cell: those of the facts that are counted in it."""
+    """Return the users of a cell: those of the facts that are counted in it. ``codes``: labels of its row."""
     if cell.metric == "descendant_openers":
         place = np.flatnonzero(facts.users == np.uint64(sharer))
         openers = Openers(facts, share_forest.below_of(facts.forest))
@@ -422,12 +441,7 @@ def _chosen(
         return facts.users[:0]
     if dimension != "total":
         rows = share_counts.rows_of(facts, dimension, [])
-        if dimension == "depth":
-            named = [int(text)]
-        else:
-            texts = facts.texts if dimension == "group" else facts.forest.texts
-            named = [code for code, one in texts.items() if one == text]
-        acts = acts.only(np.isin(rows.labels[rows.row(acts)], np.array(named, rows.labels.dtype)))
+        acts = acts.only(np.isin(rows.labels[rows.row(acts)], np.array(codes, rows.labels.dtype)))
     return facts.users[np.unique(acts.user)]
 
 

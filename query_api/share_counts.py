@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from msgspec import Struct
@@ -19,14 +19,15 @@ from query_api.share_forest import Below, Forest, Indexes, Integers
 from query_api.sums import sums_by
 
 Numbers: TypeAlias = dict[str, Any]
-OPENS, CONVERSIONS, RESHARES, ACTIVE = 1, 2, 3, 4
-"""Parts of share.facts.sql."""
-_COUNTS, _OWN, _UNKNOWN, _NEW = 0, 1, 2, 4
-"""States of an open there."""
+T = TypeVar("T", bound=np.generic)
 
 
 class Acts(Struct, frozen=True):
-    """What users did with cards: arrays of one length. ``user`` and ``card`` are places in Facts.users and in the forest."""
+    """
+    What users did with cards: arrays of one length. ``user`` and ``card`` are places in Facts.users and in the forest.
+
+    ``group``: siphash of the group_id, 0 without one.
+    """
 
     user: Indexes
     card: Indexes
@@ -42,8 +43,7 @@ class Facts(Struct, frozen=True):
     """
     What is counted in a range.
 
-    ``users``: all that stand anywhere, ascending. ``own``: openings by the card's own sharer. ``texts``: what the siphash of a
-    group_id stands for.
+    ``users``: all that stand anywhere, ascending. ``own``: openings by the card's own sharer.
     """
 
     forest: Forest
@@ -60,58 +60,6 @@ class Facts(Struct, frozen=True):
     reshares: int
     delays_ms: NDArray[np.int64]
     active_users: int
-    texts: dict[int, str]
-
-
-def facts_of(
-    forest: Forest,
-    made: Indexes,
-    arrays: dict[int, list[Integers]],
-    texts: dict[int, str],
-    *,
-    reshares: int,
-) -> Facts:
-    """Put the rows of share.facts.sql and the cards ``made`` in the range together; only cards that pass the filter count."""
-    opened, converted = arrays[OPENS], arrays[CONVERSIONS]
-    _, shared_ms, before_ms = (part.astype(np.int64) for part in arrays[RESHARES])
-    users, place = np.unique(
-        np.concatenate([forest.sharer, opened[0], converted[0]]), return_inverse=True
-    )
-    sharer, opener, converter = np.split(
-        place, np.cumsum([len(forest.sharer), len(opened[0])]).tolist()
-    )
-    state = opened[4] % _NEW
-    unknown = state == _UNKNOWN
-    known = np.flatnonzero(~unknown)
-    opens = Acts(
-        opener[known],
-        forest.places(opened[1][known]),
-        opened[2][known].astype(np.int64),
-        opened[3][known],
-    )
-    matches = forest.matches[opens.card]
-    counts = matches & (state[known] == _COUNTS)
-    conversions = Acts(
-        converter, forest.places(converted[1]), converted[2].astype(np.int64), converted[3]
-    )
-    due = forest.matches[conversions.card]
-    return Facts(
-        forest=forest,
-        users=users,
-        sharer=sharer,
-        shares=Acts(sharer[made], made, forest.shared_ms[made], np.zeros(len(made), np.uint64)),
-        opens=opens.only(counts),
-        is_new=opened[4][known][counts] >= _NEW,
-        conversions=conversions.only(due),
-        value=converted[4].view(np.float64)[due],
-        own=opens.only(matches & (state[known] == _OWN)),
-        unknown_opens=int(unknown.sum()),
-        unknown_share_ids=len(np.unique(opened[1][unknown])),
-        reshares=reshares,
-        delays_ms=(shared_ms - before_ms)[before_ms > 0],
-        active_users=int(arrays[ACTIVE][0][0]),
-        texts=texts,
-    )
 
 
 Dimension = Literal[
@@ -166,6 +114,17 @@ class Table(Struct, frozen=True):
             columns["shares"] + columns["opens"] + columns["conversions"]
         ).tolist()
 
+    def largest(self, number: int) -> Indexes:
+        """Return the places of the rows with the most opens, then shares; more of them where the last ones have the same."""
+        places = np.array(self.filled(), dtype=np.int64)
+        opens, shares = (self.columns[name][places] for name in ("opens", "shares"))
+        order = np.lexsort((-shares, -opens))
+        if len(order) > number:
+            last = order[number - 1]
+            behind = (opens < opens[last]) | ((opens == opens[last]) & (shares < shares[last]))
+            order = order[~behind[order]]
+        return places[order]
+
 
 def counted(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Table:
     """Count every number of every row. A card is shared in no group: only opens and conversions have one."""
@@ -195,15 +154,15 @@ def _distinct(row: NDArray[Any], user: Indexes, rows: int, users: int) -> NDArra
     """Count the distinct users of each row."""
     if rows == 1:
         return np.array([np.count_nonzero(np.bincount(user, minlength=users))])
-    pairs = _once(row.astype(np.int64) * users + user)
+    pairs = once(row.astype(np.int64) * users + user)
     return np.bincount(pairs // max(users, 1), minlength=rows)
 
 
-def _once(numbers: Indexes) -> Indexes:
-    """Sort and keep one of each."""
+def once(numbers: NDArray[T]) -> NDArray[T]:
+    """Sort and keep one of each: of a million hashes 1 s sooner than np.unique."""
     numbers = np.sort(numbers)
-    once: Indexes = numbers[np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]]
-    return once
+    kept: NDArray[T] = numbers[np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]]
+    return kept
 
 
 class Openers:
@@ -219,7 +178,7 @@ class Openers:
         first = below.first[facts.opens.card]
         reached = first >= 0
         # Each card with each of its openers once, in the order of places.
-        pairs = _once(first[reached] * users + facts.opens.user[reached])
+        pairs = once(first[reached] * users + facts.opens.user[reached])
         self._place: Indexes = pairs // max(users, 1)
         self._user: Indexes = pairs % max(users, 1)
         own = np.flatnonzero(below.first >= 0)

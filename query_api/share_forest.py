@@ -26,6 +26,8 @@ Integers: TypeAlias = NDArray[np.uint64]
 Indexes: TypeAlias = NDArray[np.int64]
 
 
+_COLUMNS = 8
+"""Of share.links.sql."""
 MAX_DEPTH = 1_000
 """Descendants and cascades are followed down to this depth."""
 
@@ -48,10 +50,10 @@ class Forest(Struct, frozen=True):
     page: Integers
     channel: Integers
     key: Integers
-    texts: dict[int, str]
     unknown_parents: int
     repeated_shares: int
     cycles: int
+    texts: dict[int, str] = {}
 
     @property
     def deepest(self) -> int:
@@ -170,13 +172,6 @@ def walk(up: Indexes) -> tuple[Indexes, NDArray[np.uint32], Indexes]:
     return at[:none], steps[:none], least[:none]
 
 
-def cycles_of(up: Indexes) -> tuple[Indexes, Indexes]:
-    """Return the indexes of the cards that lie on cycles, and for each the name of its cycle."""
-    at, _, least = walk(up)
-    on_cycle = np.unique(at[at != len(up)])
-    return on_cycle, least[on_cycle]
-
-
 class Shape(Struct, frozen=True):
     """
     The form of a tree of cards, or of all trees of a forest.
@@ -229,52 +224,54 @@ def shape_of(up: Indexes, depth: NDArray[np.uint32]) -> Shape:
     )
 
 
-_COLUMNS = ("cards", "parents", "sharers", "shared", "matches", "pages", "channels", "keys")
-"""Of share.links.sql."""
-
-
 async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
-    """Read all cards (``events_sql``: share.events) and build the forest."""
+    """Read all cards (``events_sql``: share.events) and build the forest, without its texts."""
     cards_sql = load_sql("share.cards", events=events_sql)
-    columns, texts = await _links(ask, load_sql("share.made", events=events_sql), bindings)
-    columns = columns[:, np.argsort(columns[0])]
-    is_again = np.append(False, columns[0, 1:] == columns[0, :-1])[: columns.shape[1]]
-    again = np.unique(columns[0, is_again])
-    columns = columns[:, ~is_again]
+    columns = await _links(ask, load_sql("share.made", events=events_sql), bindings)
+    columns, repeated, again = await asyncio.to_thread(_once_each, columns)
     if len(again):
         # Of several events the first makes the card.
         bindings.table("wanted", {"card": again})
-        first, _ = await _links(ask, cards_sql, bindings)
+        first = await _links(ask, cards_sql, bindings)
         columns[:, found_in(columns[0], first[0])] = first
     card, parent, sharer, shared_ms, matches, page, channel, key = columns
     above = parents_of(card, parent)
     unknown = int(((parent != 0) & (parent != card) & (above == len(card))).sum())
-    on_cycle, cycle = await asyncio.to_thread(cycles_of, above)
+    at, steps, least = await asyncio.to_thread(walk, above)
+    on_cycle = np.unique(at[at != len(above)])
+    cycle = least[on_cycle]
     if len(on_cycle):
         bindings.table("wanted", {"card": card[on_cycle], "cycle": cycle.astype(np.uint64)})
         sql = load_sql("share.earliest", cards=cards_sql)
         rows = await ask.fetch_sql("share.earliest", sql, bindings)
         cut = np.array([found["card"] for found in rows], dtype=np.uint64)
         above[found_in(card, cut)] = len(card)
-    _, steps, _ = await asyncio.to_thread(walk, above)
+        _, steps, _ = await asyncio.to_thread(walk, above)
     return Forest(
         card=card,
         above=above,
         sharer=sharer,
-        depth=(steps + 1).astype(np.uint32),
+        depth=steps + np.uint32(1),
         shared_ms=shared_ms.astype(np.int64),
         matches=matches.astype(bool),
         page=page,
         channel=channel,
         key=key,
-        texts=texts,
         unknown_parents=unknown,
-        repeated_shares=int(is_again.sum()),
+        repeated_shares=repeated,
         cycles=len(np.unique(cycle)),
     )
 
 
-async def _links(ask: Ask, cards_sql: str, bindings: Bindings) -> tuple[Integers, dict[int, str]]:
-    """Return share.links over some cards: its columns as rows of one array, and the texts behind them."""
-    [row] = await ask.fetch_sql("share.links", load_sql("share.links", cards=cards_sql), bindings)
-    return np.array([row[name] for name in _COLUMNS], dtype=np.uint64), dict(row["named"])
+async def _links(ask: Ask, cards_sql: str, bindings: Bindings) -> Integers:
+    """Return the columns of share.links over some cards as rows of one array."""
+    columns = await ask.numbers("share.links", bindings, cards=cards_sql)
+    return columns if len(columns) else np.empty((_COLUMNS, 0), np.uint64)
+
+
+def _once_each(columns: Integers) -> tuple[Integers, int, Integers]:
+    """Order cards by key; return each once, how many stood there again, and which these are."""
+    columns = columns[:, np.argsort(columns[0])]
+    is_again = np.append(False, columns[0, 1:] == columns[0, :-1])[: columns.shape[1]]
+    again = np.unique(columns[0, is_again])
+    return columns[:, ~is_again] if len(again) else columns, int(is_again.sum()), again

@@ -1,12 +1,15 @@
 """
-The SQL of the share report: cards, openings and conversions come as arrays; share_counts.py counts. Called by share.py.
+The SQL of the share report: cards, visits and conversions come as arrays; share_counts.py counts. Called by share.py.
+
+What lies in the range is read first, beside the cards. Only then it is known what else decides: visits before the range of the
+cards and sessions that matter in it, and events whose order their ms and seq leave open (share_opens.py).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
-import numpy as np
 from msgspec import Struct, structs
 
 from query_api import per_user, source
@@ -17,9 +20,10 @@ from query_api.fields import field_sql
 from query_api.filters import filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
 from query_api.periods import DAY_MS, MAX_YEAR
-from query_api.report import Ask
-from query_api.share_counts import CONVERSIONS, OPENS, RESHARES, Dimension, Facts, facts_of
+from query_api.report import Ask, Row
+from query_api.share_counts import Dimension, Facts, once
 from query_api.share_forest import Forest, Integers
+from query_api.share_opens import NO_PLACES, Conversions, Read, Visits, facts_of, reshared
 from query_api.sql import load_sql
 
 LOOK_AROUND_MS = DAY_MS
@@ -41,6 +45,7 @@ FORGED = (
 """Other events of such a visit carry the property as well; they would cost a pass over everything."""
 _CARD = "event = 'share' AND properties_text['share_id'] != ''"
 _BEFORE_END = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
+_BEFORE_RANGE = "occurred_at < fromUnixTimestamp64Milli({range_from_ms:Int64}, 'UTC')"
 _IN_RANGE = (
     f"occurred_at >= fromUnixTimestamp64Milli({{range_from_ms:Int64}}, 'UTC') AND {_BEFORE_END}"
 )
@@ -53,8 +58,6 @@ class Asked(Struct, frozen=True, kw_only=True):
     conversion: EventSelector
     revenue: FieldName | None
     dimensions: list[Dimension]
-    silent: bool = True
-    """Whether there may be events without a session_id."""
 
 
 def _scenes(by_platform: Mapping[str, tuple[str, ...]]) -> list[str]:
@@ -66,11 +69,17 @@ def source_of_cards(ask: Ask, bindings: Bindings, where: str = "1") -> str:
     return ask.source(bindings, f"{_CARD} AND {where}", from_ms=0, to_ms=EVER_MS)
 
 
-def events(ask: Ask, asked: Asked, bindings: Bindings, top: list[Key] | None = None) -> str:
+def events(
+    ask: Ask,
+    asked: Asked,
+    bindings: Bindings,
+    top: list[Key] | None = None,
+    source_sql: str | None = None,
+) -> str:
     """
     Return the SELECT of all events that make cards; texts of dimensions that nobody asks for are empty.
 
-    ``top``: the keys of the breakdown that have a row of their own, None: all.
+    ``top``: the keys of the breakdown that have a row of their own, None: all. ``source_sql``: None: source_of_cards.
     """
     named = asked.dimensions
     key = per_user.event_key(asked.query, bindings) if "breakdown" in named else per_user.NO_KEY
@@ -81,99 +90,220 @@ def events(ask: Ask, asked: Asked, bindings: Bindings, top: list[Key] | None = N
         page="toString(page)" if "page" in named else "''",
         channel="properties_text['share_channel']" if "channel" in named else "''",
         key=per_user.folded(top, bindings, key),
-        source=source_of_cards(ask, bindings),
+        source=source_of_cards(ask, bindings) if source_sql is None else source_sql,
     )
 
 
-async def with_silent(ask: Ask, asked: Asked) -> Asked:
-    """Ask whether sessions have to be cut."""
-    from_ms = ask.range.from_ms - LOOK_AROUND_MS
-    return structs.replace(asked, silent=await ask.has_silent(from_ms, ask.range.to_ms))
-
-
-def _with_sessions(ask: Ask, asked: Asked, bindings: Bindings, where: str) -> str:
-    bindings.named("silent_from_ms", ask.range.from_ms - LOOK_AROUND_MS, "Int64")
-    silent = (
-        "session_id = '' AND occurred_at >= fromUnixTimestamp64Milli({silent_from_ms:Int64}, 'UTC') "
-        f"AND {_BEFORE_END}"
-    )
-    around = {"from_ms": 0, "to_ms": EVER_MS}
-    events = ask.source(bindings, where, **around)
-    return source.with_sessions(
-        bindings, events, ask.source(bindings, silent, **around) if asked.silent else None
-    )
-
-
-def _entries(ask: Ask, asked: Asked, bindings: Bindings) -> str:
-    return _with_sessions(ask, asked, bindings, f"{ENTRY} AND {_BEFORE_END}")
-
-
-def _conversions(ask: Ask, asked: Asked, bindings: Bindings) -> str:
-    condition = selector_sql(asked.conversion, "$.conversion", bindings)
-    value = "0"
-    if asked.revenue is not None:
-        read = field_sql(asked.revenue, "$.revenue", bindings)
-        if read.number is None:
-            raise InvalidRequest("$.revenue", "this field is never a number")
-        value = f"if({read.has_number}, {read.number}, 0)"
-    return load_sql(
-        "share.conversions",
-        order=source.order(),
-        value=value,
-        events=_with_sessions(ask, asked, bindings, f"{condition} AND {_IN_RANGE}"),
-    )
-
-
-async def facts(ask: Ask, asked: Asked, forest: Forest) -> Facts:
-    """Read what is counted in the range of the question."""
-    asked = await with_silent(ask, asked)
+async def names(ask: Ask, asked: Asked, top: list[Key] | None) -> dict[int, str]:
+    """Return the texts of pages, channels and keys behind the numbers of cards: all that share events of the apps have."""
+    if not {"page", "channel", "breakdown"} & set(asked.dimensions):
+        return {}
     bindings = ask.bindings()
-    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
-    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
-    bindings.named("favourite_scenes", _scenes(FAVOURITE_SCENES), "Array(String)")
-    bindings.named("relaunch_scenes", _scenes(RELAUNCH_SCENES), "Array(String)")
-    bindings.table("given", {"card": forest.card, "sharer": forest.sharer})
-    made = forest.made(ask.range.from_ms, ask.range.to_ms)
-    reshared = made[forest.above[made] < len(forest.card)]
-    bindings.table(
-        "reshared",
-        {
-            "card": forest.card[reshared],
-            "up": forest.card[forest.above[reshared]],
-            "sharer": forest.sharer[reshared],
-            "shared_ms": forest.shared_ms[reshared].astype(np.uint64),
-        },
-    )
-    rows = await ask.fetch(
-        "share.facts",
-        bindings,
-        openings=load_sql(
-            "share.openings", order=source.order(), entries=_entries(ask, asked, bindings)
+    bindings.named("app_ids", ask.app_ids, "Array(String)")
+    # What a person is called is known after the persons are joined; else copies name nothing more that counts.
+    source = source_of_cards(ask, bindings) if ask.user_names else load_sql("share.copies")
+    unfiltered = structs.replace(asked, query=structs.replace(asked.query, filter=None))
+    sql = events(ask, unfiltered, bindings, top, source)
+    return await _texts(ask, "share.names", bindings, events=sql)
+
+
+async def group_names(ask: Ask, numbers: Integers) -> dict[int, str]:
+    """Return the group_ids behind the numbers of opens up to the end of the range; 0 is no group."""
+    bindings = ask.bindings()
+    bindings.named("app_ids", ask.app_ids, "Array(String)")
+    bindings.named("any_to_ms", ask.range.to_ms, "Int64")
+    bindings.table("wanted", {"number": numbers})
+    return {0: "", **await _texts(ask, "share.group_names", bindings, entry=ENTRY)}
+
+
+async def group_number(ask: Ask, group_id: str) -> int:
+    """Return the number of a group_id."""
+    if not group_id:
+        return 0
+    bindings = ask.bindings()
+    bindings.named("text", group_id, "String")
+    [row] = await ask.fetch("share.number", bindings)
+    number: int = row["number"]
+    return number
+
+
+async def _texts(ask: Ask, name: str, bindings: Bindings, **fragments: str) -> dict[int, str]:
+    rows = await ask.fetch(name, bindings, **fragments)
+    return {row["number"]: row["text"] for row in rows}
+
+
+async def _any(ask: Ask, where: str, bindings: Bindings, from_ms: int, to_ms: int) -> bool:
+    """Tell whether the apps have an event of a kind then."""
+    bindings.named("app_ids", ask.app_ids, "Array(String)")
+    bindings.named("any_from_ms", from_ms, "Int64")
+    bindings.named("any_to_ms", to_ms, "Int64")
+    return bool(await ask.fetch("share.any", bindings, where=where))
+
+
+async def forged(ask: Ask) -> Row:
+    """Count the events and share_ids with a wrong signature in the range. Hardly any log has some: that is looked for first."""
+    if not await _any(ask, FORGED, ask.bindings(), ask.range.from_ms, ask.range.to_ms):
+        return {"events": 0, "share_ids": 0}
+    bindings = ask.bindings()
+    [row] = await ask.fetch("share.forged", bindings, source=ask.source(bindings, FORGED))
+    return row
+
+
+class _Events(Struct, frozen=True):
+    """How the events of a question are read. ``silent``: sessions have to be cut."""
+
+    ask: Ask
+    asked: Asked
+    silent: bool
+
+    def bindings(self) -> Bindings:
+        """Start the parameters of a statement."""
+        bindings = self.ask.bindings()
+        bindings.named("range_from_ms", self.ask.range.from_ms, "Int64")
+        bindings.named("range_to_ms", self.ask.range.to_ms, "Int64")
+        return bindings
+
+    def _in_sessions(self, bindings: Bindings, where: str) -> str:
+        ask = self.ask
+        around = {"from_ms": 0, "to_ms": EVER_MS}
+        found = ask.source(bindings, where, **around)
+        if not self.silent:
+            return source.with_sessions(bindings, found, None)
+        bindings.named("silent_from_ms", ask.range.from_ms - LOOK_AROUND_MS, "Int64")
+        silent = (
+            "session_id = '' AND occurred_at >= fromUnixTimestamp64Milli({silent_from_ms:Int64}, 'UTC') "
+            f"AND {_BEFORE_END}"
+        )
+        return source.with_sessions(bindings, found, ask.source(bindings, silent, **around))
+
+    def _by_seq(self, bindings: Bindings, where: str) -> str:
+        return load_sql("share.placed_seq", events=self._in_sessions(bindings, where))
+
+    def _by_rank(self, bindings: Bindings, users: Integers) -> str:
+        """Return all events that are compared, of some users."""
+        bindings.table("undecided", {"user": users})
+        kinds = (ENTRY, _CARD, self._converts(bindings))
+        where = f"({' OR '.join(kinds)}) AND {_BEFORE_END}"
+        return load_sql("share.placed_rank", events=self._in_sessions(bindings, where))
+
+    def _converts(self, bindings: Bindings) -> str:
+        return selector_sql(self.asked.conversion, "$.conversion", bindings)
+
+    async def _visits(self, bindings: Bindings, events: str, entry: str, kept: str) -> Visits:
+        bindings.named("favourite_scenes", _scenes(FAVOURITE_SCENES), "Array(String)")
+        bindings.named("relaunch_scenes", _scenes(RELAUNCH_SCENES), "Array(String)")
+        columns = await self.ask.numbers(
+            "share.visits", bindings, events=events, entry=entry, kept=kept
+        )
+        return Visits.of(columns)
+
+    async def visits(self) -> Visits:
+        """Read the visits of the range."""
+        bindings = self.bindings()
+        events = self._by_seq(bindings, f"{ENTRY} AND {_IN_RANGE}")
+        return await self._visits(bindings, events, "1", "1")
+
+    async def visits_before(self, user: Integers, number: Integers) -> Visits:
+        """Read the visits before the range of some users by the cards or sessions ``number``, and the others together."""
+        bindings = self.bindings()
+        bindings.table("wanted", {"user": user, "number": number})
+        events = self._by_seq(bindings, f"{ENTRY} AND {_BEFORE_RANGE}")
+        of_users = "user IN (SELECT user FROM wanted)"
+        return await self._visits(bindings, events, of_users, load_sql("share.visits_wanted"))
+
+    async def visits_of(self, users: Integers) -> Visits:
+        """Read all visits of some users, places being ranks."""
+        bindings = self.bindings()
+        return await self._visits(bindings, self._by_rank(bindings, users), ENTRY, "1")
+
+    async def _converted(self, bindings: Bindings, events: str, converts: str) -> Conversions:
+        value = "0"
+        if self.asked.revenue is not None:
+            read = field_sql(self.asked.revenue, "$.revenue", bindings)
+            if read.number is None:
+                raise InvalidRequest("$.revenue", "this field is never a number")
+            value = f"if({read.has_number}, {read.number}, 0)"
+        columns = await self.ask.numbers(
+            "share.converted", bindings, events=events, converts=converts, value=value
+        )
+        return Conversions.of(columns)
+
+    async def conversions(self) -> Conversions:
+        """Read the conversions of the range."""
+        bindings = self.bindings()
+        events = self._by_seq(bindings, f"{self._converts(bindings)} AND {_IN_RANGE}")
+        return await self._converted(bindings, events, "1")
+
+    async def conversions_of(self, users: Integers) -> Conversions:
+        """Read those of some users, places being ranks."""
+        bindings = self.bindings()
+        events = self._by_rank(bindings, users)
+        converts = f"{self._converts(bindings)} AND {_IN_RANGE}"
+        return await self._converted(bindings, events, converts)
+
+    async def shared_of(
+        self, users: Integers, card: Integers, sharer: Integers
+    ) -> tuple[Integers, Integers]:
+        """Read which of some cards these users shared, and the place of that event as a rank."""
+        bindings = self.bindings()
+        bindings.table("wanted", {"card": card, "sharer": sharer})
+        columns = await self.ask.numbers(
+            "share.shared", bindings, events=self._by_rank(bindings, users), makes=_CARD
+        )
+        return (columns[0], columns[1]) if len(columns) else NO_PLACES
+
+
+class RangeRead(Struct, frozen=True):
+    """What was read of a question's range without knowing the cards."""
+
+    events: _Events
+    has_before: bool
+    read: Read
+
+
+async def read_range(ask: Ask, asked: Asked) -> RangeRead:
+    """Read the entries and conversions of the range of a question."""
+    bindings = ask.bindings()
+    named = selector_sql(EventSelector(event=asked.conversion.event), "$.conversion", bindings)
+    silent, has_before = await asyncio.gather(
+        _any(
+            ask,
+            f"session_id = '' AND ({ENTRY} OR {named})",
+            bindings,
+            ask.range.from_ms - LOOK_AROUND_MS,
+            ask.range.to_ms,
         ),
-        opens=load_sql("share.opens"),
-        conversions=_conversions(ask, asked, bindings),
-        delays=load_sql("share.delays"),
+        _any(ask, ENTRY, ask.bindings(), 0, ask.range.from_ms),
     )
-    parts = {row["part"]: row for row in rows}
-    arrays = {
-        part: [np.array(numbers, dtype=np.uint64) for numbers in row["numbers"]]
-        for part, row in parts.items()
-    }
-    if parts[RESHARES]["named"]:
-        await _settle_ties(ask, asked, arrays[RESHARES], dict(parts[RESHARES]["named"]))
-    texts = dict([*parts[OPENS]["named"], *parts[CONVERSIONS]["named"]])
-    return facts_of(forest, made, arrays, texts, reshares=len(reshared))
+    events = _Events(ask, asked, silent)
+    visits, conversions = await asyncio.gather(events.visits(), events.conversions())
+    read = Read(
+        visits=visits,
+        conversions=conversions,
+        from_ms=ask.range.from_ms,
+        active_users=len(once(visits.user)),
+    )
+    return RangeRead(events, has_before, read)
 
 
-async def _settle_ties(
-    ask: Ask, asked: Asked, reshares: list[Integers], tied: dict[int, str]
-) -> None:
-    """Let openings in the very ms of the share count where they came first. ``tied``: by card, hex of the opening."""
-    card, shared_ms, opened_ms = reshares
-    bindings = ask.bindings()
-    bindings.table("wanted", {"card": np.array(list(tied), dtype=np.uint64)})
-    cards = load_sql("share.cards", events=events(ask, asked, bindings))
-    rows = await ask.fetch("share.tied", bindings, cards=cards)
-    earlier = [row["card"] for row in rows if tied[row["card"]] <= row["shared"]]
-    settled = np.isin(card, np.array(earlier, dtype=np.uint64))
-    opened_ms[settled] = shared_ms[settled]
+async def facts(range_read: RangeRead, forest: Forest) -> Facts:
+    """Put what was read of a range and the cards together; what else decides is read now."""
+    events, read = range_read.events, range_read.read
+    ask = events.ask
+    made = forest.made(ask.range.from_ms, ask.range.to_ms)
+    if range_read.has_before:
+        before = await events.visits_before(*read.asks_before(forest, made))
+        read = structs.replace(read, visits=read.visits.continued(before))
+    found, undecided = await asyncio.to_thread(facts_of, forest, made, read)
+    if len(undecided):
+        below = reshared(forest, made)
+        visits, conversions, shared = await asyncio.gather(
+            events.visits_of(undecided),
+            events.conversions_of(undecided),
+            events.shared_of(undecided, forest.card[below], forest.sharer[below]),
+        )
+        again = structs.replace(
+            read, visits=visits, conversions=conversions, decided=undecided, shared=shared
+        )
+        found, _ = await asyncio.to_thread(facts_of, forest, made, read.settled(again))
+    return found

@@ -1,0 +1,393 @@
+"""
+Finds the opens among visits, the open that each conversion is due to, and what sharers had opened before. Pure.
+
+Everything is a number. A *place* is where an event stands in its user's order: epoch ms, and PLACE_BITS of what decides within
+one ms (share.placed_seq, share.placed_rank). Where two events share a place and their order matters, the user is *undecided*.
+Called by share_sql.py; what an open is: share.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from msgspec import Struct, structs
+from numpy.typing import NDArray
+
+from query_api.share_counts import Acts, Facts, once
+from query_api.share_forest import Forest, Indexes, Integers, found_in
+
+PLACE_BITS = 20
+NEVER = np.uint64(2**64 - 1)
+"""The place of what did not happen."""
+_LAST_OF_MS = np.uint64((1 << PLACE_BITS) - 1)
+
+_SEEN_BITS = 24
+_SPREADS = np.uint64(0x9E3779B97F4A7C15)
+"""An odd number whose bits are mixed."""
+
+Mask: TypeAlias = NDArray[np.bool_]
+
+
+NO_PLACES = (np.empty(0, np.uint64), np.empty(0, np.uint64))
+
+
+class Visits(Struct, frozen=True):
+    """
+    The rows of share.visits: arrays of one length.
+
+    ``card`` and ``session`` are 0 for entries without a card; ``fresh`` and ``relaunched`` are NEVER where there is none.
+    """
+
+    user: Integers
+    card: Integers
+    session: Integers
+    fresh: Integers
+    relaunched: Integers
+    group: Integers
+    undecided: Mask
+
+    @classmethod
+    def of(cls, columns: Integers) -> Visits:
+        """Take over the columns as they were read; without any there are no visits."""
+        user, card, session, fresh, relaunched, group, undecided = _columns(columns, 7)
+        return cls(
+            user=user,
+            card=card,
+            session=session,
+            fresh=np.where(fresh == 0, NEVER, fresh),
+            relaunched=np.where(relaunched == 0, NEVER, relaunched),
+            group=group,
+            undecided=undecided.astype(bool),
+        )
+
+    def only(self, which: Mask) -> Visits:
+        """Return some of them."""
+        return Visits(**{name: getattr(self, name)[which] for name in self.__struct_fields__})
+
+    def and_(self, others: Visits) -> Visits:
+        """Return both."""
+        names = self.__struct_fields__
+        return Visits(**{n: np.concatenate([getattr(self, n), getattr(others, n)]) for n in names})
+
+    def continued(self, before: Visits) -> Visits:
+        """Add visits of a time before: those that went on are one. Their earlier part has the earlier group."""
+        both = before.and_(self)
+        went_on = np.flatnonzero(
+            (both.card != 0) & _maybe_among(both.session, before.session[before.card != 0])
+        )
+        key = (both.session[went_on], both.card[went_on], both.user[went_on])
+        order = went_on[np.lexsort(key)]  # stable: what was before stands first
+        same = np.ones(max(len(order) - 1, 0), dtype=bool)
+        for column in (both.user, both.card, both.session):
+            same &= column[order[1:]] == column[order[:-1]]
+        first, second = order[:-1][same], order[1:][same]
+        for places in (both.fresh, both.relaunched):
+            places[first] = np.minimum(places[first], places[second])
+        grouped = both.group[first] != 0
+        both.undecided[first] |= ~grouped & both.undecided[second]
+        both.group[first] = np.where(grouped, both.group[first], both.group[second])
+        stays = np.ones(len(both.user), dtype=bool)
+        stays[second] = False
+        return both.only(stays)
+
+
+class Conversions(Struct, frozen=True):
+    """The rows of share.converted: arrays of one length. ``carried``: the card that the event carries, 0 without one."""
+
+    user: Integers
+    session: Integers
+    carried: Integers
+    place: Integers
+    value: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, columns: Integers) -> Conversions:
+        """Take over the columns as they were read."""
+        user, session, carried, place, bits = _columns(columns, 5)
+        return cls(user, session, carried, place, np.ascontiguousarray(bits).view(np.float64))
+
+    def only(self, which: Mask) -> Conversions:
+        """Return some of them."""
+        return Conversions(*(getattr(self, name)[which] for name in self.__struct_fields__))
+
+    def and_(self, others: Conversions) -> Conversions:
+        """Return both."""
+        names = self.__struct_fields__
+        return Conversions(*(np.concatenate([getattr(self, n), getattr(others, n)]) for n in names))
+
+
+class Read(Struct, frozen=True):
+    """
+    What was read of a range, which begins at ``from_ms``.
+
+    ``active_users``: with an entry in it. ``decided``: users whose places are ranks, so that no two events share one; of their
+    cards ``shared`` has the places (card, place).
+    """
+
+    visits: Visits
+    conversions: Conversions
+    from_ms: int
+    active_users: int
+    decided: Integers = NO_PLACES[0]
+    shared: tuple[Integers, Integers] = NO_PLACES
+
+    def asks_before(self, forest: Forest, made: Indexes) -> tuple[Integers, Integers]:
+        """Return the users, and the cards or sessions, whose visits before the range matter in it."""
+        visits, conversions = self.visits, self.conversions
+        of_visits = visits.card != 0
+        below = reshared(forest, made)
+        pairs = [
+            (visits.user[of_visits], visits.card[of_visits]),
+            (conversions.user, conversions.carried),
+            (conversions.user, conversions.session),
+            (forest.sharer[below], forest.up[below]),
+        ]
+        users, numbers = zip(*pairs, strict=True)
+        return np.concatenate(users), np.concatenate(numbers)
+
+    def settled(self, again: Read) -> Read:
+        """Put what was read again of the users that are decided there in place of what was known of them."""
+        users = again.decided
+        stay = [~np.isin(of.user, users) for of in (self.visits, self.conversions)]
+        return structs.replace(
+            again,
+            visits=self.visits.only(stay[0]).and_(again.visits),
+            conversions=self.conversions.only(stay[1]).and_(again.conversions),
+            active_users=self.active_users,
+        )
+
+
+def reshared(forest: Forest, made: Indexes) -> Indexes:
+    """Return those of some cards that lie below a known one."""
+    return made[forest.above[made] < len(forest.card)]
+
+
+class _Opens(Struct, frozen=True):
+    """Opens of known cards, not by the own sharer: places of users and cards, and when each was opened."""
+
+    user: Indexes
+    card: Indexes
+    session: Integers
+    place: Integers
+    group: Integers
+
+    def only(self, which: Mask | Indexes) -> _Opens:
+        return _Opens(*(getattr(self, name)[which] for name in self.__struct_fields__))
+
+    def acts(self) -> Acts:
+        return Acts(self.user, self.card, _ms(self.place), self.group)
+
+
+def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers]:
+    """
+    Put the cards ``made`` in the range and what was read of it together; only cards that pass the filter count.
+
+    Returns:
+        The facts, and the undecided users: of these they may be wrong.
+    """
+    visits, conversions = read.visits, read.conversions
+    users, numbers = np.unique(
+        np.concatenate([forest.sharer, visits.user, conversions.user]), return_inverse=True
+    )
+    sharer, visitor, converter = np.split(
+        numbers, np.cumsum([len(forest.sharer), len(visits.user)]).tolist()
+    )
+    card, is_known = _cards(forest.card, visits.card)
+    opened, is_new, open_order = _opened(visits, visitor, card, len(users))
+    is_own = is_known.copy()
+    is_own[is_known] = sharer[card[is_known]] == visitor[is_known]
+    in_range = opened >= np.uint64(read.from_ms << PLACE_BITS)
+    in_range &= opened != NEVER
+    all_opens = _Opens(visitor, card, visits.session, opened, visits.group)
+
+    counts = np.flatnonzero((opened != NEVER) & is_known & ~is_own)
+    opens = all_opens.only(counts)
+    passes = forest.matches[opens.card]
+    due, by, open_due = _due(forest, conversions, converter, opens)
+    due, by = due[passes[by]], by[passes[by]]
+    delays, open_delays = _delays(forest, made, sharer, opens, read.shared)
+    own = np.flatnonzero(in_range & is_own)
+    counted = np.flatnonzero(in_range[counts] & passes)
+    unknown = in_range & ~is_known
+    undecided = users[once(np.concatenate([open_order, open_due, open_delays]))]
+    facts = Facts(
+        forest=forest,
+        users=users,
+        sharer=sharer,
+        shares=Acts(sharer[made], made, forest.shared_ms[made], np.zeros(len(made), np.uint64)),
+        opens=opens.only(counted).acts(),
+        is_new=is_new[counts[counted]],
+        conversions=Acts(
+            converter[due], opens.card[by], _ms(conversions.place[due]), opens.group[by]
+        ),
+        value=conversions.value[due],
+        own=all_opens.only(own[forest.matches[card[own]]]).acts(),
+        unknown_opens=int(unknown.sum()),
+        unknown_share_ids=len(once(card[unknown])),
+        reshares=len(reshared(forest, made)),
+        delays_ms=delays,
+        active_users=read.active_users,
+    )
+    return facts, undecided[~np.isin(undecided, read.decided)]
+
+
+def _ms(places: Integers) -> NDArray[np.int64]:
+    return (places >> np.uint64(PLACE_BITS)).astype(np.int64)
+
+
+def _cards(cards: Integers, keys: Integers) -> tuple[Indexes, Mask]:
+    """Return places of cards, those that are not known numbered behind the others; and which are known."""
+    place = found_in(cards, keys)
+    is_known = place < len(cards)
+    is_known[is_known] = cards[place[is_known]] == keys[is_known]
+    _, number = np.unique(keys[~is_known], return_inverse=True)
+    place[~is_known] = len(cards) + number
+    return place, is_known
+
+
+def _opened(
+    visits: Visits, visitor: Indexes, card: Indexes, users: int
+) -> tuple[Integers, Mask, Indexes]:
+    """
+    Return where each visit opened its card (NEVER: nowhere), whether that was the user's first entry, and undecided users.
+
+    A relaunch opens a card only if it is the user's first entry with it.
+    """
+    first = np.minimum(visits.fresh, visits.relaunched)
+    is_visit = visits.card != 0
+    tied = visits.undecided | (is_visit & (visits.fresh == visits.relaunched))
+    opened = np.where(is_visit, visits.fresh, NEVER)
+    late = np.flatnonzero(is_visit & (visits.relaunched < visits.fresh))
+    if len(late):
+        pair = visitor * (int(card.max()) + 1) + card
+        near = np.flatnonzero(is_visit & _maybe_among(pair, pair[late]))
+        near = near[np.lexsort((first[near], pair[near]))]
+        again = near[1:][pair[near[1:]] == pair[near[:-1]]]
+        tied[near[1:]] |= (pair[near[1:]] == pair[near[:-1]]) & (
+            first[near[1:]] == first[near[:-1]]
+        )
+        opens = np.zeros(len(first), dtype=bool)
+        opens[late] = True
+        opens[again] = False
+        opened[opens] = first[opens]
+    entry = np.full(users, NEVER)
+    np.minimum.at(entry, visitor, first)
+    is_first = first == entry[visitor]
+    is_new = is_visit & (opened == entry[visitor])
+    tied |= is_new & (np.bincount(visitor[is_first], minlength=users) > 1)[visitor]
+    return opened, is_new, visitor[tied]
+
+
+def _due(
+    forest: Forest, conversions: Conversions, converter: Indexes, opens: _Opens
+) -> tuple[Indexes, Indexes, Indexes]:
+    """
+    Return the conversions that are due to an open, the open of each, and undecided users.
+
+    One that carries a known card: its user's last open of that card before it; others: the last open of their session.
+    """
+    card, carries = _cards(forest.card, conversions.carried)
+    width = len(forest.card) + 1
+    open_of = np.full(len(converter), -1)
+    tied = np.zeros(len(converter), dtype=bool)
+    by_card = (opens.user * width + opens.card, converter * width + np.minimum(card, width - 1))
+    for which, (decider, wanted) in (
+        (carries, by_card),
+        (~carries, (opens.session, conversions.session)),
+    ):
+        open_of[which], tied[which] = _latest(
+            decider, opens.place, wanted[which], conversions.place[which]
+        )
+    due = np.flatnonzero(open_of >= 0)
+    return due, open_of[due], converter[tied]
+
+
+def _delays(
+    forest: Forest,
+    made: Indexes,
+    sharer: Indexes,
+    opens: _Opens,
+    shared: tuple[Integers, Integers],
+) -> tuple[NDArray[np.int64], Indexes]:
+    """
+    Return how long before each share its sharer had opened the card above, where it had; and undecided users.
+
+    ``shared``: cards whose place is known; of others the ms is, so an open in that very ms leaves the order open.
+    """
+    below = reshared(forest, made)
+    width = len(forest.card) + 1
+    last = (forest.shared_ms[below].astype(np.uint64) << np.uint64(PLACE_BITS)) | _LAST_OF_MS
+    place, is_placed = _cards(forest.card[below], shared[0])
+    last[place[is_placed]] = shared[1][is_placed]
+    open_of, _ = _latest(
+        opens.user * width + opens.card,
+        opens.place,
+        sharer[below] * width + forest.above[below],
+        last,
+    )
+    had = open_of >= 0
+    shared_ms = forest.shared_ms[below][had]
+    delays = shared_ms - _ms(opens.place[open_of[had]])
+    return delays, sharer[below[had]][delays == 0]
+
+
+def _latest(
+    decider: NDArray[Any], place: Integers, wanted: NDArray[Any], before: Integers
+) -> tuple[Indexes, Mask]:
+    """
+    Return for each wanted decider the index of its last open at or before a place, -1: none.
+
+    Also whether that is undecided: the open lies at that very place, or another open at the place of this one.
+    """
+    mine = np.flatnonzero(_maybe_among(decider, wanted))
+    theirs = np.flatnonzero(_maybe_among(wanted, decider[mine]))
+    deciders = np.concatenate([decider[mine], wanted[theirs]])
+    places = np.concatenate([place[mine], before[theirs]])
+    order = _ordered(deciders, places, len(mine))
+    is_open = order < len(mine)
+    at = np.maximum.accumulate(np.where(is_open, np.arange(len(order)), 0))
+    same = is_open[at] & (deciders[order[at]] == deciders[order])
+    previous = order[np.maximum(at - 1, 0)]
+    twice = (at > 0) & (deciders[previous] == deciders[order[at]])
+    twice &= (previous < len(mine)) & (places[previous] == places[order[at]])
+    tied = same & (twice | (places[order[at]] == places[order]))
+    asked = ~is_open
+    found = np.full(len(wanted), -1)
+    is_tied = np.zeros(len(wanted), dtype=bool)
+    position = theirs[order[asked] - len(mine)]
+    found[position[same[asked]]] = mine[order[at[asked & same]]]
+    is_tied[position] = tied[asked]
+    return found, is_tied
+
+
+def _ordered(deciders: NDArray[Any], places: Integers, opens: int) -> Indexes:
+    """
+    Return the order by decider, then place; the first so many, which are opens, before others at their place.
+
+    What lexsort does, in half the time: it keeps the order of equals, for which the quick sorts of numpy have no way.
+    """
+    count = len(places)
+    by_place = np.argsort((places << np.uint64(1)) + (np.arange(count) >= opens).astype(np.uint64))
+    by_decider = np.argsort(deciders)
+    number = np.zeros(count, dtype=np.int64)
+    number[by_decider[1:]] = np.cumsum(deciders[by_decider[1:]] != deciders[by_decider[:-1]])
+    keys = np.sort((number[by_place] << 32) + np.arange(count))
+    order: Indexes = by_place[keys & (2**32 - 1)]
+    return order
+
+
+def _maybe_among(keys: NDArray[Any], wanted: NDArray[Any]) -> Mask:
+    """Tell which keys may be among some: all that are, and few others. Much cheaper than to sort them."""
+    seen = np.zeros(1 << _SEEN_BITS, dtype=bool)
+    seen[_slot(wanted)] = True
+    found: Mask = seen[_slot(keys)]
+    return found
+
+
+def _slot(keys: NDArray[Any]) -> Integers:
+    return (keys.astype(np.uint64) * _SPREADS) >> np.uint64(64 - _SEEN_BITS)
+
+
+def _columns(columns: Integers, number: int) -> Integers:
+    return columns if len(columns) else np.empty((number, 0), np.uint64)

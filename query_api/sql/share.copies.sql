@@ -1,0 +1,8 @@
+-- share.copies: the share events of the apps, copies among them, without persons.  Caller: query_api/share_sql.py names()
+-- Params: app_ids Array(String)
+-- Rows:   the columns of events
+-- Source: what FINAL drops names nothing else, so nothing is merged and nobody joined.
+SELECT *
+FROM events
+WHERE app_id IN {app_ids:Array(String)}
+    AND event = 'share'
