@@ -10,7 +10,7 @@ import { groupTitle } from "../scene_names.js";
 import { addressOf, shared } from "../state.js";
 import { table, usersLink } from "../widgets.js";
 
-/** What is seen first, in one question; sessions, which cost nearly as much as all of these together, are counted with the stay. */
+/** What is seen first, in one question; sessions, which cost about as much as all of these together, are counted with the stay. */
 const KPIS = [
   ["users", { event: "app_show", aggregate: "users" }, "访问用户|Users"],
   ["page_views", { event: "page_view", aggregate: "count" }, "页面浏览|Page views"],
