@@ -51,6 +51,8 @@ _UNAVAILABLE = {
     516,  # AUTHENTICATION_FAILED
 }
 _CANNOT_COMPILE_REGEXP = 427
+MAX_NUMBER_ROWS = 10_000_000
+"""Rows of numbers of one answer, half a gigabyte: what the constraints of users allow (deploy/clickhouse-users.xml)."""
 _UNKNOWN_TABLE = 60
 
 
@@ -201,11 +203,12 @@ class Database:
         """
         Run one SELECT of UInt64 columns; return a row of an array for each column, and the rows read.
 
-        No number becomes an object of Python, and ``max_result_rows`` does not hold: a million rows of eight columns are 64 MB.
+        No number becomes an object of Python: a million rows of eight columns are 64 MB. So ``MAX_NUMBER_ROWS`` holds in
+        place of the setting ``max_result_rows``.
         Arguments and errors: as ``fetch``. Without a row there are no columns either: an array of shape (0, 0).
         """
         # Hashes do not become smaller.
-        settings = {"max_result_rows": 0, "enable_http_compression": 0}
+        settings = {"max_result_rows": MAX_NUMBER_ROWS, "enable_http_compression": 0}
         result, rows_read, _ = await self._measured(
             name, sql, query_id, parameters, tables, settings, use_numpy=True
         )

@@ -29,6 +29,8 @@ from query_api.sql import load_sql
 LOOK_AROUND_MS = DAY_MS
 """How far sessions without a session_id are followed before the range."""
 EVER_MS = (MAX_YEAR - 1970) * 366 * DAY_MS
+MANY_CONVERSIONS = 1_000_000
+"""Up to here all of them travel, 40 bytes each: to find who opened a card is another pass over the entries."""
 
 FAVOURITE_SCENES = {"wechat": ("1010",)}
 """Entries from a favourite: a card that was put aside is not opened by being passed on."""
@@ -132,9 +134,12 @@ async def _texts(ask: Ask, name: str, bindings: Bindings, **fragments: str) -> d
     return {row["number"]: row["text"] for row in rows}
 
 
-async def _any(ask: Ask, where: str, bindings: Bindings, from_ms: int, to_ms: int) -> bool:
-    """Tell whether the apps have an event of a kind then."""
+async def _any(
+    ask: Ask, where: str, bindings: Bindings, from_ms: int, to_ms: int, beyond: int = 0
+) -> bool:
+    """Tell whether the apps have an event of a kind then, or more than ``beyond`` of them."""
     bindings.named("app_ids", ask.app_ids, "Array(String)")
+    bindings.named("any_beyond", beyond, "UInt64")
     bindings.named("any_from_ms", from_ms, "Int64")
     bindings.named("any_to_ms", to_ms, "Int64")
     return bool(await ask.fetch("share.any", bindings, where=where))
@@ -229,10 +234,25 @@ class _Events(Struct, frozen=True):
         return Conversions.of(columns)
 
     async def conversions(self) -> Conversions:
-        """Read the conversions of the range."""
+        """Read the conversions of the range; where they are many, those of users who may have opened a card."""
+        are_many = await self._are_conversions_many()
         bindings = self.bindings()
         events = self._by_seq(bindings, f"{self._converts(bindings)} AND {_IN_RANGE}")
-        return await self._converted(bindings, events, "1")
+        whose = "1"
+        if are_many:
+            entries = f"{ENTRY} AND share_id != '' AND {_BEFORE_END}"
+            may_have = self.ask.source(bindings, entries, from_ms=0, to_ms=EVER_MS)
+            whose = load_sql("share.openers", source=may_have)
+        return await self._converted(bindings, events, whose)
+
+    async def _are_conversions_many(self) -> bool:
+        ask, bindings = self.ask, self.ask.bindings()
+        named = selector_sql(
+            EventSelector(event=self.asked.conversion.event), "$.conversion", bindings
+        )
+        return await _any(
+            ask, named, bindings, ask.range.from_ms, ask.range.to_ms, beyond=MANY_CONVERSIONS
+        )
 
     async def conversions_of(self, users: Integers) -> Conversions:
         """Read those of some users, places being ranks."""

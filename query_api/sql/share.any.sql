@@ -1,5 +1,6 @@
--- share.any: whether there is an event of a kind.  Caller: query_api/share_sql.py
--- Params: app_ids Array(String); any_from_ms, any_to_ms Int64 (epoch ms, end exclusive); fragment where (a condition on columns of events)
+-- share.any: whether there are events of a kind, more than so many.  Caller: query_api/share_sql.py
+-- Params: app_ids Array(String); any_from_ms, any_to_ms Int64 (epoch ms, end exclusive); any_beyond UInt64 (how many there are to be more than);
+--         fragment where (a condition on columns of events)
 -- Rows:   one, or none: found UInt8
 -- Source: nothing is merged and nobody joined: a copy that FINAL drops is found as well, and then nothing but time is lost.
 SELECT toUInt8(1) AS found
@@ -9,3 +10,4 @@ WHERE app_id IN {app_ids:Array(String)}
     AND occurred_at < fromUnixTimestamp64Milli({any_to_ms:Int64}, 'UTC')
     AND ({{where}})
 LIMIT 1
+OFFSET {any_beyond:UInt64}
