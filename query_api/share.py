@@ -164,9 +164,11 @@ async def _result(
         asyncio.to_thread(share_forest.below_of, forest),
         share_sql.forged(ask),
     )
-    starts_ms = _days(ask) if "day" in asked.dimensions else []
-    counted = await asyncio.to_thread(_counted, facts, below, query, asked, starts_ms)
-    tables = counted.tables
+    tables, (sharers, sharers_total), shape = await asyncio.gather(
+        asyncio.to_thread(_tables, facts, asked, _days(ask) if "day" in asked.dimensions else []),
+        asyncio.to_thread(_sharers, facts, below, query.sharer_limit),
+        asyncio.to_thread(_shape, forest),
+    )
     depths = tables["depth"]
     seen = [*depths.filled(), *forest.depth[facts.own.card].tolist()]
     result: Row = {
@@ -203,16 +205,15 @@ async def _result(
         result[f"{name}s"] = rows[:MAX_ROWS]
     if query.breakdown:
         result["rows"] = _broken_down(query, tables["breakdown"], forest)
-    if forest.deepest <= share_forest.MAX_DEPTH:
-        shape = await asyncio.to_thread(share_forest.shape_of, forest.above, forest.depth)
+    if shape is not None:
         result["forest"] = msgspec.to_builtins(shape)
-    result["sharers"], result["sharers_total"] = counted.sharers
+    result["sharers"], result["sharers_total"] = sharers, sharers_total
     result["reshare_delay"] = _delays(facts)
     result["k"] = _k(ask, query, result["total"], facts.active_users, tables.get("day"))
     if query.root is not None:
         result["cascade"] = await _cascade(ask, query, asked, facts, below)
         truncated |= len(result["cascade"]["cards"]) < result["cascade"]["total_cards"]
-    return result, truncated or len(result["sharers"]) < result["sharers_total"]
+    return result, truncated or len(sharers) < sharers_total
 
 
 def _days(ask: Ask) -> list[int]:
@@ -221,23 +222,23 @@ def _days(ask: Ask) -> list[int]:
     return list(days.starts_ms[:-1])
 
 
-class _Counted(msgspec.Struct):
-    """The tables by name; the sharers that are shown, and how many there are."""
-
-    tables: dict[Dimension, Table]
-    sharers: tuple[list[Row], int]
+def _tables(facts: Facts, asked: Asked, starts_ms: list[int]) -> dict[Dimension, Table]:
+    return {name: share_counts.counted(facts, name, starts_ms) for name in asked.dimensions}
 
 
-def _counted(
-    facts: Facts, below: Below, query: ShareQuery, asked: Asked, starts_ms: list[int]
-) -> _Counted:
-    tables = {name: share_counts.counted(facts, name, starts_ms) for name in asked.dimensions}
-    sharers: tuple[list[Row], int] = ([], 0)
-    if query.sharer_limit:
-        openers = Openers(facts, below)
-        table = share_counts.counted(facts, "sharer", starts_ms)
-        sharers = share_counts.top_sharers(facts, openers, table, query.sharer_limit)
-    return _Counted(tables, sharers)
+def _sharers(facts: Facts, below: Below, limit: int) -> tuple[list[Row], int]:
+    """Return the sharers that are shown, and how many there are."""
+    if not limit:
+        return [], 0
+    table = share_counts.counted(facts, "sharer", [])
+    return share_counts.top_sharers(facts, Openers(facts, below), table, limit)
+
+
+def _shape(forest: Forest) -> share_forest.Shape | None:
+    """Return the form of the forest, None where it is too deep to be walked."""
+    if forest.deepest > share_forest.MAX_DEPTH:
+        return None
+    return share_forest.shape_of(forest.above, forest.depth)
 
 
 def _broken_down(query: ShareQuery, table: Table, forest: Forest) -> list[Row]:

@@ -90,10 +90,10 @@ def rows_of(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Rows:
     if dimension == "depth":
         return Rows(np.arange(forest.deepest + 1), lambda acts: forest.depth[acts.card])
     if dimension == "group":
-        groups = np.unique(np.concatenate([facts.opens.group, facts.conversions.group]))
+        groups = once(np.concatenate([facts.opens.group, facts.conversions.group]))
         return Rows(groups, lambda acts: np.searchsorted(groups, acts.group))
     code = {"page": forest.page, "channel": forest.channel, "breakdown": forest.key}[dimension]
-    labels, place = np.unique(code, return_inverse=True)
+    labels, place = numbered(code)
     return Rows(labels, lambda acts: place[acts.card])
 
 
@@ -163,6 +163,16 @@ def once(numbers: NDArray[T]) -> NDArray[T]:
     numbers = np.sort(numbers)
     kept: NDArray[T] = numbers[np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]]
     return kept
+
+
+def numbered(keys: NDArray[T]) -> tuple[NDArray[T], Indexes]:
+    """Return each key once, ascending, and the place of every key among these: np.unique's inverse in half its time."""
+    order = np.argsort(keys)
+    ascending = keys[order]
+    is_first = np.append(True, ascending[1:] != ascending[:-1])[: len(keys)]
+    place = np.empty(len(keys), dtype=np.int64)
+    place[order] = np.cumsum(is_first) - 1
+    return ascending[is_first], place
 
 
 class Openers:

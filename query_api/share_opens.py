@@ -8,13 +8,14 @@ Called by share_sql.py; what an open is: share.py.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from query_api.share_counts import Acts, Facts, once
+from query_api.share_counts import Acts, Facts, numbered, once
 from query_api.share_forest import Forest, Indexes, Integers, found_in
 
 PLACE_BITS = 20
@@ -187,26 +188,27 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         The facts, and the undecided users: of these they may be wrong.
     """
     visits, conversions = read.visits, read.conversions
-    users, numbers = np.unique(
-        np.concatenate([forest.sharer, visits.user, conversions.user]), return_inverse=True
-    )
-    sharer, visitor, converter = np.split(
-        numbers, np.cumsum([len(forest.sharer), len(visits.user)]).tolist()
-    )
-    card, is_known = _cards(forest.card, visits.card)
-    opened, is_new, open_order = _opened(visits, visitor, card, len(users))
-    is_own = is_known.copy()
-    is_own[is_known] = sharer[card[is_known]] == visitor[is_known]
-    in_range = opened >= np.uint64(read.from_ms << PLACE_BITS)
-    in_range &= opened != NEVER
-    all_opens = _Opens(visitor, card, visits.session, opened, visits.group)
+    with ThreadPoolExecutor(1) as beside:  # sorting lets go of the interpreter
+        cards = beside.submit(_cards, forest.card, visits.card)
+        users, numbers = numbered(np.concatenate([forest.sharer, visits.user, conversions.user]))
+        sharer, visitor, converter = np.split(
+            numbers, np.cumsum([len(forest.sharer), len(visits.user)]).tolist()
+        )
+        card, is_known = cards.result()
+        opened, is_new, open_order = _opened(visits, visitor, card, len(users))
+        is_own = is_known.copy()
+        is_own[is_known] = sharer[card[is_known]] == visitor[is_known]
+        in_range = opened >= np.uint64(read.from_ms << PLACE_BITS)
+        in_range &= opened != NEVER
+        all_opens = _Opens(visitor, card, visits.session, opened, visits.group)
 
-    counts = np.flatnonzero((opened != NEVER) & is_known & ~is_own)
-    opens = all_opens.only(counts)
+        counts = np.flatnonzero((opened != NEVER) & is_known & ~is_own)
+        opens = all_opens.only(counts)
+        reshares = beside.submit(_delays, forest, made, sharer, opens, read.shared)
+        due, by, open_due = _due(forest, conversions, converter, opens)
+        delays, open_delays = reshares.result()
     passes = forest.matches[opens.card]
-    due, by, open_due = _due(forest, conversions, converter, opens)
     due, by = due[passes[by]], by[passes[by]]
-    delays, open_delays = _delays(forest, made, sharer, opens, read.shared)
     own = np.flatnonzero(in_range & is_own)
     counted = np.flatnonzero(in_range[counts] & passes)
     unknown = in_range & ~is_known
@@ -241,7 +243,7 @@ def _cards(cards: Integers, keys: Integers) -> tuple[Indexes, Mask]:
     place = found_in(cards, keys)
     is_known = place < len(cards)
     is_known[is_known] = cards[place[is_known]] == keys[is_known]
-    _, number = np.unique(keys[~is_known], return_inverse=True)
+    _, number = numbered(keys[~is_known])
     place[~is_known] = len(cards) + number
     return place, is_known
 
@@ -341,40 +343,30 @@ def _latest(
     Also whether that is undecided: the open lies at that very place, or another open at the place of this one.
     """
     mine = np.flatnonzero(_maybe_among(decider, wanted))
-    theirs = np.flatnonzero(_maybe_among(wanted, decider[mine]))
-    deciders = np.concatenate([decider[mine], wanted[theirs]])
-    places = np.concatenate([place[mine], before[theirs]])
-    order = _ordered(deciders, places, len(mine))
-    is_open = order < len(mine)
-    at = np.maximum.accumulate(np.where(is_open, np.arange(len(order)), 0))
-    same = is_open[at] & (deciders[order[at]] == deciders[order])
-    previous = order[np.maximum(at - 1, 0)]
-    twice = (at > 0) & (deciders[previous] == deciders[order[at]])
-    twice &= (previous < len(mine)) & (places[previous] == places[order[at]])
-    tied = same & (twice | (places[order[at]] == places[order]))
-    asked = ~is_open
+    mine = mine[np.argsort(place[mine])]
+    mine = mine[np.argsort(decider[mine], kind="stable")]
+    deciders, places = decider[mine], place[mine]
+    theirs = np.flatnonzero(_maybe_among(wanted, deciders))
+    theirs = theirs[np.argsort(wanted[theirs])]  # neighbours are looked for in neighbouring memory
+    asked, limit = wanted[theirs], before[theirs]
+    begin = np.searchsorted(deciders, asked)
+    low, high = begin.copy(), np.searchsorted(deciders, asked, side="right")
+    # Mostly a decider has one open, and one round is enough.
+    while len(left := np.flatnonzero(low < high)):
+        middle = (low[left] + high[left]) // 2
+        is_before = places[middle] <= limit[left]
+        low[left[is_before]] = middle[is_before] + 1
+        high[left[~is_before]] = middle[~is_before]
+    has = low > begin
+    last, theirs = low[has] - 1, theirs[has]
     found = np.full(len(wanted), -1)
-    is_tied = np.zeros(len(wanted), dtype=bool)
-    position = theirs[order[asked] - len(mine)]
-    found[position[same[asked]]] = mine[order[at[asked & same]]]
-    is_tied[position] = tied[asked]
-    return found, is_tied
-
-
-def _ordered(deciders: NDArray[Any], places: Integers, opens: int) -> Indexes:
-    """
-    Return the order by decider, then place; the first so many, which are opens, before others at their place.
-
-    What lexsort does, in half the time: it keeps the order of equals, for which the quick sorts of numpy have no way.
-    """
-    count = len(places)
-    by_place = np.argsort((places << np.uint64(1)) + (np.arange(count) >= opens).astype(np.uint64))
-    by_decider = np.argsort(deciders)
-    number = np.zeros(count, dtype=np.int64)
-    number[by_decider[1:]] = np.cumsum(deciders[by_decider[1:]] != deciders[by_decider[:-1]])
-    keys = np.sort((number[by_place] << 32) + np.arange(count))
-    order: Indexes = by_place[keys & (2**32 - 1)]
-    return order
+    found[theirs] = mine[last]
+    tied = np.zeros(len(wanted), dtype=bool)
+    another = np.maximum(last - 1, begin[has])  # itself, where it is the only one before
+    tied[theirs] = (places[last] == limit[has]) | (
+        (another != last) & (places[another] == places[last])
+    )
+    return found, tied
 
 
 def _maybe_among(keys: NDArray[Any], wanted: NDArray[Any]) -> Mask:
