@@ -130,8 +130,6 @@ class Connection:
                 "do_not_merge_across_partitions_select_final": 1,
                 "wait_end_of_query": 1,
                 "join_use_nulls": 0,
-                # The default without parallel_hash, which takes 2.5 times the CPU to find persons (DESIGN-identity.md).
-                "join_algorithm": "direct,hash",
                 "session_timezone": "UTC",
                 # A shard that hangs takes connections and says nothing; without these it is waited for half a minute.
                 "handshake_timeout_ms": max(1, round(settings.connect_timeout_s * 1000)),
