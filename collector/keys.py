@@ -9,7 +9,6 @@ digests. Only ``credentials.json``, for the app that ``scenetrail up`` prints, h
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from collector.file_lock import one_at_a_time
 from collector.scrub import RULES, wrong_rule
 from sdk_spec import access, limits
 from sdk_spec.access import AccessFile, AdminToken, App, ReadToken, WriteKey
@@ -237,12 +237,8 @@ def change_only(path: Path, make: Callable[[AccessFile], AccessFile]) -> None:
 def locked(path: Path) -> Iterator[None]:
     """Keep other programs from changing the file meanwhile. Readers need no lock."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with one_at_a_time(path.with_name(path.name + ".lock")):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def first_credentials(data_dir: Path, access_path: Path, now_ms: int) -> Credentials:

@@ -13,13 +13,11 @@ with that and INSERT on ``EDITABLE``. All have passwords.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -28,6 +26,7 @@ import msgspec
 
 from collector.clickhouse_urls import DATABASE
 from collector.cluster import COPIES, KEEPS_COPIES, LOCAL
+from collector.file_lock import lock_within
 from collector.processes import die_with_parent, die_with_supervisor
 
 EDITABLE = (
@@ -216,16 +215,8 @@ def prepare(
 def _lock(folder: Path) -> None:
     """Hold the folder for this process, also over ``execv``; wait for a predecessor to be gone."""
     descriptor = os.open(folder / "server.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + _LOCK_WAIT_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                sys.exit(f"another ClickHouse serves from {folder}; stop it first")
-            time.sleep(0.05)
-        else:
-            break
+    if not lock_within(descriptor, _LOCK_WAIT_S):
+        sys.exit(f"another ClickHouse serves from {folder}; stop it first")
     os.set_inheritable(descriptor, True)  # stays open until the process ends
 
 

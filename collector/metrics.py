@@ -6,17 +6,18 @@ Processes share files under ``PROMETHEUS_MULTIPROC_DIR`` (set by the parent befo
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from collector.file_lock import one_at_a_time
 
 _LOCK = "lock"
 
@@ -138,7 +139,8 @@ def make_folder(owner: Path) -> Path:
     has a folder of that name.
     """
     folder = folder_for(owner)
-    with _one_at_a_time(folder.parent / f"scenetrail-{os.getuid()}.lock"):
+    # A folder that is made at this moment has a lock that nobody holds yet: it must not look deserted to another start.
+    with one_at_a_time(folder.parent / f"scenetrail-{os.getuid()}.lock", os.O_NOFOLLOW):
         for other in folder.parent.glob(f"scenetrail-{os.getuid()}-*"):
             if _is_deserted(other / _LOCK):
                 shutil.rmtree(other, ignore_errors=True)
@@ -147,17 +149,6 @@ def make_folder(owner: Path) -> Path:
         descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # stays open until the process ends
     return folder
-
-
-@contextlib.contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    """A folder that is made at this moment has a lock that nobody holds yet: it must not look deserted to another start."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _is_deserted(lock: Path) -> bool:

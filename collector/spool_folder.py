@@ -7,14 +7,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import time
 from pathlib import Path
+
+from collector.file_lock import lock_within
 
 SUFFIX = ".spool"
 _LOCK = "lock"
 _LOCK_PATIENCE_S = 1.0
-_LOCK_LOOK_S = 0.01
-"""``flock`` waits for ever or not at all, so it is asked again."""
 
 
 class SpoolInUseError(Exception):
@@ -30,17 +29,10 @@ def lock_folder(folder: Path) -> int:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     # TRICKY: the reader takes a worker's lock for microseconds to see whether the worker lives; so look twice.
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < deadline:
-                time.sleep(_LOCK_LOOK_S)
-                continue
-            os.close(descriptor)
-            raise SpoolInUseError(f"{folder} is in use by another process") from None
-        return descriptor
+    if not lock_within(descriptor, _LOCK_PATIENCE_S):
+        os.close(descriptor)
+        raise SpoolInUseError(f"{folder} is in use by another process")
+    return descriptor
 
 
 def sync_folder(folder: Path) -> None:
