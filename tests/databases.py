@@ -34,6 +34,8 @@ _CONNECTIONS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _CLOSE_WAIT = "08"
 """The client has closed, the server has not: see proc(5) and the kernel's tcp_states.h."""
 _HEAR_OUT_S = 60.0
+_LOOK_S = 0.01
+"""The kernel tells nobody when a server closes a connection of another process, so it is asked again."""
 
 State = list[tuple[str, str, int]]
 
@@ -83,7 +85,7 @@ def _are_heard_out(port: int) -> bool:
     while any(map(_has_orphans, _CONNECTIONS, (port, port))):
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.01)
+        time.sleep(_LOOK_S)
     return True
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.request
@@ -14,10 +15,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Locator,
+    Page,
+    Playwright,
+    expect,
+    sync_playwright,
+)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ZONE = SHANGHAI if datetime.now(SHANGHAI).hour < 22 else ZoneInfo("Asia/Kolkata")
@@ -186,6 +196,22 @@ def launch(playwright: Playwright) -> Browser:
     """Start the Chromium of the system; ``make test`` installs it."""
     assert Path(CHROMIUM).exists(), f"no {CHROMIUM}: run tests/e2e/install_chromium.sh"
     return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+
+
+@contextmanager
+def console_at(url: str | None, token: str | None, scale: float) -> Iterator[tuple[Any, Browser]]:
+    """What serves at an address, or where none is given a demo that is played for it; and a browser."""
+    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
+        played = None if url else Demo(Path(temporary) / "data", scale)
+        try:
+            if played:
+                played.wait_serving()
+            browser = launch(playwright)
+            yield played or SimpleNamespace(url=url, token=token), browser
+            browser.close()
+        finally:
+            if played:
+                played.end()
 
 
 def new_context(

@@ -8,14 +8,11 @@ last visit. Plays a demo where no address is given.
 
 import argparse
 import statistics
-import tempfile
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from playwright.sync_api import BrowserContext, sync_playwright
+from playwright.sync_api import BrowserContext
 
-from tests.e2e.console_browser import ANSWERED, Demo, launch, new_context, sign_in, until
+from tests.e2e.console_browser import ANSWERED, console_at, new_context, sign_in, until
 
 WATCH = """
 window.__seen = {};
@@ -81,31 +78,21 @@ def main() -> None:
     parser.add_argument("--page", default="overview")
     parser.add_argument("--visits", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        played = None if options.url else Demo(Path(temporary) / "data", 1.0)
-        demo: Any = played or SimpleNamespace(url=options.url, token=options.token)
-        try:
-            if played:
-                played.wait_serving()
-            browser = launch(playwright)
-            kept: dict[str, list[Any]] = {"first visit": [], "files kept": []}
-            for _ in range(options.visits):
-                context = new_context(browser)
-                sign_in(context.new_page(), demo)
-                cookies = context.cookies()
-                context.close()
-                context = new_context(browser)
-                context.add_cookies(cookies)  # type: ignore[arg-type]
-                context.add_init_script(WATCH)
-                for visits in kept.values():
-                    visits.append(visit(context, f"{demo.url}/#/{options.page}"))
-                context.close()
-            for title, visits in kept.items():
-                report(title, visits)
-            browser.close()
-        finally:
-            if played:
-                played.end()
+    with console_at(options.url, options.token, 1.0) as (demo, browser):
+        kept: dict[str, list[Any]] = {"first visit": [], "files kept": []}
+        for _ in range(options.visits):
+            context = new_context(browser)
+            sign_in(context.new_page(), demo)
+            cookies = context.cookies()
+            context.close()
+            context = new_context(browser)
+            context.add_cookies(cookies)  # type: ignore[arg-type]
+            context.add_init_script(WATCH)
+            for visits in kept.values():
+                visits.append(visit(context, f"{demo.url}/#/{options.page}"))
+            context.close()
+        for title, visits in kept.items():
+            report(title, visits)
 
 
 if __name__ == "__main__":

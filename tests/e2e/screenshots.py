@@ -5,14 +5,12 @@ Plays a demo into a temporary folder, or takes the one that serves at ``--url`` 
 """
 
 import argparse
-import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.e2e.console_browser import Demo, launch, new_context, open_page, sign_in
+from tests.e2e.console_browser import console_at, new_context, open_page, sign_in
 
 LOOKS: list[tuple[str, dict[str, Any]]] = [
     ("", {}),
@@ -38,32 +36,22 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary, sync_playwright() as playwright:
-        played = None if options.url else Demo(Path(temporary) / "data", options.scale)
-        demo: Any = played or SimpleNamespace(url=options.url, token=options.token)
-        try:
-            if played:
-                played.wait_serving()
-            browser = launch(playwright)
-            for suffix, look in LOOKS:
-                context = new_context(browser, **look)
-                page = context.new_page()
-                page.goto(f"{demo.url}/")
-                page.locator("input[name=token]").wait_for()
-                picture(page, options.folder, f"sign-in{suffix}")
-                sign_in(page, demo)
-                links = [a.get_attribute("href") or "" for a in page.locator(".navigation a").all()]
-                for link in links:
-                    name = link.removeprefix("#/").partition("?")[0]
-                    if options.only and name not in options.only:
-                        continue
-                    open_page(page, demo, name)
-                    picture(page, options.folder, f"{name}{suffix}")
-                context.close()
-            browser.close()
-        finally:
-            if played:
-                played.end()
+    with console_at(options.url, options.token, options.scale) as (demo, browser):
+        for suffix, look in LOOKS:
+            context = new_context(browser, **look)
+            page = context.new_page()
+            page.goto(f"{demo.url}/")
+            page.locator("input[name=token]").wait_for()
+            picture(page, options.folder, f"sign-in{suffix}")
+            sign_in(page, demo)
+            links = [a.get_attribute("href") or "" for a in page.locator(".navigation a").all()]
+            for link in links:
+                name = link.removeprefix("#/").partition("?")[0]
+                if options.only and name not in options.only:
+                    continue
+                open_page(page, demo, name)
+                picture(page, options.folder, f"{name}{suffix}")
+            context.close()
 
 
 if __name__ == "__main__":
