@@ -29,7 +29,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import amount_sql, field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import ORDER_KEYS, OrderKey, decided, deciding
 from query_api.params import EventSelector, FieldName, Params, Query
@@ -146,12 +146,7 @@ def _chains(ask: Ask, query: AttributionQuery, bindings: Bindings, order_key: Or
     touches = [
         selector_sql(touch, f"$.touches[{i}]", bindings) for i, touch in enumerate(query.touches)
     ]
-    amount = "0"
-    if query.value is not None:
-        read = field_sql(query.value, "$.value", bindings)
-        if read.number is None:
-            raise InvalidRequest("$.value", "this field is never a number")
-        amount = f"if({read.has_number}, {read.number}, 0)"
+    amount = amount_sql(query.value, "$.value", bindings)
     where = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql([query.target, *query.touches], bindings),
@@ -170,7 +165,9 @@ def _chains(ask: Ask, query: AttributionQuery, bindings: Bindings, order_key: Or
         touch=f"multiIf({', '.join(f'{sql}, {i + 1}' for i, sql in enumerate(touches))}, 0)",
         amount=amount,
         number=key.key.format("mark"),
-        tied=key.tied(payload_decides=not _has_texts(query) and query.value is None),
+        undecided=key.undecided(
+            "numbers", payload_decides=not _has_texts(query) and query.value is None
+        ),
         at=key.at.format("k"),
         payload=key.payload.format("k"),
         **(_with_texts(query, bindings, touch_of) if _has_texts(query) else _plain(touch_of)),

@@ -28,7 +28,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import number_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
@@ -109,10 +109,7 @@ def _number(field: str | None, needed: bool, path: str, bindings: Bindings) -> t
         return "0", "1"
     if field is None:
         raise InvalidRequest(path, "is required for a sum or an average")
-    read = field_sql(field, path, bindings)
-    if read.number is None:
-        raise InvalidRequest(path, "this field is never a number")
-    return read.number, read.has_number
+    return number_sql(field, path, bindings)
 
 
 def _values(

@@ -14,7 +14,7 @@ from query_api import breakdowns, formula, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import number_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Interval, Params, Query
 from query_api.periods import Range
@@ -117,10 +117,8 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
         if measure.field is not None:
             if measure.aggregate not in OF_A_FIELD and measure.aggregate != "per_user":
                 raise InvalidRequest(f"{path}.field", f"{measure.aggregate} takes no field")
-            read = field_sql(measure.field, f"{path}.field", bindings)
-            if read.number is None:
-                raise InvalidRequest(f"{path}.field", "this field is never a number")
-            columns += [f"{read.number} AS value_{i}", f"{read.has_number} AS has_value_{i}"]
+            number, has_number = number_sql(measure.field, f"{path}.field", bindings)
+            columns += [f"{number} AS value_{i}", f"{has_number} AS has_value_{i}"]
         aggregates += aggregates_sql(measure, i)
     parts = [
         filter_sql(query.filter, "$.filter", bindings),

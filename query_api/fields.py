@@ -97,6 +97,22 @@ class FieldSql(Struct, frozen=True):
     exists: str = "0"
 
 
+def number_sql(name: str, path: str, bindings: Bindings) -> tuple[str, str]:
+    """Return a field's number, and the condition that it is there. Errors: as ``field_sql``, also if it never is a number."""
+    read = field_sql(name, path, bindings)
+    if read.number is None:
+        raise InvalidRequest(path, "this field is never a number")
+    return read.number, read.has_number
+
+
+def amount_sql(name: str | None, path: str, bindings: Bindings) -> str:
+    """Return a field's number, 0 where it is not there or no field is given. Errors: as ``number_sql``."""
+    if name is None:
+        return "0"
+    number, has_number = number_sql(name, path, bindings)
+    return f"if({has_number}, {number}, 0)"
+
+
 def field_sql(name: str, path: str, bindings: Bindings) -> FieldSql:
     """Return how a field is read. Errors: ``invalid_request`` with ``path`` for a name that is not a field."""
     if name in TEXT_COLUMNS:

@@ -127,7 +127,7 @@ def user_events_sql(
         key=number,
         key_at=read.at.format("k"),
         key_mask=read.payload.format("k"),
-        tied=read.tied(payload_decides=same_mask_is_same),
+        undecided=read.undecided("keys", payload_decides=same_mask_is_same),
         grouped=grouped,
         sorted=in_order,
     )

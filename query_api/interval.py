@@ -147,7 +147,7 @@ def _pairs(
         walked=walked,
         mark=f"toUInt64({is_end}) + if({is_start}, 2 + bitShiftLeft({of_start.number}, 2), 0)",
         number=key.key.format("mark"),
-        tied=key.tied(payload_decides=True),
+        undecided=key.undecided("keys", payload_decides=True),
         at_start=key.at.format("start"),
         at_stretch_end=key.at.format("stretch_end"),
         payload_start=key.payload.format("start"),

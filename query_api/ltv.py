@@ -26,7 +26,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import number_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided, deciding
 from query_api.params import EventSelector, FieldName, Query
@@ -101,13 +101,11 @@ def _cells(
     paying, amounts = [], []
     for i, measure in enumerate(query.measures):
         path = f"$.measures[{i}]"
-        read = field_sql(measure.field, f"{path}.field", bindings)
-        if read.number is None:
-            raise InvalidRequest(f"{path}.field", "this field is never a number")
-        condition = f"({selector_sql(measure, path, bindings)} AND {read.has_number})"
+        number, has_number = number_sql(measure.field, f"{path}.field", bindings)
+        condition = f"({selector_sql(measure, path, bindings)} AND {has_number})"
         margin = bindings.add(measure.margin, "Float64")
         paying.append(condition)
-        amounts.append(f"if({condition}, {read.number} * {margin}, 0)")
+        amounts.append(f"if({condition}, {number} * {margin}, 0)")
     where = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql([query.start, *query.measures], bindings),
@@ -126,9 +124,8 @@ def _cells(
     mirrored, start_tied = "", "0"
     if query.breakdown and key.order:
         # Of the starts that are as early as the first, this is the one with the greatest key.
-        number = key.key.format(f"toUInt64({MAX_PAYLOAD} - mark)")
-        mirrored = f"minIf({number}, is_start) AS mirrored_start,"
-        greatest = f"{MAX_PAYLOAD} - {key.payload.format('mirrored_start')}"
+        mirrored = f"minIf({key.mirrored_key('mark')}, is_start) AS mirrored_start,"
+        greatest = key.mirrored_payload("mirrored_start")
         start_tied = f"{key.payload.format('start_event')} != {greatest}"
     return load_sql(
         "ltv.cells",

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from query_api import source
 from query_api.sql import load_sql
 
 MAX_PAYLOAD = (1 << 52) - 1
@@ -49,6 +50,19 @@ class KeySql(Struct, frozen=True):
         same = f"{self.order.format('k')} = {self.order.format(other)}"
         return f"{same} AND k != {other}" if payload_decides else same
 
+    def undecided(self, keys: str, *, payload_decides: bool) -> str:
+        """Return whether the order of two of a user's events is open and matters; ``keys``: an array of all, sorted."""
+        tied = self.tied(payload_decides=payload_decides)
+        return f"arrayExists((k, previous) -> {tied}, arrayPopFront({keys}), arrayPopBack({keys}))"
+
+    def mirrored_key(self, payload: str) -> str:
+        """Return a key that is the least where, of events at one place, the payload is the greatest."""
+        return self.key.format(f"toUInt64({MAX_PAYLOAD} - {payload})")
+
+    def mirrored_payload(self, key: str) -> str:
+        """Return the payload that a ``mirrored_key`` was made of."""
+        return f"{MAX_PAYLOAD} - {self.payload.format(key)}"
+
 
 ORDER_KEYS: dict[OrderKey, KeySql] = {
     # 44 bits of time, 32 of seq, 52 of payload.
@@ -81,14 +95,16 @@ def hashed(*texts: str, largest: int = MAX_PAYLOAD) -> str:
     return load_sql("order_keys.hashed", texts=", ".join(texts), largest=str(largest))
 
 
-def names_sql(key: str, number: str, wanted: str, events: str | None = None) -> str:
+def names_sql(key: str, number: str, wanted: str, events: str, *, joins: bool = False) -> str:
     """
-    Return the SELECT of the keys (packed texts) behind numbers.
+    Return the SELECT of the keys behind numbers.
 
-    ``wanted``: a condition that the events have whose keys count. ``events``: a source, where the key is not made of columns of
-    the table alone: attributes of the person, joined codes. Binds nothing: the range is that of a source in the same statement.
+    ``wanted``: a condition that the events have whose keys count. ``events``: their source, which is read where the key is not
+    made of columns of the table alone: attributes of the person, or what the source ``joins``. Binds nothing: the range is
+    that of a source in the same statement.
     """
-    table = "events" if events is None else f"(\n{events}\n)"
+    from_source = joins or source.USER_COLUMN in key
+    table = f"(\n{events}\n)" if from_source else "events"
     return load_sql("order_keys.names", key=key, number=number, wanted=wanted, events=table)
 
 

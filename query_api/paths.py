@@ -23,14 +23,14 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import breakdowns, source
+from query_api import breakdowns
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
-from query_api.order_keys import ORDER_KEYS, OrderKey, decided, hashed
+from query_api.order_keys import ORDER_KEYS, OrderKey, decided, hashed, names_sql
 from query_api.params import EventName, EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -134,7 +134,7 @@ def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -
         is_anchor=is_anchor,
         node=number,
         key=key.key.format("mark"),
-        tied=key.tied(payload_decides=True),
+        undecided=key.undecided("keys", payload_decides=True),
         at=key.at.format("k"),
         at_before=key.at.format("previous"),
         payload=key.payload.format("k"),
@@ -143,14 +143,7 @@ def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -
     )
     return _Sql(
         steps=load_sql("paths.steps", walks=walks),
-        names=load_sql(
-            "paths.names",
-            # A person's attributes are columns of the source only.
-            events=f"(\n{events}\n)" if source.USER_COLUMN in value else "events",
-            number=number,
-            value=value,
-            wanted=names,
-        ),
+        names=names_sql(f"(toString(event), {value})", number, names, events),
     )
 
 

@@ -72,8 +72,7 @@ def numbered_key(
         return NumberedKey("toUInt64(0)", NO_KEY, "")
     key = event_key(query, bindings)
     number = hashed(key, largest=largest)
-    of_person = source.USER_COLUMN in key
-    names = names_sql(key, number, wanted, events_source if of_person else None)
+    names = names_sql(key, number, wanted, events_source)
     joined = f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number"
     return NumberedKey(number, "names.key", joined)
 

@@ -26,7 +26,7 @@ from query_api import source
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import amount_sql, field_sql
 from query_api.filters import filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS, rfc3339
@@ -81,13 +81,6 @@ class PromotersCell(Params, kw_only=True):
 _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
 
 
-def _number(name: str, path: str, bindings: Bindings) -> str:
-    read = field_sql(name, path, bindings)
-    if read.number is None:
-        raise InvalidRequest(path, "this field is never a number")
-    return f"if({read.has_number}, {read.number}, 0)"
-
-
 def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     until = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
     ever = {"from_ms": 0, "to_ms": EVER_MS}
@@ -119,10 +112,10 @@ def _facts(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     bindings.named("window_ms", EVER_MS if days is None else days * DAY_MS, "Int64")
     registration = selector_sql(query.registration, "$.registration", bindings)
     order = selector_sql(query.order, "$.order", bindings)
-    amount = _number(query.amount, "$.amount", bindings)
+    amount = amount_sql(query.amount, "$.amount", bindings)
     base = amount
     if query.commission_base is not None:
-        base = _number(query.commission_base, "$.commission_base", bindings)
+        base = amount_sql(query.commission_base, "$.commission_base", bindings)
     where = (
         f"({filter_sql(query.filter, '$.filter', bindings)}) AND (({registration}) OR ({order}))"
     )

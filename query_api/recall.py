@@ -31,7 +31,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import amount_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
 from query_api.messages import Arm, Campaign
@@ -109,12 +109,7 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     window_ms = query.window.ms()
     if window_ms > MAX_WINDOW_DAYS * DAY_MS:
         raise InvalidRequest("$.window.value", f"at most {MAX_WINDOW_DAYS} days")
-    amount = "0"
-    if query.value is not None:
-        read = field_sql(query.value, "$.value", bindings)
-        if read.number is None:
-            raise InvalidRequest("$.value", "this field is never a number")
-        amount = f"if({read.has_number}, {read.number}, 0)"
+    amount = amount_sql(query.value, "$.value", bindings)
     bindings.named("window_ms", window_ms, "Int64")
     bindings.named("now_ms", ask.now_ms, "Int64")
     selectors = [query.opened, query.active, query.converted]

@@ -184,17 +184,26 @@ class Ask:
             return events
         return source.restricted(bindings, events, where if outside else "1", self.segment)
 
-    async def has_silent(self, from_ms: int, to_ms: int, where: str = "1") -> bool:
+    async def has_any(
+        self,
+        where: str,
+        from_ms: int,
+        to_ms: int,
+        *,
+        beyond: int = 0,
+        bindings: Bindings | None = None,
+    ) -> bool:
         """
-        Tell whether an event of the apps has no ``session_id`` there: most logs have none, and then nothing is to be cut.
+        Tell whether the apps have events of a kind there, more than ``beyond`` of them.
 
-        ``where``: a condition over the columns of ``events`` with no values to bind; the narrower, the cheaper.
+        ``where``: a condition over the columns of ``events``, whose values are in ``bindings``; the narrower, the cheaper.
         """
-        bindings = self.bindings()
+        bindings = bindings or self.bindings()
         bindings.named("app_ids", self.app_ids, "Array(String)")
-        bindings.named("from_ms", from_ms, "Int64")
-        bindings.named("to_ms", to_ms, "Int64")
-        return bool(await self.fetch("source.any_silent", bindings, where=where))
+        bindings.named("any_from_ms", from_ms, "Int64")
+        bindings.named("any_to_ms", to_ms, "Int64")
+        bindings.named("any_beyond", beyond, "UInt64")
+        return bool(await self.fetch("source.any", bindings, where=where))
 
     async def fetch(self, name: str, bindings: Bindings, **fragments: str) -> list[Row]:
         """Run ``sql/<name>.sql`` with these fragments and values; return its rows by column."""

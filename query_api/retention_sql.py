@@ -14,8 +14,7 @@ from msgspec import Struct
 from query_api import breakdowns, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
-from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import number_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts
@@ -152,12 +151,10 @@ def patterns_sql(
         returning = selector_sql(params.measure, "$.measure", bindings)
         value = "toFloat64(1)"
         if params.measure.field is not None:
-            read = field_sql(params.measure.field, "$.measure.field", bindings)
-            if read.number is None:
-                raise InvalidRequest("$.measure.field", "this field is never a number")
-            value = f"toFloat64(if({read.has_number}, {read.number}, 0))"
+            number, has_number = number_sql(params.measure.field, "$.measure.field", bindings)
+            value = f"toFloat64(if({has_number}, {number}, 0))"
             if params.measure.aggregate in ("avg", "min", "max"):
-                returning = f"({returning} AND {read.has_number})"
+                returning = f"({returning} AND {has_number})"
     key = breakdowns.top_sql(breakdowns.key_sql(params.breakdown, bindings), top, bindings)
     key = breakdowns.pack_sql(key) if params.breakdown else "''"
     starts = periods.starts_ms

@@ -29,7 +29,7 @@ from query_api.as_of import AsOf
 from query_api.bindings import Bindings
 from query_api.clickhouse import Database
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import number_sql
 from query_api.filters import filter_sql, selector_sql
 from query_api.funnel_params import FunnelCell, FunnelParams, Order, Step, Window
 from query_api.params import (
@@ -211,10 +211,7 @@ class Compiler:
             days = [start // 60_000 for start in starts]
             having += self._bounds("uniqExact(day)", did.days, f"{path}.days", bindings)
         if did.sum is not None:
-            read = field_sql(did.sum.field, f"{path}.sum.field", bindings)
-            if read.number is None:
-                raise InvalidRequest(f"{path}.sum.field", "this field is never a number")
-            amount, has_amount = read.number, read.has_number
+            amount, has_amount = number_sql(did.sum.field, f"{path}.sum.field", bindings)
             having.append("countIf(has_amount) > 0")
             having += self._bounds("sumIf(amount, has_amount)", did.sum, f"{path}.sum", bindings)
         if did.times is not None:

@@ -42,7 +42,7 @@ from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
-from query_api.fields import SCENE_GROUP_UNKNOWN, field_sql
+from query_api.fields import SCENE_GROUP_UNKNOWN, amount_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import (
     MAX_PAYLOAD,
@@ -142,8 +142,8 @@ def _numbered(
     """Return the key of an entry as a number, and the SELECT of the keys behind the numbers. ``events``: the source."""
     key = key_sql(query.by, query.breakdown, bindings, shown)
     number = hashed(key, largest=_LARGEST_KEY)
-    joined = needs_codes(query.by, query.breakdown) or source.USER_COLUMN in key
-    return number, names_sql(key, number, ENTRY_EVENTS, events if joined else None)
+    joins = needs_codes(query.by, query.breakdown)
+    return number, names_sql(key, number, ENTRY_EVENTS, events, joins=joins)
 
 
 def user_metrics(
@@ -168,9 +168,9 @@ def user_metrics(
         "scenes.user_metrics",
         number=number,
         place=read.key.format("mark"),
-        mirrored_place=read.key.format(f"toUInt64({MAX_PAYLOAD} - mark)"),
+        mirrored_place=read.mirrored_key("mark"),
         first=read.payload.format("first_entry"),
-        mirrored=f"{MAX_PAYLOAD} - {read.payload.format('first_mirrored')}",
+        mirrored=read.mirrored_payload("first_mirrored"),
         matches=filter_sql(query.filter, "$.filter", bindings),
         names=names,
         source=events,
@@ -191,8 +191,10 @@ async def deciding_metrics(ask: Ask, query: ScenesQuery, shown: Shown | None) ->
 async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
     """Count sessions: over numbers where these decide everything, else over texts."""
     # A session without an entry is in no row, so only entries say whether some are to be cut.
-    is_silent = await ask.has_silent(
-        ask.range.from_ms - LOOK_AROUND_MS, ask.range.to_ms + LOOK_AROUND_MS, ENTRY_EVENTS
+    is_silent = await ask.has_any(
+        f"session_id = '' AND {ENTRY_EVENTS}",
+        ask.range.from_ms - LOOK_AROUND_MS,
+        ask.range.to_ms + LOOK_AROUND_MS,
     )
     rows: list[Row] = []
     for in_numbers in (False,) if is_silent else (True, False):
@@ -229,9 +231,9 @@ def _first_entries(
             "scenes.sessions_whole",
             number=number,
             place=order_key.key.format("key_number"),
-            mirrored_place=order_key.key.format(f"({MAX_PAYLOAD} - key_number)"),
+            mirrored_place=order_key.mirrored_key("key_number"),
             entry=order_key.payload.format("first_entry"),
-            mirrored_entry=f"{MAX_PAYLOAD} - {order_key.payload.format('first_mirrored')}",
+            mirrored_entry=order_key.mirrored_payload("first_mirrored"),
             **fragments,
         )
         return {
@@ -260,12 +262,7 @@ def conversions(
 ) -> str:
     """Return the SELECT of (user, key, conversions, amount) that both the numbers and their users come from."""
     condition = selector_sql(conversion, "$.conversion", bindings)
-    amount = "0"
-    if query.value is not None:
-        read = field_sql(query.value, "$.value", bindings)
-        if read.number is None:
-            raise InvalidRequest("$.value", "this field is never a number")
-        amount = f"if({read.has_number}, {read.number}, 0)"
+    amount = amount_sql(query.value, "$.value", bindings)
     names = event_names_sql([conversion], bindings)
     where = "1" if names == "1" else f"({ENTRY_EVENTS} OR {names})"
     return load_sql(

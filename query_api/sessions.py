@@ -42,10 +42,7 @@ MAX_EDGES = 100
 MAX_POINTS = 200_000
 MAX_FOLLOW_DAYS = 7
 _NO_PLACES = "CAST([], 'Array(UInt128)')"
-_TIED = (
-    f"arrayExists((k, previous) -> {ORDER_KEYS['seq'].tied(payload_decides=True)}, "
-    "arrayPopFront(places), arrayPopBack(places))"
-)
+_UNDECIDED = ORDER_KEYS["seq"].undecided("places", payload_decides=True)
 """Two page views of one millisecond and ``seq``: event_id decides which came first."""
 _IN_RANGE = "passes AND start_ms >= {visit_from_ms:Int64} AND start_ms < {visit_to_ms:Int64}"
 _NUMBERS, _PAGE, _LEFT_OUT = 1, 2, 3
@@ -196,7 +193,7 @@ def _whole(query: SessionsQuery, events: str, with_pages: bool, wanted: str) -> 
         places="arraySort(groupArrayIf(page_place, bitTest(flags, 0)))"
         if with_pages
         else _NO_PLACES,
-        tied=_TIED if with_pages else "0",
+        undecided=_UNDECIDED if with_pages else "0",
         first_key=(
             f"if(countIf(event_key != {absent}) = 0, {absent}, "
             f"argMinIf(event_key, event_order, event_key != {absent}))"

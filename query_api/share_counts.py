@@ -161,7 +161,7 @@ def _distinct(row: NDArray[Any], user: Indexes, rows: int, users: int) -> NDArra
 def once(numbers: NDArray[T]) -> NDArray[T]:
     """Sort and keep one of each: of a million hashes 1 s sooner than np.unique."""
     numbers = np.sort(numbers)
-    kept: NDArray[T] = numbers[np.append(True, numbers[1:] != numbers[:-1])[: len(numbers)]]
+    kept: NDArray[T] = numbers[_is_first(numbers)]
     return kept
 
 
@@ -169,10 +169,14 @@ def numbered(keys: NDArray[T]) -> tuple[NDArray[T], Indexes]:
     """Return each key once, ascending, and the place of every key among these: np.unique's inverse in half its time."""
     order = np.argsort(keys)
     ascending = keys[order]
-    is_first = np.append(True, ascending[1:] != ascending[:-1])[: len(keys)]
+    is_first = _is_first(ascending)
     place = np.empty(len(keys), dtype=np.int64)
     place[order] = np.cumsum(is_first) - 1
     return ascending[is_first], place
+
+
+def _is_first(ascending: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.append(True, ascending[1:] != ascending[:-1])[: len(ascending)]
 
 
 class Openers:

@@ -15,8 +15,7 @@ from msgspec import Struct, structs
 from query_api import per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
-from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import amount_sql
 from query_api.filters import filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
 from query_api.periods import DAY_MS, MAX_YEAR
@@ -134,20 +133,9 @@ async def _texts(ask: Ask, name: str, bindings: Bindings, **fragments: str) -> d
     return {row["number"]: row["text"] for row in rows}
 
 
-async def _any(
-    ask: Ask, where: str, bindings: Bindings, from_ms: int, to_ms: int, beyond: int = 0
-) -> bool:
-    """Tell whether the apps have an event of a kind then, or more than ``beyond`` of them."""
-    bindings.named("app_ids", ask.app_ids, "Array(String)")
-    bindings.named("any_beyond", beyond, "UInt64")
-    bindings.named("any_from_ms", from_ms, "Int64")
-    bindings.named("any_to_ms", to_ms, "Int64")
-    return bool(await ask.fetch("share.any", bindings, where=where))
-
-
 async def forged(ask: Ask) -> Row:
     """Count the events and share_ids with a wrong signature in the range. Hardly any log has some: that is looked for first."""
-    if not await _any(ask, FORGED, ask.bindings(), ask.range.from_ms, ask.range.to_ms):
+    if not await ask.has_any(FORGED, ask.range.from_ms, ask.range.to_ms):
         return {"events": 0, "share_ids": 0}
     bindings = ask.bindings()
     [row] = await ask.fetch("share.forged", bindings, source=ask.source(bindings, FORGED))
@@ -155,11 +143,16 @@ async def forged(ask: Ask) -> Row:
 
 
 class _Events(Struct, frozen=True):
-    """How the events of a question are read. ``silent``: sessions have to be cut."""
+    """
+    How the events of a question are read.
+
+    ``silent``: sessions have to be cut. ``many_conversions``: only those of users who may have opened a card are read.
+    """
 
     ask: Ask
     asked: Asked
     silent: bool
+    many_conversions: bool
 
     def bindings(self) -> Bindings:
         """Start the parameters of a statement."""
@@ -222,37 +215,22 @@ class _Events(Struct, frozen=True):
         return await self._visits(bindings, self._by_rank(bindings, users), ENTRY, "1")
 
     async def _converted(self, bindings: Bindings, events: str, converts: str) -> Conversions:
-        value = "0"
-        if self.asked.revenue is not None:
-            read = field_sql(self.asked.revenue, "$.revenue", bindings)
-            if read.number is None:
-                raise InvalidRequest("$.revenue", "this field is never a number")
-            value = f"if({read.has_number}, {read.number}, 0)"
+        value = amount_sql(self.asked.revenue, "$.revenue", bindings)
         columns = await self.ask.numbers(
             "share.converted", bindings, events=events, converts=converts, value=value
         )
         return Conversions.of(columns)
 
     async def conversions(self) -> Conversions:
-        """Read the conversions of the range; where they are many, those of users who may have opened a card."""
-        are_many = await self._are_conversions_many()
+        """Read the conversions of the range."""
         bindings = self.bindings()
         events = self._by_seq(bindings, f"{self._converts(bindings)} AND {_IN_RANGE}")
         whose = "1"
-        if are_many:
+        if self.many_conversions:
             entries = f"{ENTRY} AND share_id != '' AND {_BEFORE_END}"
             may_have = self.ask.source(bindings, entries, from_ms=0, to_ms=EVER_MS)
             whose = load_sql("share.openers", source=may_have)
         return await self._converted(bindings, events, whose)
-
-    async def _are_conversions_many(self) -> bool:
-        ask, bindings = self.ask, self.ask.bindings()
-        named = selector_sql(
-            EventSelector(event=self.asked.conversion.event), "$.conversion", bindings
-        )
-        return await _any(
-            ask, named, bindings, ask.range.from_ms, ask.range.to_ms, beyond=MANY_CONVERSIONS
-        )
 
     async def conversions_of(self, users: Integers) -> Conversions:
         """Read those of some users, places being ranks."""
@@ -283,19 +261,22 @@ class RangeRead(Struct, frozen=True):
 
 async def read_range(ask: Ask, asked: Asked) -> RangeRead:
     """Read the entries and conversions of the range of a question."""
-    bindings = ask.bindings()
-    named = selector_sql(EventSelector(event=asked.conversion.event), "$.conversion", bindings)
-    silent, has_before = await asyncio.gather(
-        _any(
-            ask,
-            f"session_id = '' AND ({ENTRY} OR {named})",
-            bindings,
-            ask.range.from_ms - LOOK_AROUND_MS,
-            ask.range.to_ms,
+    from_ms, to_ms = ask.range.from_ms, ask.range.to_ms
+    silent_in, many_in = ask.bindings(), ask.bindings()
+    by_name = EventSelector(event=asked.conversion.event)
+    converts = selector_sql(by_name, "$.conversion", silent_in)
+    many = selector_sql(by_name, "$.conversion", many_in)
+    silent, has_before, many_conversions = await asyncio.gather(
+        ask.has_any(
+            f"session_id = '' AND ({ENTRY} OR {converts})",
+            from_ms - LOOK_AROUND_MS,
+            to_ms,
+            bindings=silent_in,
         ),
-        _any(ask, ENTRY, ask.bindings(), 0, ask.range.from_ms),
+        ask.has_any(ENTRY, 0, from_ms),
+        ask.has_any(many, from_ms, to_ms, beyond=MANY_CONVERSIONS, bindings=many_in),
     )
-    events = _Events(ask, asked, silent)
+    events = _Events(ask, asked, silent, many_conversions)
     visits, conversions = await asyncio.gather(events.visits(), events.conversions())
     read = Read(
         visits=visits,

@@ -90,7 +90,7 @@ def with_sessions(bindings: Bindings, events_source: str, silent_source: str | N
     Add the session to the events of a source.
 
     ``silent_source``: all events of the same range with ``session_id = ''``, unfiltered; None where there are none
-    (``Ask.has_silent``), which saves a second pass over the range.
+    (``Ask.has_any``), which saves a second pass over the range.
     """
     if silent_source is None:
         return load_sql("source.no_silent", events=events_source)

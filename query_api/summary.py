@@ -28,7 +28,7 @@ from msgspec import Meta
 from query_api import source
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.fields import field_sql
+from query_api.fields import amount_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.holidays import DAY_TYPES, day_of
 from query_api.params import EventSelector, FieldName, Params, Query
@@ -113,15 +113,6 @@ def _conditions(query: SummaryQuery, bindings: Bindings) -> dict[str, str]:
     }
 
 
-def _amount(query: SummaryQuery, bindings: Bindings) -> str:
-    if query.revenue is None:
-        return "0"
-    read = field_sql(query.revenue, "$.revenue", bindings)
-    if read.number is None:
-        raise InvalidRequest("$.revenue", "this field is never a number")
-    return f"if({read.has_number}, {read.number}, 0)"
-
-
 async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str, Row]:
     """Return the numbers of each period by its label."""
     span = {"from_ms": periods.starts_ms[0], "to_ms": periods.starts_ms[-1]}
@@ -141,7 +132,7 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
         bindings,
         share=share,
         order=order,
-        revenue=sum_sql(_amount(query, bindings), order),
+        revenue=sum_sql(amount_sql(query.revenue, "$.revenue", bindings), order),
         source=ask.source(bindings, f"{where} AND {names} AND ({share} OR {order})", **span),
     )
     around = {

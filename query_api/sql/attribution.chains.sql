@@ -1,7 +1,7 @@
 -- attribution.chains: the chain of each target.  Caller: query_api/attribution.py _credits()
 -- Params: lookback_ms, range_from_ms, range_to_ms Int64 (epoch ms, end exclusive); fragments source, touch (number of the first of
 --         `touches` that an event matches, 0: none), target (a condition), amount (a number), number (of an event with its payload),
---         tied, at and payload (order_keys.py), touch_texts and target_shared (texts of an event), collected (more arrays of the touches),
+--         undecided (of numbers), at and payload (order_keys.py), touch_texts and target_shared (texts of an event), collected (more arrays of the touches),
 --         codes (what stands for each touch), more (columns), chain and chain_ms (of the touches within the lookback)
 -- Rows:   user UInt64, target UInt32 (number of the user's target), amount Float64, chain Array(UInt32) of codes and chain_ms
 --         Array(Int64), earliest touch first; undecided Bool: the number leaves the order of two of the user's events open; and more
@@ -42,7 +42,7 @@ FROM
                     arrayMap((so_far, payload) -> so_far - (bitAnd(payload, 31) > 0), arrayCumSum(payload -> bitAnd(payload, 31) > 0, payloads), payloads),
                     payloads
                 ) AS touches_before,
-                arrayExists((k, previous) -> {{tied}}, arrayPopFront(numbers), arrayPopBack(numbers)) AS undecided
+                {{undecided}} AS undecided
             FROM
             (
                 SELECT

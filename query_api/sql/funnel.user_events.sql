@@ -1,7 +1,7 @@
 -- funnel.user_events: each user's relevant events in order, as arrays.  Caller: query_api/funnel_sql.py user_events_sql()
 -- Params: fragments source (a SELECT of events with user), mask (what an event matches, as bits), wanted (which events
 --         matter), entered (which users can have entered), key (order and mask of an event as one sortable value),
---         key_at and key_mask (how to read them from k), tied (whether k and previous are undecided), grouped and sorted
+--         key_at and key_mask (how to read them from k), undecided (of keys), grouped and sorted
 --         (more arrays: as they are collected, and in the order of keys)
 -- Rows:   user UInt64, keys Array, at_ms Array(Int64), masks Array(UInt64), undecided Bool: the key leaves the order of
 --         two of the user's events open
@@ -12,7 +12,7 @@ SELECT
     *,
     arrayMap(k -> {{key_at}}, keys) AS at_ms,
     arrayMap(k -> {{key_mask}}, keys) AS masks,
-    arrayUniq(at_ms) < length(at_ms) AND arrayExists((k, previous) -> {{tied}}, arrayPopFront(keys), arrayPopBack(keys)) AS undecided
+    arrayUniq(at_ms) < length(at_ms) AND {{undecided}} AS undecided
 FROM
 (
     SELECT

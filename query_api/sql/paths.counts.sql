@@ -1,5 +1,5 @@
 -- paths.counts: sessions and users of every node and of every step from it, and of every level.  Caller: query_api/paths.py answer()
--- Params: those of paths.steps; top UInt32; fragments steps, names (paths.names)
+-- Params: those of paths.steps; top UInt32; fragments steps, names (order_keys.names)
 -- Rows:   level UInt8, step UInt8 (0: all steps of the node, or of the level where has_node is 0), is_other, following_is_other,
 --         shown_node, shown_following Tuple(String, String) (event, value; empty for "other" and where nothing follows), has_node UInt8,
 --         sessions, users UInt64, undecided Bool (of any of them: then the numbers do not hold)
@@ -40,8 +40,8 @@ FROM
         (
             SELECT
                 * EXCEPT (node, following),
-                of_node.node AS node,
-                of_following.node AS following,
+                of_node.key AS node,
+                of_following.key AS following,
                 sum(step_sessions) OVER (PARTITION BY level, node) AS node_sessions,
                 sum(step_sessions) OVER (PARTITION BY level, step, following) AS following_sessions
             FROM

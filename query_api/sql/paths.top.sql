@@ -1,5 +1,5 @@
 -- paths.top: the nodes with the most sessions of each level.  Caller: query_api/paths.py _folded()
--- Params: those of paths.steps; top UInt32; fragments steps, names (paths.names)
+-- Params: those of paths.steps; top UInt32; fragments steps, names (order_keys.names)
 -- Rows:   level UInt8, number UInt64; at most top of a level, most sessions first; undecided as paths.counts
 -- Ties:   by event and value, so that the same request gives the same nodes.
 SELECT
@@ -28,5 +28,5 @@ ANY LEFT JOIN
 ORDER BY
     level,
     sessions DESC,
-    names.node
+    names.key
 LIMIT {top:UInt32} BY level

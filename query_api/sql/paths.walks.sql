@@ -1,6 +1,6 @@
 -- paths.walks: the way of every session that has the start or end event.  Caller: query_api/paths.py _steps()
 -- Params: gap_ms Int64, depth UInt8; fragments source (the events that take part), is_anchor (a condition), node (a number of an
---         event, order_keys.hashed), key, tied, and at and payload of k, at_before of previous (order_keys.py), way
+--         event, order_keys.hashed), key, undecided (of keys), and at and payload of k, at_before of previous (order_keys.py), way
 --         (paths.way_*: from the anchor on, or back from it), compact (arrayCompact or empty)
 -- Rows:   user UInt64, way Array(UInt64): nodes of level 1, 2, … up to depth; goes_on Bool: there are more; undecided Bool: the
 --         key leaves the order of two of the user's events open
@@ -30,7 +30,7 @@ FROM
         SELECT
             user,
             keys,
-            arrayExists((k, previous) -> {{tied}}, arrayPopFront(keys), arrayPopBack(keys)) AS undecided
+            {{undecided}} AS undecided
         FROM
         (
             SELECT

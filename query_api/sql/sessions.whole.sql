@@ -1,5 +1,5 @@
 -- sessions.whole: the sessions of each session_id, one pass over the events.  Caller: query_api/sessions.py _whole()
--- Params: follow_ms, visit_from_ms, visit_to_ms Int64; fragments events (sessions.events), places (of the page views, in order), page (of a place), tied
+-- Params: follow_ms, visit_from_ms, visit_to_ms Int64; fragments events (sessions.events), places (of the page views, in order), page (of a place), undecided
 --         (a condition on places), first_key (of a session), wanted (a condition: which rows)
 -- Rows:   as sessions.cut, and irregular UInt8: 0, or what sessions.cut has to look at: 1 (events without session_id, all of a user and
 --         app), 2 (longer than follow_ms: to be cut or clamped), 3 (event_id decides which page came first or last)
@@ -21,7 +21,7 @@ FROM
 (
     SELECT
         *,
-        toUInt8(multiIf(has_silent, 1, end_ms - start_ms > {follow_ms:Int64}, 2, {{tied}}, 3, 0)) AS irregular
+        toUInt8(multiIf(has_silent, 1, end_ms - start_ms > {follow_ms:Int64}, 2, {{undecided}}, 3, 0)) AS irregular
     FROM
     (
         SELECT

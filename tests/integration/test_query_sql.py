@@ -95,7 +95,7 @@ EXPLAINED_WITH_SEGMENTS = {
     "source.in_segment",
     "source.restricted",
     # Asked for by reports with tests of their own: share, summary.
-    "source.any_silent",
+    "source.any",
     "source.no_silent",
     # With tables of their own: test_as_of.
     "source.known_then",

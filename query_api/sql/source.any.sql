@@ -1,6 +1,6 @@
--- share.any: whether there are events of a kind, more than so many.  Caller: query_api/share_sql.py
--- Params: app_ids Array(String); any_from_ms, any_to_ms Int64 (epoch ms, end exclusive); any_beyond UInt64 (how many there are to be more than);
---         fragment where (a condition on columns of events)
+-- source.any: whether there are events of a kind, more than so many.  Caller: query_api/report.py Ask.has_any()
+-- Params: app_ids Array(String); any_from_ms, any_to_ms Int64 (epoch ms, end exclusive); any_beyond UInt64; fragment where (a condition on
+--         columns of events)
 -- Rows:   one, or none: found UInt8
 -- Source: nothing is merged and nobody joined: a copy that FINAL drops is found as well, and then nothing but time is lost.
 SELECT toUInt8(1) AS found
