@@ -19,6 +19,7 @@ their values under every model. ``breakdown``: fields of the touch.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -31,7 +32,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql, field_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
-from query_api.order_keys import ORDER_KEYS, OrderKey, decided, deciding
+from query_api.order_keys import ORDER_KEYS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -194,19 +195,10 @@ def _credits(
     )
 
 
-async def _deciding(ask: Ask, query: AttributionQuery) -> OrderKey:
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        chains = _chains(ask, query, bindings, order_key)
-        return await ask.fetch("order_keys.undecided", bindings, rows=chains)
-
-    return await deciding(ask_with)
-
-
 async def _top(ask: Ask, query: AttributionQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
-    order_key = await _deciding(ask, query)
+    order_key = await ask.deciding(partial(_chains, ask, query))
     bindings = ask.bindings()
     rows = load_sql("attribution.touched", credits=_credits(ask, query, bindings, None, order_key))
     return await per_user.most_frequent(ask, query, rows, bindings)
@@ -334,7 +326,7 @@ async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> Use
         raise InvalidRequest("$.cell.direct", "the direct row has no touch")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
-    order_key = await _deciding(ask, query)
+    order_key = await ask.deciding(partial(_chains, ask, query))
     bindings = ask.bindings()
     credits_sql = _credits(ask, query, bindings, top, order_key)
     touch = 0 if cell.direct else -1 if cell.touch is None else cell.touch

@@ -18,6 +18,7 @@ user counts once. ``is_own``: the partner is one of the asked apps. ``filter`` a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -284,8 +285,9 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
     elif cell.metric == "users_both":
         rows = _both(ask, query, bindings, shown)
     else:
-        order_key = await scenes.deciding_metrics(ask, _entries(query), shown)
-        metrics = scenes.user_metrics(ask, _entries(query), bindings, order_key, shown)
+        entries = _entries(query)
+        order_key = await ask.deciding(partial(scenes.user_metrics, ask, entries, shown=shown))
+        metrics = scenes.user_metrics(ask, entries, bindings, order_key, shown)
         metric = cell.metric.removesuffix("_in")
         rows = load_sql("exchange.metric_users", user_metrics=metrics, metric=metric)
     bindings.named("cell_key", packed(key), "String")

@@ -20,7 +20,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
 from query_api.funnel_sql import KeyOf, has_step_sql, user_events_sql, users_sql
-from query_api.order_keys import OrderKey, decided, deciding
+from query_api.order_keys import OrderKey, decided
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
 from query_api.presets import FUNNEL, FunnelAxes, Preset, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -356,7 +356,9 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
     key_of = _key_of(params, cell)
     periods = _periods(ask, params, ask.range)
     key = key_of_cell(cell.breakdown, cell.other, params.breakdown)
-    order_key = await _deciding_key(ask, params, key_of)
+    order_key = await ask.deciding(
+        lambda bindings, key: user_events_sql(ask, params, bindings, key, ask.range, key_of)
+    )
     bindings = ask.bindings()
     sql = users_sql(ask, params, bindings, order_key, _starts(periods), ask.range, key_of)
     in_step = has_step_sql(params, str(cell.step))
@@ -401,15 +403,6 @@ def _next_in(names: Iterable[str | None], bindings: Bindings) -> str:
     """Return whether a user's next event, the key of its row, is one of these; None: it has none."""
     wanted = ["" if name is None else f"s{name}" for name in names]
     return f"has({bindings.add(wanted, 'Array(String)')}, breakdown_key[1])"
-
-
-async def _deciding_key(ask: Ask, params: FunnelParams, key_of: KeyOf) -> OrderKey:
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        user_events = user_events_sql(ask, params, bindings, order_key, ask.range, key_of)
-        return await ask.fetch("funnel.undecided", bindings, user_events=user_events)
-
-    return await deciding(ask_with)
 
 
 def _cell_period_ms(cell: FunnelCell, periods: Periods | None) -> int:

@@ -32,7 +32,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_HELD, MAX_WINDOW_DAYS, Window
-from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided, deciding
+from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Interval, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, periods_of
@@ -165,19 +165,13 @@ def _pairing(query: IntervalQuery, at: str) -> str:
     return load_sql(name, at=at) if query.pairing == "first_start" else load_sql(name)
 
 
-async def _deciding(ask: Ask, query: IntervalQuery) -> OrderKey:
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        pairs = _pairs(ask, query, bindings, ask.range, None, order_key=order_key)
-        return await ask.fetch("order_keys.undecided", bindings, rows=pairs)
-
-    return await deciding(ask_with)
-
-
 async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
-    order_key = await _deciding(ask.asked, query)
+    asked = ask.asked
+    order_key = await asked.deciding(
+        lambda bindings, key: _pairs(asked, query, bindings, asked.range, None, order_key=key)
+    )
     return await per_user.top_of(ask, query, partial(_pairs, order_key=order_key))
 
 
@@ -306,7 +300,9 @@ async def users(ask: Ask, query: IntervalQuery, cell: IntervalCell) -> UserSelec
     if cell.bucket is not None and cell.bucket >= len(edges) - 1:
         raise InvalidRequest("$.cell.bucket", f"the last bucket of this request: {len(edges) - 2}")
     top = await _top(ask, query) if cell.other else None
-    order_key = await _deciding(ask, query)
+    order_key = await ask.deciding(
+        lambda bindings, key: _pairs(ask, query, bindings, ask.range, None, order_key=key)
+    )
     bindings = ask.bindings()
     pairs = _pairs(ask, query, bindings, ask.range, top, order_key=order_key)
     in_key = per_user.in_key(cell, query, bindings)

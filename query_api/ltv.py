@@ -28,7 +28,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
-from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided, deciding
+from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import Periods, periods_of
@@ -147,19 +147,10 @@ def _cells(
     )
 
 
-async def _deciding(ask: Ask, query: LtvQuery) -> OrderKey:
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        cells = _cells(ask, query, bindings, None, order_key)
-        return await ask.fetch("order_keys.undecided", bindings, rows=cells)
-
-    return await deciding(ask_with)
-
-
 async def _top(ask: Ask, query: LtvQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
-    order_key = await _deciding(ask, query)
+    order_key = await ask.deciding(lambda bindings, key: _cells(ask, query, bindings, None, key))
     bindings = ask.bindings()
     rows = load_sql("ltv.cohorts", cells=_cells(ask, query, bindings, None, order_key))
     return await per_user.most_frequent(ask, query, rows, bindings)
@@ -302,7 +293,7 @@ async def users(ask: Ask, query: LtvQuery, cell: LtvCell) -> UserSelect:
         raise InvalidRequest("$.cell.period", f"the last column of this request is {query.periods}")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
-    order_key = await _deciding(ask, query)
+    order_key = await ask.deciding(lambda bindings, key: _cells(ask, query, bindings, None, key))
     bindings = ask.bindings()
     cells = _cells(ask, query, bindings, top, order_key)
     cohorts = [

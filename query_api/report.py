@@ -22,6 +22,7 @@ from query_api.as_of import AsOf
 from query_api.bindings import Bindings
 from query_api.clickhouse import Database, Fetched
 from query_api.errors import InvalidRequest, QueryError
+from query_api.order_keys import OrderKey, deciding
 from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
 from query_api.periods import Range, resolve_range, rfc3339
 from query_api.sql import load_sql
@@ -223,6 +224,16 @@ class Ask:
         )
         self.rows_read += fetched.rows_read
         return fetched
+
+    async def deciding(self, rows: Callable[[Bindings, OrderKey], str]) -> OrderKey:
+        """Return the cheapest key with which the rows of a statement hold; ``rows``: makes it, they have ``undecided``."""
+
+        async def ask_with(order_key: OrderKey) -> list[Row]:
+            bindings = self.bindings()
+            sql = rows(bindings, order_key)
+            return await self.fetch("order_keys.undecided", bindings, rows=sql)
+
+        return await deciding(ask_with)
 
     async def numbers(self, name: str, bindings: Bindings, **fragments: str) -> NDArray[np.uint64]:
         """Run ``sql/<name>.sql``, whose columns are UInt64; return an array with a row for each column."""

@@ -33,6 +33,7 @@ group "", one without a page, campaign, … null. Channels that cost something a
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
@@ -49,7 +50,6 @@ from query_api.order_keys import (
     ORDER_KEYS,
     OrderKey,
     decided,
-    deciding,
     hashed,
     names_sql,
 )
@@ -175,17 +175,6 @@ def user_metrics(
         names=names,
         source=events,
     )
-
-
-async def deciding_metrics(ask: Ask, query: ScenesQuery, shown: Shown | None) -> OrderKey:
-    """Return the key with which ``user_metrics`` holds."""
-
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        metrics = user_metrics(ask, query, bindings, order_key, shown)
-        return await ask.fetch("order_keys.undecided", bindings, rows=metrics)
-
-    return await deciding(ask_with)
 
 
 async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
@@ -501,7 +490,7 @@ async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
         converted = conversions(ask, query, query.conversion, bindings, shown)
         sql = load_sql("scenes.converters", conversions=converted)
         return UserSelect("scenes.converters", sql, bindings)
-    order_key = await deciding_metrics(ask, query, shown)
+    order_key = await ask.deciding(partial(user_metrics, ask, query, shown=shown))
     metrics = user_metrics(ask, query, bindings, order_key, shown)
     sql = load_sql("scenes.users", user_metrics=metrics, metric=cell.metric)
     return UserSelect("scenes.users", sql, bindings)
