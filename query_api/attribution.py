@@ -75,10 +75,15 @@ class AttributionQuery(Query, kw_only=True):
 
 
 class AttributionCell(BreakdownCell, kw_only=True):
-    """The users of a row: its ``touch`` (from 1), or ``direct``; and its ``breakdown`` or ``other``. Neither: all rows."""
+    """
+    The users of a row: its ``touch`` (from 1), or ``direct``; and its ``breakdown`` or ``other``. Neither: all rows.
+
+    ``model``: only those of whose conversions the row gets something under this model of the request.
+    """
 
     touch: Annotated[int, Meta(ge=1, le=MAX_TOUCHES)] | None = None
     direct: bool = False
+    model: Model | None = None
 
 
 def _span_ms(span: Span, path: str) -> int:
@@ -227,6 +232,9 @@ async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> 
             (f"{model}_value", f"{model} * amount"),
         )
     ]
+    models += [
+        f"uniqExactIf(user, {_is_credited(model)}) AS {model}_users" for model in query.models
+    ]
 
     async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
@@ -271,12 +279,18 @@ async def _result(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> R
     }
 
 
+def _is_credited(model: Model) -> str:
+    """Return the condition that a touch gets something of a conversion."""
+    return f"{model} > 0"
+
+
 def _models(query: AttributionQuery, row: Row) -> Row:
     return {
         "models": {
             model: {
                 "conversions": row.get(f"{model}_conversions", 0.0),
                 "value": row.get(f"{model}_value", 0.0),
+                "credited_users": row.get(f"{model}_users", 0),
             }
             for model in query.models
         }
@@ -313,6 +327,7 @@ def _semantics(query: AttributionQuery) -> Row:
         "time_decay": "in proportion to 2^(-age / half_life)",
         "direct": "a target without a touch, in a row of its own: conversions and values add up to the total",
         "users": "distinct users with a target that such a touch stands before",
+        "credited_users": "those of `users` of whose conversions the row gets something under the model",
         "breakdown_value": "of the touch",
     }
 
@@ -324,6 +339,8 @@ async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> Use
     names_key = cell.breakdown is not None or cell.other
     if cell.direct and (cell.touch is not None or names_key):
         raise InvalidRequest("$.cell.direct", "the direct row has no touch")
+    if cell.model is not None and cell.model not in query.models:
+        raise InvalidRequest("$.cell.model", "not one of `models`")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
     order_key = await ask.deciding(partial(_chains, ask, query))
@@ -334,7 +351,12 @@ async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> Use
     in_key = per_user.in_key(cell, query, bindings)
     if names_key:
         in_key = f"touch > 0 AND {in_key}"
-    sql = load_sql("attribution.users", credits=credits_sql, in_key=in_key)
+    sql = load_sql(
+        "attribution.users",
+        credits=credits_sql,
+        in_key=in_key,
+        is_credited="1" if cell.model is None else _is_credited(cell.model),
+    )
     return UserSelect("attribution.users", sql, bindings)
 
 

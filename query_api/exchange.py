@@ -66,7 +66,10 @@ class ExchangeCell(Params, kw_only=True):
     Or of ``other`` of an answer with this ``limit``; the request's own is that of the list of users.
     """
 
-    metric: Literal["users_in", "new_users", "converters", "users_out", "users_both"] = "users_in"
+    metric: Literal[
+        "users_in", "new_users", "next_day_eligible", "next_day_returned", "converters",
+        "users_out", "users_both",
+    ] = "users_in"  # fmt: skip
     partner_app_id: str | None = None
     breakdown: dict[str, Any] | None = None
     other: bool = False

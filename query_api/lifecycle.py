@@ -54,10 +54,14 @@ class LifecycleQuery(Query, kw_only=True):
 
 
 class LifecycleCell(BreakdownCell, kw_only=True):
-    """One number of a point: ``time`` of the point and which number; without ``time`` those of any point, each once."""
+    """
+    One number of a point: ``time`` of the point and which number; without ``time`` those of any point, each once.
+
+    ``gained``: the new and the resurrected, whom the growth index divides by the dormant.
+    """
 
     time: Annotated[str, Meta(max_length=40)] | None = None
-    state: Literal["new", "returning", "resurrected", "dormant", "active"]
+    state: Literal["new", "returning", "resurrected", "dormant", "active", "gained"]
 
 
 def _periods(ask: Ask, query: LifecycleQuery, range_: Range) -> Periods:
@@ -187,7 +191,8 @@ async def users(ask: Ask, query: LifecycleQuery, cell: LifecycleCell) -> UserSel
     bindings = ask.bindings()
     per_user.check_other(cell, top)
     states = _states(ask, query, bindings, periods, top)
-    wanted = [1, 2, 3] if cell.state == "active" else [STATES.index(cell.state) + 1]
+    states_of = {"active": STATES[:3], "gained": ("new", "resurrected")}
+    wanted = [STATES.index(one) + 1 for one in states_of.get(cell.state, (cell.state,))]
     shown = range(1, len(labels) + 1) if cell.time is None else [labels.index(cell.time) + 1]
     bindings.named("cell_periods", list(shown), "Array(UInt16)")
     bindings.named("cell_states", wanted, "Array(UInt8)")

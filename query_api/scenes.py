@@ -79,6 +79,8 @@ LOOK_AROUND_MS = DAY_MS
 """How far sessions are followed beyond the range."""
 NO_DAY = 65_535
 DEFAULT_LIMIT = 1_000
+_OF_SESSIONS = {"sessions": "1", "bounces": "views <= 1"}
+"""Metrics that count sessions, and which of them."""
 _LARGEST_KEY = MAX_PAYLOAD >> 1
 """Below the number of a key a bit says that the entry counts (scenes.user_metrics)."""
 RowLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
@@ -100,7 +102,9 @@ class ScenesQuery(Query, kw_only=True):
 
 class ScenesCell(Params, kw_only=True):
     """
-    One number that counts users: ``metric`` of a row, or of the total when no row is named.
+    One number: ``metric`` of a row, or of the total when no row is named.
+
+    ``launches``, ``entries``, ``sessions``, ``bounces``: the users with at least one of them in the row.
 
     The row: ``platform`` and ``scene``, or ``scene_group`` with ``by`` group, or ``row`` with the fields that name it, as the
     answer shows them; and ``breakdown`` as in it. Or ``other`` of an answer with this ``limit``; that of the request is of the
@@ -108,8 +112,9 @@ class ScenesCell(Params, kw_only=True):
     """
 
     metric: Literal[
-        "users", "new_users", "next_day_eligible", "next_day_returned", "converters"
-    ] = "users"
+        "users", "new_users", "next_day_eligible", "next_day_returned", "converters",
+        "launches", "entries", "sessions", "bounces",
+    ] = "users"  # fmt: skip
     platform: str | None = None
     scene: str | None = None
     scene_group: str | None = None
@@ -188,8 +193,6 @@ async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[R
     rows: list[Row] = []
     for in_numbers in (False,) if is_silent else (True, False):
         bindings = ask.bindings()
-        bindings.named("range_from_ms", ask.range.from_ms, "Int64")
-        bindings.named("range_to_ms", ask.range.to_ms, "Int64")
         fragments = _first_entries(ask, query, bindings, shown, in_numbers=in_numbers)
         rows = await ask.fetch("scenes.sessions", bindings, **fragments)
         if not any(row.pop("undecided") for row in rows):
@@ -201,6 +204,8 @@ def _first_entries(
     ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None, *, in_numbers: bool
 ) -> dict[str, str]:
     """Return the fragments of scenes.sessions."""
+    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
+    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
     events = _source(
         ask,
         query,
@@ -474,7 +479,7 @@ def _semantics(query: ScenesQuery, dictionary: list[Row]) -> Row:
 
 
 async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
-    """Select the users of a metric that counts users."""
+    """Select the users of a metric."""
     _check(query)
     key = key_of_cell(query.by, _row_of(query, cell), query.breakdown, cell.breakdown)
     shown = None
@@ -490,6 +495,12 @@ async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
         converted = conversions(ask, query, query.conversion, bindings, shown)
         sql = load_sql("scenes.converters", conversions=converted)
         return UserSelect("scenes.converters", sql, bindings)
+    if cell.metric in _OF_SESSIONS:
+        # A session over texts is right whatever the log.
+        fragments = _first_entries(ask, query, bindings, shown, in_numbers=False)
+        in_cell = _OF_SESSIONS[cell.metric]
+        sql = load_sql("scenes.session_users", sessions=fragments["sessions"], in_cell=in_cell)
+        return UserSelect("scenes.session_users", sql, bindings)
     order_key = await ask.deciding(partial(user_metrics, ask, query, shown=shown))
     metrics = user_metrics(ask, query, bindings, order_key, shown)
     sql = load_sql("scenes.users", user_metrics=metrics, metric=cell.metric)

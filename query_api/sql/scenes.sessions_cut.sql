@@ -1,10 +1,11 @@
 -- scenes.sessions_cut: sessions with their first entry, whatever the log.  Caller: query_api/scenes.py _sessions()
 -- Params: session_gap_ms Int64; fragments key (packed), matches, order (source.order), source (events of the range and a day before and
 --         after it)
--- Rows:   first_ms, last_ms Int64, views UInt64, entry String: key of the first app_launch or app_show, '' where it does not
+-- Rows:   user UInt64, first_ms, last_ms Int64, views UInt64, entry String: key of the first app_launch or app_show, '' where it does not
 --         match the filter or is not there; undecided UInt8 (0)
 -- Source: one pass: events without session_id come as one group for each user and app and are cut at the gaps afterwards.
 SELECT
+    user,
     session.1 AS first_ms,
     session.2 AS last_ms,
     session.3 AS views,
@@ -13,6 +14,7 @@ SELECT
 FROM
 (
     SELECT
+        user,
         arrayJoin(
             if(
                 is_silent,
@@ -35,6 +37,7 @@ FROM
     FROM
     (
         SELECT
+            user,
             is_silent,
             min(at_ms) AS first_ms,
             max(at_ms) AS last_ms,

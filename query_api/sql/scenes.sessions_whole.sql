@@ -1,7 +1,7 @@
 -- scenes.sessions_whole: sessions with their first entry, where every entry has a session_id.  Caller: query_api/scenes.py _sessions()
 -- Params: fragments number (order_keys.hashed of the key), place and mirrored_place (the entry as an order key, over key_number), entry
 --         and mirrored_entry (key_number of first_entry and of first_mirrored), matches, source (events of the range and a day before and after it)
--- Rows:   as scenes.sessions_cut, but entry UInt64: number of the key, 0 in place of ''; undecided UInt8: event_id decides which entry
+-- Rows:   as scenes.sessions_cut without user, but entry UInt64: number of the key, 0 in place of ''; undecided UInt8: event_id decides which entry
 --         was first
 -- Source: an entry is one number (query_api/order_keys.py), so that min finds the first. Mirrored, the key of the least number
 --         is the greatest of those that share its time and seq: where the two are not one key, the order is open.

@@ -115,6 +115,7 @@ def test_by_hand(database, asker):
         assert result["total"]["models"][model] == {
             "conversions": pytest.approx(3),
             "value": pytest.approx(117),
+            "credited_users": 3,
         }
 
     body = BODY | {
@@ -221,10 +222,11 @@ def test_random_logs_agree_with_the_definition(database, asker, drawn):
             assert row["users"] == len(found[place]["users"])
             assert row["targets"] == len(found[place]["targets"])
             for model in MODELS:
-                conversions, value = found[place][model]
+                conversions, value, credited = found[place][model]
                 assert row["models"][model] == {
                     "conversions": pytest.approx(conversions, abs=1e-9),
                     "value": pytest.approx(value, abs=1e-9),
+                    "credited_users": len(credited),
                 }
         for model in MODELS:
             of = [row["models"][model] for row in result["rows"]]
@@ -241,6 +243,9 @@ def test_random_logs_agree_with_the_definition(database, asker, drawn):
                 else {"touch": row["touch"], "breakdown": row["breakdown"]}
             )
             assert asker.users("attribution", body, cell) == found[place]["users"]
+            model = MODELS[len(log.rows) % len(MODELS)]
+            credited = asker.users("attribution", body, {**cell, "model": model})
+            assert credited == found[place][model][2]
 
 
 def test_wrong_requests_name_the_field(asker):
@@ -259,6 +264,7 @@ def test_wrong_requests_name_the_field(asker):
     for cell, path in (
         ({"touch": 3}, "$.cell.touch"),
         ({"touch": 1, "direct": True}, "$.cell.direct"),
+        ({"model": "u_shaped"}, "$.cell.model"),
         ({"other": True}, "$.cell.other"),
         ({"breakdown": {"page": "x"}}, "$.cell.breakdown"),
     ):

@@ -14,6 +14,7 @@ from query_api.periods import rfc3339
 
 RANGE = {"app_ids": [APP], "time_range": {"from": "2026-10-01", "to": "2026-10-02"}}
 METRICS = ("users_in", "new_users", "converters", "users_out", "users_both")
+METRICS += ("next_day_eligible", "next_day_returned")
 
 
 @pytest.fixture

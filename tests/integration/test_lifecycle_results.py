@@ -141,6 +141,8 @@ def test_random_logs_agree_with_the_definition(database, asker, drawn):
         state = STATES[len(log.rows) % len(STATES)]
         cell = {"time": points[-1]["time"], "state": state}
         assert asker.users("lifecycle", body, cell) == expected[points[-1]["time"]][state]
+        gained = asker.users("lifecycle", body, {**cell, "state": "gained"})
+        assert len(gained) == points[-1]["growth_index_numerator"]
         ever = set().union(*(users[state] for users in expected.values()))
         assert asker.users("lifecycle", body, {"state": state}) == ever
         by_page = asker("lifecycle", {**body, "breakdown": ["page"], "breakdown_limit": 1})

@@ -11,7 +11,7 @@ from hypothesis import given
 from many_logs import HOUR_MS, NOW_MS, RANDOM, USERS, ZONES, Asker, Log, choice, many, store
 from query_support import PROJECT
 from reference.people import local_day
-from reference.scenes import TOTAL, code_status, scenes
+from reference.scenes import BEHIND, TOTAL, code_status, scenes
 
 from query_api.reports import answer_query
 from query_api.scene_rows import names_of
@@ -29,7 +29,7 @@ BYS = (
     "city",
     "placement",
 )
-METRICS = ("users", "new_users", "next_day_eligible", "next_day_returned", "converters")
+METRICS = ("users", "new_users", "next_day_eligible", "next_day_returned", "converters", *BEHIND)
 QUERIES = [
     "",
     "id=1",
@@ -265,14 +265,14 @@ def check(asker, log, case):
         check_other(asker, body, now_ms, (random, list(rows), key, reference))
     listed = random.choice([TOTAL, *expected])
     numbers = total if listed == TOTAL else expected[listed]
-    for metric in random.sample(METRICS, 2):
+    for metric in random.sample(METRICS, 3):
         cell = {"metric": metric}
         if listed != TOTAL:
             cell["row"] = dict(zip(names, listed, strict=False))
             cell["breakdown"] = dict(zip(breakdown, listed[len(names) :], strict=True))
         result_of_cell = asker("scenes/users", {**body, "cell": cell}, now_ms)
         users = {int(row["user"]) for row in result_of_cell["users"]}
-        assert users == getattr(numbers, metric)
+        assert users == numbers.users_of(metric)
         assert result_of_cell["total"] == len(users)
 
 
@@ -289,4 +289,4 @@ def check_other(asker, body, now_ms, drawn):
     metric = random.choice(METRICS)
     cell = {"metric": metric, "other": True, "limit": limit}
     page = asker("scenes/users", {**body, "cell": cell}, now_ms)
-    assert {int(row["user"]) for row in page["users"]} == getattr(expected[other], metric)
+    assert {int(row["user"]) for row in page["users"]} == expected[other].users_of(metric)

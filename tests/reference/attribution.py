@@ -42,7 +42,7 @@ def attribution(
     key: Callable[[Row], object],
     same: Callable[[Row, Row], bool],
 ) -> dict:
-    """(touch number, key), or (0, None) for direct, to users, targets and what each model gives."""
+    """(touch number, key), or (0, None) for direct, to users, targets and what each model gives: conversions, value, users."""
     found: dict = {}
     for person, events in by_person(rows, identity, identity_mode).items():
         for aim in events:
@@ -61,7 +61,7 @@ def attribution(
             places = [(number, key(event)) for number, event in chain] or [(0, None)]
             ages = [aim["occurred_at"] - event["occurred_at"] for _, event in chain] or [0]
             for i, place in enumerate(places):
-                empty = {"users": set(), "targets": set(), **{m: [0.0, 0.0] for m in MODELS}}
+                empty = {"users": set(), "targets": set(), **{m: [0.0, 0.0, set()] for m in MODELS}}
                 row = found.setdefault(place, empty)
                 row["users"].add(person)
                 row["targets"].add(aim["event_id"])
@@ -69,4 +69,6 @@ def attribution(
                     share = shares(model, ages, half_life_ms)[i]
                     row[model][0] += share
                     row[model][1] += share * value(aim)
+                    if share > 0:
+                        row[model][2].add(person)
     return found

@@ -18,6 +18,7 @@ DAY_MS = 86_400_000
 GAP_MS = 1_800_000
 ENTRIES = ("app_launch", "app_show")
 TOTAL = ("total",)
+BEHIND = ("launches", "entries", "sessions", "bounces")
 Key = tuple[Any, ...]
 
 
@@ -36,6 +37,11 @@ class Numbers:
     conversion_value: float = 0
     stays_ms: list[int] = field(default_factory=list)
     views: list[int] = field(default_factory=list)
+    behind: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+
+    def users_of(self, metric: str) -> set[int]:
+        """The users of a metric; of one that counts something else those behind it."""
+        return self.behind[metric] if metric in BEHIND else getattr(self, metric)
 
     def shown(self) -> dict[str, Any]:
         """As the report shows them."""
@@ -115,6 +121,8 @@ def scenes(
                 found[key].launches += row["event"] == "app_launch"
                 found[key].entries += row["event"] == "app_show"
                 found[key].users.add(person)
+                counted = "launches" if row["event"] == "app_launch" else "entries"
+                found[key].behind[counted].add(person)
                 first_days.setdefault(key, local_day(row["occurred_at"], zone))
         if entered and counts(entered[0]):
             for key in (key_of(entered[0]), TOTAL):
@@ -140,7 +148,10 @@ def scenes(
             if not from_ms <= session[0]["occurred_at"] < to_ms:
                 continue
             for key in (key_of(entry), TOTAL):
-                found[key].views.append(sum(row["event"] == "page_view" for row in session))
+                views = sum(row["event"] == "page_view" for row in session)
+                found[key].views.append(views)
+                for counted in ("sessions", "bounces") if views <= 1 else ("sessions",):
+                    found[key].behind[counted].add(person)
                 found[key].stays_ms.append(session[-1]["occurred_at"] - session[0]["occurred_at"])
     return found
 
