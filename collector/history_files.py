@@ -396,7 +396,9 @@ def _values(column: pa.Array, where: Place, zone: ZoneInfo | None) -> list[Any]:
             for one in column.to_pylist()
         ]
     values = column.to_pylist()
-    if where.kind != "text" and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if (where.kind != "text" or where.type) and (
+        pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    ):
         return [from_text(one, where, zone) if one else None for one in values]
     if where.group or where.kind == "json":
         return [_without_nulls(one) for one in values]

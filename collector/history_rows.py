@@ -115,8 +115,9 @@ def from_text(text: str, where: Place, zone: ZoneInfo | None) -> Any:  # noqa: A
     """
     Return the value that a text of a table stands for; ``zone``: of times that name none.
 
-    What cannot be turned stays a text, which is then refused by the wire's own rules. A property without a type in its
-    column's name (``properties.sku:text``) is what it looks like: a number, true or false, a JSON list or text, else a text.
+    What cannot be turned stays a text, which is then refused: by the wire's own rules, or by the type in the column's name
+    (``properties.vip:flag``). A property without one is what it looks like: a number, true or false, a JSON list or text,
+    else a text.
     """
     if where.kind in ("number", "moment"):
         if _INTEGER.fullmatch(text):
@@ -126,12 +127,11 @@ def from_text(text: str, where: Place, zone: ZoneInfo | None) -> Any:  # noqa: A
         return _json(text)
     if where.part != "property" or where.type == "text":
         return text
-    if where.type or text[0] in '-0123456789["tf':
+    if where.type:
+        return _json(text)
+    if text[0] in '-0123456789["tf':
         value = _json(text)
-        is_wanted = not isinstance(value, dict) and (
-            not where.type or type(value) in _TYPES[where.type]
-        )
-        return value if is_wanted or where.type else text
+        return text if isinstance(value, dict) else value
     return text
 
 
@@ -140,6 +140,17 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "flag": (bool,),
     "list": (list,),
 }
+
+
+def _check_type(where: Place, value: Any) -> None:  # noqa: ANN401 (any JSON)
+    """Errors: RowError, where the column's name says another type than its cell has."""
+    wanted = _TYPES.get(where.type)
+    if wanted is not None and type(value) not in (*wanted, msgspec.Raw):
+        raise RowError(
+            "invalid_type",
+            f"$.properties.{where.name}",
+            f"the column says {where.type} / 与列名声明的类型不符",
+        )
 
 
 def _json(text: str) -> Any:  # noqa: ANN401 (any JSON)
@@ -202,6 +213,7 @@ class Shaper:
             elif where.part == "envelope":
                 envelope[where.name] = value
             elif where.part == "property":
+                _check_type(where, value)
                 properties[where.name] = value
             elif where.part == "map":
                 self._add_map(properties, value)

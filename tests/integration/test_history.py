@@ -275,12 +275,14 @@ def test_bad_rows_leave_their_neighbours_and_stand_in_the_report_the_file_and_th
 
 def test_refused_cells_of_tables(database, database_url, tmp_path: Path) -> None:
     lines = [
-        "app_id,event_id,event,occurred_at,openid,seq,properties,colour",
-        f'{APP},c1,view,2026-03-01T00:00:00+08:00,o1,1,"{{""n"": 1}}",red',
-        f"{APP},c2,view,2026-03-01 00:00:00,o1,1,,",  # of which zone?
-        f"{APP},c3,view,{T},o1,many,,",
-        f"{APP},c4,view,{T},o1,1,not json,",
+        "app_id,event_id,event,occurred_at,openid,seq,properties,colour,properties.vip:flag",
+        f'{APP},c1,view,2026-03-01T00:00:00+08:00,o1,1,"{{""n"": 1}}",red,',
+        f"{APP},c2,view,2026-03-01 00:00:00,o1,1,,,true",  # of which zone?
+        f"{APP},c3,view,{T},o1,many,,,",
+        f"{APP},c4,view,{T},o1,1,not json,,",
         f"{APP},c5,view,{T}",
+        f"{APP},c6,view,{T},o1,1,,,maybe",
+        f"{APP},c7,view,{T},o1,1,,,1",
     ]
     file = tmp_path / "cells.csv"
     file.write_text("\n".join(lines))
@@ -289,7 +291,12 @@ def test_refused_cells_of_tables(database, database_url, tmp_path: Path) -> None
 
     assert report.stored == 1
     assert report.refused == {
-        "invalid_type": {"$.occurred_at": 1, "$.seq": 1, "$.properties": 1},
+        "invalid_type": {
+            "$.occurred_at": 1,
+            "$.seq": 1,
+            "$.properties": 1,
+            "$.properties.vip": 2,
+        },
         "invalid_value": {"$": 1},
     }
     assert report.unknown_columns == ["colour"]
