@@ -44,12 +44,12 @@ from query_api import breakdowns, per_user, share_counts, share_forest, share_sq
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.params import EventSelector, FieldName, Query
+from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell
-from query_api.periods import periods_of, rfc3339
+from query_api.periods import local_day, periods_of, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect
-from query_api.share_counts import Acts, Dimension, Facts, Openers, Table
-from query_api.share_forest import Below, Forest, Integers
+from query_api.share_counts import Acts, Dimension, Facts, Openers, Table, Taken
+from query_api.share_forest import Below, Forest, Indexes, Integers
 from query_api.share_sql import Asked, RangeRead
 from query_api.sql import load_sql
 
@@ -81,21 +81,32 @@ class ShareQuery(Query, kw_only=True):
     root: ShareId | None = None
 
 
+class CardName(Params, kw_only=True):
+    """A card as a cascade names it."""
+
+    app_id: str
+    share_id: ShareId
+
+
 class ShareCell(BreakdownCell, kw_only=True):
     """
-    One number: ``metric`` of the row with this ``depth``, ``page``, ``channel``, ``group_id`` or ``breakdown``.
+    One number: ``metric`` of a row: by ``depth``, ``page``, ``channel``, ``group_id``, ``day``, ``card`` or ``breakdown``.
 
     At most one of them; none: all rows together. ``sharer``: of one sharer's cards; ``descendant_openers`` needs it and takes
-    no row.
+    no row. ``resharers`` made the re-shares, ``opened_before`` those whose delay is known; ``active_users`` is an input of K,
+    of no row and no sharer.
     """
 
-    metric: Literal["sharers", "openers", "new_users", "converters", "descendant_openers"] = (
-        "openers"
-    )
+    metric: Literal[
+        "sharers", "openers", "new_users", "converters", "descendant_openers",
+        "resharers", "opened_before", "active_users",
+    ] = "openers"  # fmt: skip
     depth: Annotated[int, Meta(ge=1)] | None = None
     page: str | None = None
     channel: str | None = None
     group_id: str | None = None
+    day: Annotated[str, Meta(max_length=10)] | None = None
+    card: CardName | None = None
     sharer: Annotated[str, Meta(pattern="^[0-9]{1,20}$")] | None = None
 
 
@@ -302,7 +313,7 @@ def _delays(facts: Facts) -> Row:
     delays = facts.delays_ms
     known = len(delays) > 0
     return {
-        "reshares": facts.reshares,
+        "reshares": len(facts.reshared),
         "opened_before": len(delays),
         "median_ms": float(np.quantile(delays, 0.5)) if known else None,
         "p90_ms": float(np.quantile(delays, 0.9)) if known else None,
@@ -310,14 +321,19 @@ def _delays(facts: Facts) -> Row:
     }
 
 
-async def _cascade(ask: Ask, query: ShareQuery, asked: Asked, facts: Facts, laid_out: Below) -> Row:
-    forest = facts.forest
+async def _cards(ask: Ask, forest: Forest, app_ids: list[str], share_id: str) -> Indexes:
+    """Return the places of the cards that have a share_id in some apps."""
     bindings = ask.bindings()
-    bindings.named("app_ids", ask.app_ids, "Array(String)")
-    bindings.named("root", query.root, "String")
+    bindings.named("app_ids", app_ids, "Array(String)")
+    bindings.named("root", share_id, "String")
     [found] = await ask.fetch("share.root", bindings)
     keys = np.array(found["cards"], dtype=np.uint64)
-    roots = forest.places(keys[np.isin(keys, forest.card)])
+    return forest.places(keys[np.isin(keys, forest.card)])
+
+
+async def _cascade(ask: Ask, query: ShareQuery, asked: Asked, facts: Facts, laid_out: Below) -> Row:
+    forest = facts.forest
+    roots = await _cards(ask, forest, ask.app_ids, query.root or "")
     if not len(roots):
         raise InvalidRequest("$.root", "no card of these apps has this share_id")
     below = laid_out.of(roots)
@@ -405,27 +421,49 @@ async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
         raise InvalidRequest(
             "$.cell.sharer", "descendant_openers are those of one sharer, over all rows"
         )
+    if cell.metric == "active_users" and (cell.sharer is not None or dimension != "total"):
+        raise InvalidRequest("$.cell.metric", "active_users have neither row nor sharer")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
     range_read, forest = await asyncio.gather(
         share_sql.read_range(ask, asked), _forest(ask, asked, top)
     )
     facts = await share_sql.facts(range_read, forest)
-    codes = [code for code, one in forest.texts.items() if one == text]
-    if dimension == "group":
-        codes = [await share_sql.group_number(ask, text)]
-    elif dimension == "depth":
-        codes = [int(text)]
-    chosen = await asyncio.to_thread(_chosen, facts, cell, sharer, dimension, codes)
+    if cell.metric == "active_users":
+        chosen = share_counts.once(range_read.read.visits.user)
+    else:
+        codes = await _codes(ask, forest, cell, dimension, text)
+        starts_ms = _days(ask) if dimension == "day" else []
+        in_row = share_counts.rows_of(facts, dimension, starts_ms).taken(codes)
+        chosen = await asyncio.to_thread(_chosen, facts, cell, sharer, dimension, in_row)
     bindings = ask.bindings()
     bindings.table("chosen", {"user": chosen})
     return UserSelect("share.chosen", load_sql("share.chosen"), bindings)
 
 
+async def _codes(
+    ask: Ask, forest: Forest, cell: ShareCell, dimension: Dimension, text: str
+) -> list[int] | None:
+    """Return the labels of a cell's row; None: all rows."""
+    if dimension == "total":
+        return None
+    if dimension == "depth":
+        return [int(text)]
+    if dimension == "group":
+        return [await share_sql.group_number(ask, text)]
+    if dimension == "day":
+        return [start for start in _days(ask) if str(local_day(start, ask.zone)) == text]
+    if cell.card is not None:
+        app_ids = [one for one in ask.app_ids if one == cell.card.app_id]
+        places: list[int] = (await _cards(ask, forest, app_ids, text)).tolist()
+        return places
+    return [code for code, one in forest.texts.items() if one == text]
+
+
 def _chosen(
-    facts: Facts, cell: ShareCell, sharer: int, dimension: Dimension, codes: list[int]
+    facts: Facts, cell: ShareCell, sharer: int, dimension: Dimension, in_row: Taken
 ) -> Integers:
-    """Return the users of a cell: those of the facts that are counted in it. ``codes``: labels of its row."""
+    """Return the users of a cell: those of the facts that are counted in it."""
     if cell.metric == "descendant_openers":
         place = np.flatnonzero(facts.users == np.uint64(sharer))
         openers = Openers(facts, share_forest.below_of(facts.forest))
@@ -435,15 +473,14 @@ def _chosen(
         "openers": facts.opens,
         "new_users": facts.opens.only(facts.is_new),
         "converters": facts.conversions,
+        "resharers": facts.shares.of_cards(facts.reshared),
+        "opened_before": facts.shares.of_cards(facts.delayed),
     }[cell.metric]
     if cell.sharer is not None:
         acts = acts.only(facts.forest.sharer[acts.card] == np.uint64(sharer))
-    if dimension == "group" and cell.metric == "sharers":
+    if dimension == "group" and cell.metric in ("sharers", "resharers", "opened_before"):
         return facts.users[:0]
-    if dimension != "total":
-        rows = share_counts.rows_of(facts, dimension, [])
-        acts = acts.only(np.isin(rows.labels[rows.row(acts)], np.array(codes, rows.labels.dtype)))
-    return facts.users[np.unique(acts.user)]
+    return facts.users[np.unique(acts.only(in_row(acts)).user)]
 
 
 def _place(query: ShareQuery, cell: ShareCell) -> tuple[Dimension, str]:
@@ -453,6 +490,8 @@ def _place(query: ShareQuery, cell: ShareCell) -> tuple[Dimension, str]:
         ("page", "page", cell.page),
         ("channel", "channel", cell.channel),
         ("group_id", "group", cell.group_id),
+        ("day", "day", cell.day),
+        ("card", "card", cell.card and cell.card.share_id),
     ]
     places = [(field, name, str(value)) for field, name, value in named if value is not None]
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, query.breakdown)
@@ -463,7 +502,7 @@ def _place(query: ShareQuery, cell: ShareCell) -> tuple[Dimension, str]:
     if not places:
         return "total", ""
     field, name, value = places[0]
-    if name not in ("depth", "breakdown", *query.by):
+    if name not in ("depth", "breakdown", "day", "card", *query.by):
         raise InvalidRequest(f"$.cell.{field}", "this table is not in `by`")
     return name, value
 

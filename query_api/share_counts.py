@@ -38,12 +38,17 @@ class Acts(Struct, frozen=True):
         """Return some of them, by a mask or by places."""
         return Acts(self.user[which], self.card[which], self.at_ms[which], self.group[which])
 
+    def of_cards(self, cards: Indexes) -> Acts:
+        """Return those with some cards."""
+        return self.only(np.isin(self.card, cards))
+
 
 class Facts(Struct, frozen=True):
     """
     What is counted in a range.
 
-    ``users``: all that stand anywhere, ascending. ``own``: openings by the card's own sharer.
+    ``users``: all that stand anywhere, ascending. ``own``: openings by the card's own sharer. ``reshared``: cards of the range
+    below a known one; ``delayed``: those of them whose sharer had opened it, ``delays_ms`` before.
     """
 
     forest: Forest
@@ -57,7 +62,8 @@ class Facts(Struct, frozen=True):
     own: Acts
     unknown_opens: int
     unknown_share_ids: int
-    reshares: int
+    reshared: Indexes
+    delayed: Indexes
     delays_ms: NDArray[np.int64]
     active_users: int
 
@@ -66,6 +72,7 @@ Dimension = Literal[
     "total", "depth", "page", "channel", "group", "breakdown", "day", "sharer", "card"
 ]
 CodeOf: TypeAlias = Callable[[Acts], NDArray[Any]]
+Taken: TypeAlias = Callable[[Acts], NDArray[np.bool_]]
 
 
 class Rows(Struct, frozen=True):
@@ -73,6 +80,13 @@ class Rows(Struct, frozen=True):
 
     labels: NDArray[Any]
     row: CodeOf
+
+    def taken(self, labels: list[int] | None) -> Taken:
+        """Return which facts lie in the rows of some labels, None: in any."""
+        if labels is None:
+            return lambda acts: np.ones(len(acts.card), dtype=bool)
+        wanted = np.array(labels, self.labels.dtype)
+        return lambda acts: np.isin(self.labels[self.row(acts)], wanted)
 
 
 def rows_of(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Rows:

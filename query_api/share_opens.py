@@ -206,7 +206,7 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         opens = all_opens.only(counts)
         reshares = beside.submit(_delays, forest, made, sharer, opens, read.shared)
         due, by, open_due = _due(forest, conversions, converter, opens)
-        delays, open_delays = reshares.result()
+        delayed, delays, open_delays = reshares.result()
     passes = forest.matches[opens.card]
     due, by = due[passes[by]], by[passes[by]]
     own = np.flatnonzero(in_range & is_own)
@@ -227,7 +227,8 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         own=all_opens.only(own[forest.matches[card[own]]]).acts(),
         unknown_opens=int(unknown.sum()),
         unknown_share_ids=len(once(card[unknown])),
-        reshares=len(reshared(forest, made)),
+        reshared=reshared(forest, made),
+        delayed=delayed,
         delays_ms=delays,
         active_users=read.active_users,
     )
@@ -311,9 +312,9 @@ def _delays(
     sharer: Indexes,
     opens: _Opens,
     shared: tuple[Integers, Integers],
-) -> tuple[NDArray[np.int64], Indexes]:
+) -> tuple[Indexes, NDArray[np.int64], Indexes]:
     """
-    Return how long before each share its sharer had opened the card above, where it had; and undecided users.
+    Return the cards whose sharer had opened the card above, how long before the share; and undecided users.
 
     ``shared``: cards whose place is known; of others the ms is, so an open in that very ms leaves the order open.
     """
@@ -329,9 +330,9 @@ def _delays(
         last,
     )
     had = open_of >= 0
-    shared_ms = forest.shared_ms[below][had]
-    delays = shared_ms - _ms(opens.place[open_of[had]])
-    return delays, sharer[below[had]][delays == 0]
+    delayed = below[had]
+    delays = forest.shared_ms[delayed] - _ms(opens.place[open_of[had]])
+    return delayed, delays, sharer[delayed][delays == 0]
 
 
 def _latest(

@@ -256,6 +256,20 @@ def test_random_forests_agree_with_the_definition(database, asker, monkeypatch):
         assert result["k"]["inputs"]["active_users"] == len(found["active"])
         delay = result["reshare_delay"]
         assert (delay["reshares"], delay["opened_before"]) == (found["reshares"], len(found["delays"]))  # fmt: skip
+        # One question of users each; all of them over the logs.
+        metric = ("resharers", "opened_before", "active_users", "card", "day")[number % 5]
+        if metric == "card":
+            (_, share_id), of = next(iter(found["cards"].items()))
+            cell = {"card": {"app_id": app_id, "share_id": share_id}}
+            behind = {o[0] for o in found["opens"] if o[1] is of}
+        elif metric == "day":
+            cell = {"metric": "sharers", "day": first}
+            end_ms = from_ms + 24 * HOUR_MS
+            behind = {c.sharer for c in found["shared"] if c.row["occurred_at"] < end_ms}
+        else:
+            cell = {"metric": metric}
+            behind = found["active" if metric == "active_users" else metric]
+        assert asker.users("share", body, cell) == behind
         if found["delays"]:
             assert delay["median_ms"] == np.median(found["delays"])
     assert 0 < by_event_id < len(logs)
@@ -358,6 +372,8 @@ def test_wrong_requests_name_the_field(asker):
         ({"other": True}, "$.cell.other"),
         ({"sharer": "99999999999999999999"}, "$.cell.sharer"),
         ({"metric": "shares"}, "$.cell.metric"),
+        ({"metric": "active_users", "depth": 1}, "$.cell.metric"),
+        ({"card": {"app_id": "x", "share_id": "y"}, "day": "2026-10-05"}, "$.cell.card"),
     ):
         assert asker.refused("share/users", RANGE | {"cell": cell}) == ("invalid_request", path)
     body = RANGE | {"by": ["page"], "cell": {"channel": "message"}}

@@ -146,10 +146,12 @@ def share(
                 conversions.append((person, before[-1][1], before[-1][4], amount))
     delays = []
     reshares = 0
+    resharers, opened_before = set(), set()
     shared = [c for c in cards.values() if from_ms <= c.row["occurred_at"] < to_ms]
     for card in shared:
         if card.parent:
             reshares += 1
+            resharers.add(card.sharer)
             times = [
                 o[2]
                 for o in opens
@@ -157,6 +159,7 @@ def share(
             ]
             if times:
                 last = max(times, key=order)
+                opened_before.add(card.sharer)
                 delays.append(card.row["occurred_at"] - last["occurred_at"])
     return {
         "cards": cards,
@@ -167,6 +170,8 @@ def share(
         "unknown": unknown,
         "unknown_ids": len(unknown_ids),
         "reshares": reshares,
+        "resharers": resharers,
+        "opened_before": opened_before,
         "delays": sorted(delays),
         "active": {
             p
