@@ -35,6 +35,7 @@ from query_api.share_sql import ENTRY, EVER_MS
 from query_api.sql import load_sql
 
 MAX_ROWS = 10_000
+EVERY_PROMOTER = "*"
 PromoterId = Annotated[str, Meta(max_length=1_024)]
 
 
@@ -69,7 +70,7 @@ class PromotersQuery(Query, kw_only=True):
 
 class PromotersCell(Params, kw_only=True):
     """
-    The users behind a number: ``promoter`` of the row (absent: the row without one), and the column.
+    The users behind a number: ``promoter`` of the row (absent: the row without one; ``"*"``: all promoters), and the column.
 
     ``promoters``: those that ``promoters_total`` counts, of all rows; they are users only with ``by: sharer``.
     """
@@ -165,12 +166,18 @@ async def _result(ask: Ask, query: PromotersQuery) -> tuple[Row, bool]:
     bindings = ask.bindings()
     facts = _facts(ask, query, bindings)
     rows = await ask.fetch("promoters.counts", bindings, facts=facts)
-    names = [name for name in rows[0] if name != "promoter"] if rows else []
-    named = [row for row in rows if row["promoter"]]
+    names = (
+        [name for name in rows[0] if name not in ("promoter", "is_due", "all_promoters")]
+        if rows
+        else []
+    )
+    of_one = [row for row in rows if not row["all_promoters"]]
+    named = [row for row in of_one if row["promoter"]]
     result: Row = {
         "promoters": [_shown(row, names) for row in named[: query.limit]],
-        "direct": next((_shown(row, names) for row in rows if not row["promoter"]), None),
+        "direct": next((_shown(row, names) for row in of_one if not row["promoter"]), None),
         "promoters_total": len(named),
+        "due": next((_shown(row, names) for row in rows if row["all_promoters"]), None),
     }
     truncated = len(named) > query.limit
     if query.trail is not None:
@@ -235,7 +242,7 @@ def _semantics(query: PromotersQuery) -> Row:
         "amount": query.amount,
         "commission_base": query.commission_base or query.amount,
         "bound_users": "users with a binding that began in the time range",
-        "due": "to the binding that holds at the event; `direct` has what is due to none",
+        "due": "to the binding that holds at the event: of all promoters together in `due`, `direct` has what is due to none",
     }
 
 
@@ -252,6 +259,7 @@ async def users(ask: Ask, query: PromotersQuery, cell: PromotersCell) -> UserSel
     else:
         bindings.named("cell_kind", _KINDS[cell.metric], "UInt8")
         bindings.named("cell_promoter", cell.promoter, "String")
+        bindings.named("is_any_promoter", cell.promoter == EVERY_PROMOTER, "Bool")
         name = "promoters.users"
     return UserSelect(name, load_sql(name, facts=facts), bindings)
 

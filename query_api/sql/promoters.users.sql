@@ -1,5 +1,5 @@
 -- promoters.users: the users of a cell.  Caller: query_api/promoters.py users()
--- Params: cell_kind UInt8; cell_promoter String; fragment facts (promoters.facts)
+-- Params: cell_kind UInt8; cell_promoter String, is_any_promoter Bool (all of them); fragment facts (promoters.facts)
 -- Rows:   user UInt64, each once
 -- Source: the same rows that promoters.counts counts.
 SELECT DISTINCT user
@@ -8,4 +8,4 @@ FROM
     {{facts}}
 )
 WHERE kind = {cell_kind:UInt8}
-    AND promoter = {cell_promoter:String}
+    AND if({is_any_promoter:Bool}, promoter != '', promoter = {cell_promoter:String})

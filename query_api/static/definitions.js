@@ -640,7 +640,7 @@ const SENTENCES = {
   "by the first group_id of the opening session's entries with the card; shares have none": "按打开会话首个带该卡片进入的 group_id；分享事件没有群",
   "a touch with one's own id or card binds nobody": "自己的编号或卡片不绑定任何人",
   "users with a binding that began in the time range": "绑定开始于范围内的用户",
-  "to the binding that holds at the event; `direct` has what is due to none": "归事件发生时有效的绑定；没有绑定的单独一行",
+  "to the binding that holds at the event: of all promoters together in `due`, `direct` has what is due to none": "归事件发生时有效的绑定；所有分销员合计在 due，没有绑定的单独一行",
   "app_launch or app_show with a card's share_id": "带有卡片 share_id 的进入事件",
   "the `user` whose share event made the card first": "最早产生该卡片的分享者",
   "for ever": "永久",

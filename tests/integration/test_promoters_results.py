@@ -88,6 +88,11 @@ def test_random_logs_agree_with_the_definition(database, asker, by, rules):
             cell = {"promoter": promoter, "metric": "buyers"}
             users = asker.users("promoters", body, cell)
             assert users == {one[1] for one in found if one[0] == "ordered" and one[2] == promoter}
+        due = [one for one in found if one[0] == "ordered" and one[2]]
+        buyers = asker.users("promoters", body, {"promoter": "*"})
+        assert buyers == {one[1] for one in due}
+        assert (result["due"]["buyers"], result["due"]["orders"]) == (len(buyers), len(due))
+        assert result["due"]["base"] == float(sum(one[3] for one in due))
         if by == "sharer":
             sharers = asker.users("promoters", body, {"metric": "promoters"})
             assert sharers == {int(promoter) for promoter in expected if promoter}
@@ -140,4 +145,9 @@ def test_wrong_requests_name_the_field(asker):
     ):
         refused = asker.refused("promoters/users", {**RANGE, "by": by, "cell": cell})
         assert refused == ("invalid_request", path)
-    assert asker("promoters", RANGE) == {"promoters": [], "direct": None, "promoters_total": 0}
+    assert asker("promoters", RANGE) == {
+        "promoters": [],
+        "direct": None,
+        "promoters_total": 0,
+        "due": None,
+    }
