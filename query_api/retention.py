@@ -510,6 +510,18 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
         raise InvalidRequest("$.cell.other", "this answer has no `other`: all values are shown")
     bindings = ask.bindings()
     bindings.named("cell_cohorts", list(ended), "Array(UInt16)")
+    in_key = "1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}"
+    if cell.measured:
+        if params.measure is None or cell.period is None or cell.lost:
+            raise InvalidRequest(
+                "$.cell.measured", "only with a `measure` in the request, with period, without lost"
+            )
+        first, last = columns[cell.period]
+        bindings.named("cell_from", first, "UInt16")
+        bindings.named("cell_to", last, "UInt16")
+        patterns = patterns_sql(ask, params, bindings, periods, ask.range, top, measured=True)
+        sql = load_sql("retention.measured_by", patterns=patterns, in_key=in_key)
+        return UserSelect("retention.measured_by", sql, bindings)
     bindings.named(
         "never_back_until",
         [FIRST_RETURN + (periods_ if never_back else 0) for periods_ in ended.values()],
@@ -517,7 +529,6 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
     )
     bindings.named("wanted", wanted, "Array(Int32)")
     bindings.named("unwanted", unwanted, "Array(Int32)")
-    in_key = "1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}"
     sql = load_sql(
         "retention.users",
         patterns=patterns_sql(ask, params, bindings, periods, ask.range, top),

@@ -156,6 +156,7 @@ class RetentionCell(Params, kw_only=True):
     whole cohort.
     ``lost``: those of the cohort who are not in the column; without ``period`` those who have not returned in any mature
     period after the cohort's. ``first_return``: those who returned so many periods after the cohort's for the first time.
+    ``measured``: those whose events the column's measure counts, whether they returned or not.
     ``breakdown`` or ``other`` as in the row; neither: all rows. ``preset``: of the retention under one of
     ``compare_semantics``, which has no breakdown.
     """
@@ -164,6 +165,7 @@ class RetentionCell(Params, kw_only=True):
     period: Annotated[int, Meta(ge=0, le=MAX_RETENTION_PERIODS)] | None = None
     lost: bool = False
     first_return: Annotated[int, Meta(ge=1, le=MAX_RETENTION_PERIODS)] | None = None
+    measured: bool = False
     breakdown: dict[str, Any] | None = None
     other: bool = False
     preset: Preset | None = None

@@ -77,10 +77,14 @@ class SummaryQuery(Query, kw_only=True):
 
 
 class SummaryCell(Params, kw_only=True):
-    """One number of a period that counts users: ``time`` of the period, of the range or one it is compared with."""
+    """
+    One number of a period: ``time`` of the period, of the range or one it is compared with.
+
+    ``sessions``, ``page_views``: the users with at least one of them; the stay is that of the sessions.
+    """
 
     time: Annotated[str, Meta(max_length=40)]
-    metric: Literal["users", "new_users", "sharers", "payers"] = "users"
+    metric: Literal["users", "new_users", "sessions", "page_views", "sharers", "payers"] = "users"
 
 
 def _periods(ask: Ask, query: SummaryQuery) -> tuple[Periods, Periods]:
@@ -104,6 +108,14 @@ def _year_before(day: date, query: SummaryQuery) -> date:
     if query.interval == "week":
         return day - timedelta(weeks=WEEKS_OF_A_YEAR)
     return a_year_before(day)
+
+
+def _around(periods: Periods) -> dict[str, int]:
+    """Return the range in which the sessions of periods are followed."""
+    return {
+        "from_ms": periods.starts_ms[0] - LOOK_AROUND_MS,
+        "to_ms": periods.starts_ms[-1] + LOOK_AROUND_MS,
+    }
 
 
 def _conditions(query: SummaryQuery, bindings: Bindings) -> dict[str, str]:
@@ -135,10 +147,7 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
         revenue=sum_sql(amount_sql(query.revenue, "$.revenue", bindings), order),
         source=ask.source(bindings, f"{where} AND {names} AND ({share} OR {order})", **span),
     )
-    around = {
-        "from_ms": span["from_ms"] - LOOK_AROUND_MS,
-        "to_ms": span["to_ms"] + LOOK_AROUND_MS,
-    }
+    around = _around(periods)
     bindings, where = begin()
     bindings.named("end_ms", span["to_ms"], "Int64")
     conditions = _conditions(query, bindings)
@@ -176,15 +185,17 @@ async def _silent_sessions(
     bindings = ask.bindings()
     bindings.named("starts", list(periods.starts_ms[:-1]), "Array(Int64)")
     bindings.named("end_ms", periods.starts_ms[-1], "Int64")
+    events = _in_sessions(ask, query, bindings, around)
+    return await ask.fetch("summary.sessions", bindings, source=events)
+
+
+def _in_sessions(ask: Ask, query: SummaryQuery, bindings: Bindings, around: dict[str, int]) -> str:
+    """Return the SELECT of the events with the session that each belongs to."""
     where = filter_sql(query.filter, "$.filter", bindings)
-    return await ask.fetch(
-        "summary.sessions",
+    return source.with_sessions(
         bindings,
-        source=source.with_sessions(
-            bindings,
-            ask.source(bindings, where, **around),
-            ask.source(bindings, "session_id = ''", **around),
-        ),
+        ask.source(bindings, where, **around),
+        ask.source(bindings, "session_id = ''", **around),
     )
 
 
@@ -306,16 +317,23 @@ def _semantics(query: SummaryQuery) -> Row:
     }
 
 
+_EVENTS_OF = {"users": "active", "page_views": "page_view", "sharers": "share", "payers": "order"}
+
+
 async def users(ask: Ask, query: SummaryQuery, cell: SummaryCell) -> UserSelect:
     """Select the users of a number of a period."""
-    starts: dict[str, tuple[int, int]] = {}
-    for periods in _periods(ask, query):
-        ends = zip(periods.starts_ms, periods.starts_ms[1:], strict=False)
-        starts |= dict(zip(periods.labels, ends, strict=True))
-    if cell.time not in starts:
+    periods = next((one for one in _periods(ask, query) if cell.time in one.labels), None)
+    if periods is None:
         raise InvalidRequest("$.cell.time", "not the `time` of a period of this answer")
-    from_ms, to_ms = starts[cell.time]
+    number = periods.labels.index(cell.time)
+    from_ms, to_ms = periods.starts_ms[number : number + 2]
     bindings = ask.bindings()
+    if cell.metric == "sessions":
+        bindings.named("cell_from_ms", from_ms, "Int64")
+        bindings.named("cell_to_ms", to_ms, "Int64")
+        events = _in_sessions(ask, query, bindings, _around(periods))
+        sql = load_sql("summary.session_users", source=events)
+        return UserSelect("summary.session_users", sql, bindings)
     where = filter_sql(query.filter, "$.filter", bindings)
     conditions = _conditions(query, bindings)
     if cell.metric == "new_users":
@@ -324,7 +342,7 @@ async def users(ask: Ask, query: SummaryQuery, cell: SummaryCell) -> UserSelect:
         return UserSelect(
             "summary.users_new", load_sql("summary.users_new", source=events), bindings
         )
-    matches = conditions[{"users": "active", "sharers": "share", "payers": "order"}[cell.metric]]
+    matches = conditions[_EVENTS_OF[cell.metric]]
     events = ask.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
     sql = load_sql("summary.users", source=events, matches=matches)
     return UserSelect("summary.users", sql, bindings)

@@ -60,9 +60,19 @@ async def test_measure_adds_up_the_events_of_all_users_of_the_cohort(logged):
     assert (second["size"], second["measured"]) == (2, [0, 2.5, 0, 0])
     assert result["total"]["measured"] == [10, 2.5, 2.5, 100]
     assert result["total"]["measured_per_user"] == [2, 0.5, 0.5, 20]
+    priced = {"measure": {**PAY, "field": "properties.price"}}
+    for cell, users in (
+        ({"period": 3, "cohort": "2026-10-01"}, keys("u2")),
+        ({"period": 1}, keys("u1")),
+        ({"period": 0, "cohort": "2026-10-02"}, set()),
+    ):
+        assert await users_of(logged, {**cell, "measured": True}, **priced) == users
 
     result = await result_of(logged, measure={**PAY, "aggregate": "count"}, mode="on_or_after")
     assert result["cohorts"][0]["measured"] == [4, 3, 3, 2]
+    cell = {"period": 0, "measured": True}
+    counted = {"measure": {**PAY, "aggregate": "count"}, "mode": "on_or_after"}
+    assert await users_of(logged, cell, **counted) == keys("u1", "u2")
     result = await result_of(
         logged, measure={**PAY, "aggregate": "count"}, mode="bracket", brackets=[[0, 0], [1, 3]]
     )

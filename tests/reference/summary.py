@@ -17,14 +17,19 @@ def summary(
     zone: str,
     identity_mode: str,
     followed: tuple[int, int],
-) -> dict:
-    """The numbers of the days that ``period`` takes. ``followed``: sessions are made of the events between (epoch ms)."""
+) -> tuple[dict, dict]:
+    """
+    The numbers of the days that ``period`` takes, and the users behind some of them.
+
+    ``followed``: sessions are made of the events between (epoch ms).
+    """
     zone_info = ZoneInfo(zone)
 
     def inside(row: Row) -> bool:
         return period(local_day(row["occurred_at"], zone_info))
 
     users, new, sharers, payers = set(), set(), set(), set()
+    visitors, viewers = set(), set()
     stays = []
     counts = {"page_views": 0, "shares": 0, "orders": 0, "revenue": 0.0}
     for person, events in by_person(rows, identity, identity_mode).items():
@@ -37,13 +42,14 @@ def summary(
         near = [row for row in events if followed[0] <= row["occurred_at"] < followed[1]]
         for row, session in sessions_of(near):
             sessions.setdefault(session, []).append(row["occurred_at"])
-        stays += [
-            max(times) - min(times)
-            for times in sessions.values()
-            if period(local_day(min(times), zone_info))
-        ]
+        starting = [t for t in sessions.values() if period(local_day(min(t), zone_info))]
+        stays += [max(times) - min(times) for times in starting]
+        if starting:
+            visitors.add(person)
         for row in here:
-            counts["page_views"] += row["event"] == "page_view"
+            if row["event"] == "page_view":
+                counts["page_views"] += 1
+                viewers.add(person)
             if row["event"] == "share":
                 counts["shares"] += 1
                 sharers.add(person)
@@ -60,4 +66,4 @@ def summary(
         "sharers": len(sharers),
         "payers": len(payers),
         **counts,
-    }
+    }, {"sessions": visitors, "page_views": viewers}
