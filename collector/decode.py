@@ -8,16 +8,17 @@ decoded on its own.
 
 from __future__ import annotations
 
+import codecs
 import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NoReturn
+from typing import NoReturn, get_args
 
 import msgspec
 
 from sdk_spec import limits
-from sdk_spec.events import Envelope, Event, EventBatch, PropertyName, PropertyValue
+from sdk_spec.events import Envelope, Event, EventBatch, Platform, PropertyName, PropertyValue
 
 NOT_HASHED = (
     "must be the keyed hash that phone_hash() of the server SDK makes, `ph_` and 32 hex digits; "
@@ -81,7 +82,7 @@ _PARTS = msgspec.json.Decoder(_Parts)
 _BATCH = msgspec.json.Decoder(EventBatch)
 _RAW_BATCH = msgspec.json.Decoder(_RawBatch)
 _EVENT = msgspec.json.Decoder(Event)
-_RAW_PROPERTIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _NAME = msgspec.json.Decoder(PropertyName)
 _VALUE = msgspec.json.Decoder(PropertyValue)
 # TRICKY: invalid UTF-8 raises UnicodeDecodeError (a ValueError, no DecodeError), deep nesting RecursionError.
@@ -92,6 +93,8 @@ _SURROGATE = re.compile(rb"(?<!\\)(?P<backslashes>\\+)u(?P<digits>[dD][89a-fA-F]
 _MARKED = re.compile(rb"\xff(u[dD][89a-fA-F][0-9a-fA-F]{2})")
 _PHONE = re.compile(rb'(?P<name>"phone_hash"\s*:\s*)(?P<value>"(?:[^"\\]|\\.)*"|[^\s,}\]"]+)')
 _KEPT_PHONE = re.compile(rb'null|"(?:ph_[0-9a-f]{32})?"')
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HALF_A_PAIR = "a text holds half of a surrogate pair; was an emoji cut?"
 _MISSING = re.compile(r"missing required field `(?P<field>[^`]+)`")
 
 
@@ -178,23 +181,32 @@ def _decode_one_by_one(body: bytes) -> Batch:
 def _decode_raw(body: bytes) -> _RawBatch:
     """Decode the envelope and split off the events. Errors: BodyError."""
     try:
-        try:
-            return _RAW_BATCH.decode(body)
-        except msgspec.ValidationError:
-            raise
-        except ValueError:
-            marked = mark_lone_surrogates(body)
-            if marked is None:
-                raise
-            return _RAW_BATCH.decode(marked)
+        return _RAW_BATCH.decode(body)
     except msgspec.ValidationError as error:
-        what, path = _split(str(error))
-        what = NOT_HASHED if path == "$.phone_hash" else what
-        raise BodyError("invalid_envelope", path, what) from error
+        raise BodyError("invalid_envelope", *_envelope_fault(str(error))) from error
     except RecursionError as error:
         raise BodyError("not_json", "$", "the JSON is nested too deeply") from error
     except ValueError as error:
-        raise BodyError("not_json", "$", f"the body is not JSON in UTF-8: {error}") from error
+        marked = mark_lone_surrogates(body)
+        if marked is not None:
+            return _decode_raw(marked)
+        if body.startswith(_BYTE_ORDER_MARKS):
+            what = "the body begins with a byte order mark; send UTF-8 without one"
+            raise BodyError("not_json", "$", what) from error
+        field = _unreadable_field(body, Envelope.__struct_fields__)
+        is_cut = _MARKED.search(body)
+        what = _HALF_A_PAIR if is_cut else f"the body is not JSON in UTF-8: {error}"
+        raise BodyError("not_json", f"$.{field}" if field else "$", what) from error
+
+
+def _envelope_fault(text: str) -> tuple[str, str]:
+    """Return (path, message) for msgspec's words on the envelope."""
+    what, path = _split(text)
+    if path == "$.phone_hash":
+        what = NOT_HASHED
+    if path == "$.platform" and "Invalid enum value" in what:
+        what = f"must be one of {', '.join(get_args(Platform))}"
+    return path, what
 
 
 def mark_lone_surrogates(body: bytes) -> bytes | None:
@@ -346,9 +358,10 @@ def _decode_fault(raw: bytes | msgspec.Raw, error: Exception) -> tuple[str, str,
     if not isinstance(error, msgspec.ValidationError):
         if isinstance(error, RecursionError):
             return "invalid_value", "", "nested too deeply"
+        field = _unreadable_field(raw, Event.__struct_fields__)
         if _MARKED.search(bytes(raw)):
-            return "invalid_value", "", "a text holds half of a surrogate pair; was an emoji cut?"
-        return "invalid_value", "", f"not valid JSON text: {error}"
+            return "invalid_value", field, _HALF_A_PAIR
+        return "invalid_value", field, f"not valid JSON text: {error}"
     what, path = _split(str(error))
     field = path.removeprefix("$").removeprefix(".")
     if field == "phone_hash":
@@ -358,10 +371,31 @@ def _decode_fault(raw: bytes | msgspec.Raw, error: Exception) -> tuple[str, str,
     return _code_of(what), field, what
 
 
+def _unreadable_field(raw: bytes | msgspec.Raw, known: Sequence[str] | None = None) -> str:
+    """
+    Find the first field whose text is no UTF-8, which msgspec does not name; empty when it is a name that is none.
+
+    ``known`` are the fields that are read; the others may hold anything.
+    """
+    try:
+        members = _MEMBERS.decode(raw)
+    except _UNDECODABLE:
+        return ""
+    for name, value in members.items():
+        if known is None or name in known:
+            try:
+                msgspec.json.decode(value)
+            except _UNDECODABLE:
+                inner = _unreadable_field(value)
+                shown = name[: limits.MAX_PROPERTY_NAME_CHARS]
+                return f"{shown}.{inner}" if inner else shown
+    return ""
+
+
 def _property_path(raw: bytes | msgspec.Raw) -> str | None:
     """Find the first property that is refused; msgspec's path does not name dictionary keys."""
     try:
-        members = _RAW_PROPERTIES.decode(_PARTS.decode(raw).properties)
+        members = _MEMBERS.decode(_PARTS.decode(raw).properties)
     except _UNDECODABLE:
         return None
     for name, value in members.items():

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
 
 from collector import metrics
 from collector.app import answer, error_response
@@ -32,6 +33,9 @@ class _Connection(web.RequestHandler):
         super().handle_error(request, status, exc, message)
         if status >= 500:
             code, text = "internal", "a fault of ours; please report"
+        elif isinstance(exc, LineTooLong):
+            _, limit, _ = exc.args
+            code, text = "invalid_request", f"{limit} bytes at most in a line of the head: cookies?"
         else:
             code, text = "invalid_request", "the bytes are no HTTP/1.1 request"
         response = error_response(code, text, new_request_id())

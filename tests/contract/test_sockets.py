@@ -465,6 +465,14 @@ def test_bytes_that_are_no_http_get_the_one_error_shape(running_collector: Runni
     assert status_and_error(answer) == (400, "invalid_request")
 
 
+def test_line_that_is_too_long_is_told_as_such(running_collector: RunningCollector):
+    one_too_many = b"a" * 8_190  # together with the name; nothing after it stays unread
+    (answer,) = talk(running_collector, b"GET /healthz HTTP/1.1\r\nX: " + one_too_many)
+
+    assert status_and_error(answer) == (400, "invalid_request")
+    assert "8190 bytes" in answer[1]["message"]
+
+
 def test_bytes_that_are_no_http_do_not_reach_the_log(
     running_collector: RunningCollector, app: Variables
 ):

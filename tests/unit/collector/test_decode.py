@@ -153,6 +153,25 @@ def test_deep_nesting_is_refused_and_nothing_else_happens(depth: int) -> None:
         assert found[1][0] != "accepted"
 
 
+@pytest.mark.parametrize(
+    ("body", "path", "message"),
+    [
+        (b"\xef\xbb\xbf{}", "$", "byte order mark"),
+        ("{}".encode("utf-16"), "$", "byte order mark"),
+        (body_of([b"{}"], platform="WeChat" * 1_000), "$.platform", "one of wechat, alipay, "),
+        (body_of([b"{}"], device={"model": "a\ud83d"}), "$.device.model", "was an emoji cut?"),
+        (body_of([b"{}"]).replace(b'"a"', b'"\xe9"'), "$.anonymous_id", "not JSON in UTF-8"),
+    ],
+)
+def test_refusal_of_a_body_says_what_to_mend(body: bytes, path: str, message: str) -> None:
+    refusal = refusal_of(body)
+
+    assert refusal is not None
+    assert refusal.path == path
+    assert message in refusal.message
+    assert len(refusal.message) < 200
+
+
 @given(text=st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=30))
 def test_escaped_pairs_are_no_lone_halves(text: str) -> None:
     assert mark_lone_surrogates(json.dumps({"a": text}).encode()) is None
