@@ -1,7 +1,7 @@
 """
-The `network` command: how many bytes each report moves from the shards to the node that is asked.
+The `network` command: how many bytes each report moves from the shards to the node that is asked, and who does the work.
 
-A cluster of local servers with the synthetic log of `queries`; the counter of the asked node is read before and after each
+A cluster of local servers with the synthetic log of `queries`; counters of all nodes are read before and after each
 report. Called by ``__main__``. ``collector/DESIGN-cluster.md`` has the table.
 """
 
@@ -36,12 +36,25 @@ MORE = [
 
 
 class Travelled(Struct, frozen=True):
-    """One report: the events it is about on all shards, and the bytes that the asked node received for it."""
+    """
+    One report: the events it is about on all shards, and the bytes that the asked node received for it.
+
+    ``asked_cpu_s``, ``others_cpu_s``: CPU of the asked node and of all others together; all of a server, so nothing else
+    must run there.
+    """
 
     report: str
     events: int
     received_bytes: int
     shards: int
+    asked_cpu_s: float
+    others_cpu_s: float
+
+    def on_shards(self) -> float:
+        """Return the share of the CPU that is a shard's: what the others need, and as much for the asked node's own rows."""
+        cpu_s = self.asked_cpu_s + self.others_cpu_s
+        own_s = self.others_cpu_s / max(1, self.shards - 1)
+        return min(1.0, (self.others_cpu_s + own_s) / cpu_s) if cpu_s else 0.0
 
     def line(self) -> str:
         """Tell it in one line."""
@@ -55,7 +68,16 @@ class Travelled(Struct, frozen=True):
             "events": self.events,
             "MB": self.received_bytes / 1e6,
             "bytes/event": self.received_bytes / from_others,
+            "CPU s": self.asked_cpu_s + self.others_cpu_s,
+            "分片上 on shards": f"{self.on_shards():.0%}",
         }
+
+
+class _Counters(Struct, frozen=True):
+    """Of one server since its start."""
+
+    received_bytes: int
+    cpu_us: int
 
 
 def run(
@@ -66,12 +88,14 @@ def run(
     widen(console)
     log_path = data_dir / LOG_FILE
     with running(data_dir, ports=ports, log_path=log_path, shards=shards) as serving:
-        clickhouse = ClickHouse(serving.ready.clickhouse_url)
-        load(clickhouse, serving.ready, events=events, users=users)
-        clickhouse.command("SYSTEM FLUSH DISTRIBUTED events")
+        nodes = [ClickHouse(url) for url in serving.ready.clickhouse_urls.split(",")]
+        load(nodes[0], serving.ready, events=events, users=users)
+        nodes[0].command("SYSTEM FLUSH DISTRIBUTED events")
+        for node in nodes:  # so that no merge runs beside a report
+            node.command("OPTIMIZE TABLE events_local FINAL")
         travelled = []
         for question in (*questions(), *MORE):
-            travelled.append(ask(question, serving, clickhouse, shards))
+            travelled.append(ask(question, serving, nodes))
             console.print(f"[dim]{travelled[-1].line()}[/]", highlight=False)
     title = f"网络 Network  {events:,} events, {users:,} users, {shards} shards"
     console.print(row_table(title, [one.row() for one in travelled]))
@@ -84,16 +108,25 @@ def run(
     }
 
 
-def ask(question: Question, serving: Serving, clickhouse: ClickHouse, shards: int) -> Travelled:
-    """Ask one question; nothing else is asked of that node meanwhile."""
+def ask(question: Question, serving: Serving, nodes: list[ClickHouse]) -> Travelled:
+    """Ask one question; nothing else is asked of the nodes meanwhile. The first of them is the one that is asked."""
     ready = serving.ready
-    counted = clickhouse.rows(load_sql("network.count_events"), **parameters_of(question, ready))
+    counted = nodes[0].rows(load_sql("network.count_events"), **parameters_of(question, ready))
     api = QueryApi(ready.query_url, ready.read_token)
-    before = _received_bytes(clickhouse)
+    before = [_counters(node) for node in nodes]
     api.report(question.report, request_of(question, ready))
-    received = _received_bytes(clickhouse) - before
-    return Travelled(question.name, counted[0]["events"], received, shards)
+    after = [_counters(node) for node in nodes]
+    cpu_s = [(new.cpu_us - old.cpu_us) / 1e6 for old, new in zip(before, after, strict=True)]
+    return Travelled(
+        question.name,
+        counted[0]["events"],
+        after[0].received_bytes - before[0].received_bytes,
+        len(nodes),
+        cpu_s[0],
+        sum(cpu_s[1:]),
+    )
 
 
-def _received_bytes(clickhouse: ClickHouse) -> int:
-    return int(clickhouse.rows(load_sql("network.received_bytes"))[0]["bytes"])
+def _counters(clickhouse: ClickHouse) -> _Counters:
+    [row] = clickhouse.rows(load_sql("network.counters"))
+    return _Counters(**row)

@@ -41,6 +41,7 @@ class Ready(Struct, frozen=True):
     collector_url: str
     query_url: str
     clickhouse_url: str
+    clickhouse_urls: str
     write_key: str
     read_token: str
     app_id: str

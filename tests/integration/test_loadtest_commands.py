@@ -108,13 +108,14 @@ def test_synthetic_log_gives_the_same_funnel_by_report_and_by_hand(ready):
 @pytest.mark.usefixtures("duck")
 def test_reports_whose_bytes_alone_are_counted_answer(serving):
     """`network` asks them beside those of `queries`."""
-    clickhouse = ClickHouse(serving.ready.clickhouse_url)
+    nodes = [ClickHouse(url) for url in serving.ready.clickhouse_urls.split(",")]
 
     for question in network.MORE:
-        travelled = network.ask(question, serving, clickhouse, 2)
+        travelled = network.ask(question, serving, nodes)
 
         assert travelled.events > 1_000
         assert travelled.received_bytes >= 0
+        assert travelled.asked_cpu_s > 0
 
 
 @pytest.mark.parametrize("question", questions(), ids=lambda question: question.name)
