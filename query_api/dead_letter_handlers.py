@@ -17,7 +17,7 @@ from query_api.params import decode_struct, zone_named
 from query_api.periods import instant_ms
 from query_api.reports import allowed_apps
 
-_CHOSEN = ("app_id", "code", "since", "until", "timezone", "redriven")
+_CHOSEN = ("app_id", "code", "field", "since", "until", "timezone", "redriven")
 _PAGE = ("limit", "offset")
 _ADDRESS = "/v1/dead-letters"
 
@@ -72,25 +72,23 @@ def _wanted(request: web.Request, names: tuple[str, ...]) -> Wanted:
         raise InvalidRequest(f"$.{unknown[0]}", f"unknown parameter; there are {', '.join(names)}")
     zone = zone_named(request.query.get("timezone", "Asia/Shanghai"), "$.timezone")
     now_ms = time.time_ns() // 1_000_000
+    redriven = request.query.get("redriven", "false")
+    if redriven not in ("false", "true", "only"):
+        raise InvalidRequest("$.redriven", "true, false or only")
     since, until = request.query.get("since", ""), request.query.get("until", "")
     return Wanted(
         app_ids=allowed_apps(request.query.getall("app_id", []) or None, readable),
         code=request.query.get("code", ""),
+        field=request.query.get("field", ""),
         since_ms=(
             instant_ms(since, zone, "$.since") if since else dead_letters.default_since_ms(now_ms)
         ),
         until_ms=instant_ms(until, zone, "$.until", is_end=True) if until else 2**53,
-        with_redriven=_flag(request, "redriven"),
+        with_redriven=redriven != "false",
+        only_redriven=redriven == "only",
         limit=_number(request, "limit", 100, 1, MAX_ROWS),
         offset=_number(request, "offset", 0, 0, MAX_OFFSET),
     )
-
-
-def _flag(request: web.Request, name: str) -> bool:
-    text = request.query.get(name, "false")
-    if text not in ("true", "false"):
-        raise InvalidRequest(f"$.{name}", "true or false")
-    return text == "true"
 
 
 def _number(request: web.Request, name: str, default: int, least: int, most: int) -> int:

@@ -49,13 +49,19 @@ _STORED = (
 
 
 class Wanted(Struct, frozen=True, kw_only=True):
-    """Which ones; empty means any. Times are of the arrival, in epoch ms, ``until_ms`` excluded."""
+    """
+    Which ones; empty means any. Times are of the arrival, in epoch ms, ``until_ms`` excluded.
+
+    ``field``: the path without indexes, as ``counts`` gives it. ``only_redriven`` goes with ``with_redriven``.
+    """
 
     app_ids: list[str]
     code: str = ""
+    field: str = ""
     since_ms: int = 0
     until_ms: int = 2**53
     with_redriven: bool = False
+    only_redriven: bool = False
     limit: int = 100
     offset: int = 0
 
@@ -249,9 +255,11 @@ def _parameters(wanted: Wanted) -> Row:
     return {
         "app_ids": wanted.app_ids,
         "code": wanted.code,
+        "field": wanted.field,
         "since_ms": wanted.since_ms,
         "until_ms": wanted.until_ms,
         "with_redriven": wanted.with_redriven,
+        "only_redriven": wanted.only_redriven,
     }
 
 
@@ -259,9 +267,11 @@ def _semantics(wanted: Wanted) -> Row:
     return {
         "app_ids": wanted.app_ids,
         "code": wanted.code or None,
+        "field": wanted.field or None,
         "received_since": rfc3339(wanted.since_ms),
         "received_until": rfc3339(wanted.until_ms) if wanted.until_ms < 2**53 else None,
         "with_redriven": wanted.with_redriven,
+        "only_redriven": wanted.only_redriven,
         "kept": f"{KEPT_DAYS} days",
     }
 

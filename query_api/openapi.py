@@ -166,6 +166,7 @@ def _dead_letter_paths(schemas: dict[str, Row]) -> Row:
     again = "/v1/dead-letters/{request_id}/{event_index}/redrive"
     texts = (
         ("code", "Only with this code, such as too_long."),
+        ("field", "Only with this path, its indexes left out, such as $.events[].event."),
         ("since", "Arrived on or after: a day or an RFC 3339 instant; absent: 90 days."),
         ("until", "Arrived before: an instant, or the end of a day."),
         ("timezone", "Of days; by default Asia/Shanghai."),
@@ -179,8 +180,8 @@ def _dead_letter_paths(schemas: dict[str, Row]) -> Row:
         {
             "name": "redriven",
             "in": "query",
-            "schema": {"type": "boolean", "default": False},
-            "description": "Also those that were sent again.",
+            "schema": {"enum": ["false", "true", "only"], "default": "false"},
+            "description": "true: also those that were sent again; only: these alone.",
         },
     ]
     numbers: list[Row] = [

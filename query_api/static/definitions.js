@@ -349,6 +349,7 @@ const NAMES = {
   window_ms: "窗口（毫秒）",
   window_origin: "窗口起止",
   with_redriven: "包括已重投的",
+  only_redriven: "只看已重投的",
   within: "期间",
 };
 

@@ -139,6 +139,10 @@ async def test_refused_events_are_counted_listed_shown_and_paged(
 
     only = await get(client, code="not_printable")
     assert [one["event_id"] for one in only["result"]["dead_letters"]] == ["e3"]
+    for reason in reasons:
+        behind = await get(client, code=reason["code"], field=reason["field"])
+        assert len(behind["result"]["dead_letters"]) == reason["events"]
+    assert (await get(client, redriven="only"))["result"]["dead_letters"] == []
     pages = [await get(client, limit=2, offset=offset) for offset in (0, 2)]
     assert [page["meta"]["truncated"] for page in pages] == [True, False]
     together = [one["id"] for page in pages for one in page["result"]["dead_letters"]]
@@ -217,6 +221,8 @@ async def test_sent_again_after_repair_counts_once(
     assert [one["redriven_at"] is not None for one in everything if one["id"] == letter["id"]] == [
         True
     ]
+    again = (await get(client, redriven="only"))["result"]["dead_letters"]
+    assert [one["id"] for one in again] == [letter["id"]]
 
 
 async def test_sending_again_needs_a_write_key_of_the_app(
