@@ -199,6 +199,14 @@ def network(
 
 
 @app.command()
+def sizing() -> None:
+    """What a million to a hundred billion events a day need, from what was measured (容量规划)."""
+    from loadtest import sizing as sizing_module  # noqa: PLC0415
+
+    typer.echo(sizing_module.tables())
+
+
+@app.command()
 def identity(
     data_dir: Annotated[
         Path, typer.Option(help="Folder of its own for the synthetic log. 专用数据目录。")
