@@ -60,7 +60,7 @@ spool_corrupt_bytes_total = Counter(
 )
 oldest_unstored_seconds = Gauge(
     "scenetrail_oldest_unstored_seconds",
-    "Age of the oldest event read from the spool and not yet stored.",
+    "Age of the oldest event in the spool that ClickHouse has not confirmed.",
     multiprocess_mode="livemax",
 )
 inserts_total = Counter(

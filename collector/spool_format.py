@@ -54,6 +54,14 @@ def framed(payload: bytes) -> tuple[bytes, bytes]:
     return _RECORD.pack(RECORD_MAGIC, len(payload), google_crc32c.value(payload)), payload
 
 
+def payload_bytes(frame: bytes) -> int:
+    """How long the payload behind a frame is; 0 for bytes that are none."""
+    if len(frame) < FRAME_BYTES:
+        return 0
+    magic, length, _ = _RECORD.unpack(frame)
+    return length if magic == RECORD_MAGIC and length <= MAX_RECORD_BYTES else 0
+
+
 def payload_at(data: bytes, at: int) -> bytes | None:
     """The payload of the record at ``at`` if it is whole and its checksum holds."""
     if at + FRAME_BYTES > len(data):

@@ -21,7 +21,6 @@ from collector.spool_folder import (
     is_segment_sealed,
     lock_folder,
     segment_key,
-    segment_number,
     segments,
     sync_folder,
 )
@@ -34,6 +33,7 @@ from collector.spool_format import (
     may_go_on,
     next_record,
     payload_at,
+    payload_bytes,
 )
 
 log = structlog.get_logger()
@@ -353,15 +353,31 @@ class SpoolReader:
         return total
 
     def oldest_unstored_age_s(self, now_s: float) -> float:
-        """Seconds since the oldest segment with something unstored was begun; 0 when all is stored."""
+        """Seconds since the oldest record that ClickHouse has not confirmed was received; 0 when all are stored."""
         oldest_s = now_s
         with self._guard:
             for folder in self._worker_folders():
                 for path in segments(folder):
                     stored = self._progress.stored.get(segment_key(path), len(FILE_MAGIC))
-                    if path.stat().st_size > stored:
-                        oldest_s = min(oldest_s, segment_number(path) / 1000)
+                    received_at = (
+                        _received_at(path, stored) if path.stat().st_size > stored else None
+                    )
+                    if received_at is not None:
+                        oldest_s = min(oldest_s, received_at / 1000)
+                        break  # what follows is younger
         return max(0.0, now_s - oldest_s)
+
+
+def _received_at(path: Path, offset: int) -> int | None:
+    """When the record at an offset was received; None for bytes that are no whole record."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        frame = file.read(FRAME_BYTES)
+        payload = payload_at(frame + file.read(payload_bytes(frame)), 0)
+    try:
+        return None if payload is None else decode(payload).received_at
+    except (ValueError, RecursionError):  # what decoding raises
+        return None
 
 
 def _private(path: str, flags: int) -> int:

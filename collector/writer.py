@@ -125,7 +125,6 @@ class Writer:
                             continue
                         break
                     metrics.spool_unstored_bytes.set(self._reader.unstored_bytes())
-                    metrics.oldest_unstored_seconds.set(0)
                     if self._stopping.is_set():
                         break
                     self._reader.tidy()
@@ -157,7 +156,6 @@ class Writer:
         """
         backoff_s = 0.1
         while True:
-            metrics.oldest_unstored_seconds.set(_age_s(block))
             try:
                 self.store(block, positions)
             except TRANSIENT as error:

@@ -23,11 +23,23 @@ from sdk_spec.access import Access, App
 log = structlog.get_logger()
 
 _DRAIN_S = 20.0
+_TELL_INTERVAL_S = 1.0
 _EXIT_UNUSABLE = 2
 
 
+def tell_backlog(reader: SpoolReader) -> None:
+    """Say each second what waits: in a thread of its own, since a server that hangs is when it must be heard."""
+    while True:
+        try:
+            metrics.spool_unstored_bytes.set(reader.unstored_bytes())
+            metrics.oldest_unstored_seconds.set(reader.oldest_unstored_age_s(time.time()))
+        except OSError as error:
+            log.warning("backlog_not_known", error=str(error))
+        time.sleep(_TELL_INTERVAL_S)
+
+
 def load_filter(
-    sink: ClickHouseSink, reader: SpoolReader, size_bytes: int, stopping: threading.Event
+    sink: ClickHouseSink, size_bytes: int, stopping: threading.Event
 ) -> KeyFilter | None:
     """
     Fill the filter with the keys of all stored events; waits for ClickHouse as long as it takes.
@@ -45,8 +57,6 @@ def load_filter(
         except TRANSIENT as error:
             log.warning("clickhouse_not_reachable", error=str(error)[:300], retry_in_s=1)
             metrics.inserts_total.labels("failed").inc()
-            metrics.spool_unstored_bytes.set(reader.unstored_bytes())
-            metrics.oldest_unstored_seconds.set(reader.oldest_unstored_age_s(time.time()))
             sink.close()
             if stopping.wait(1):
                 return None
@@ -71,8 +81,9 @@ def main() -> None:
     except OSError as error:
         log.error("spool_not_usable", error=str(error), effect="tried again in a moment")
         sys.exit(_EXIT_UNUSABLE)
+    threading.Thread(target=tell_backlog, args=(reader,), daemon=True).start()
     sink = ClickHouseSink(config.clickhouse_url, config.insert_timeout_s)
-    key_filter = load_filter(sink, reader, config.dedup_filter_bytes, stopping)
+    key_filter = load_filter(sink, config.dedup_filter_bytes, stopping)
     if key_filter is None:
         log.info("writer_stopped", effect="what the spool holds waits for the next start")
         return

@@ -97,7 +97,7 @@ def store(
 ) -> bool:
     """Run a writer in a spool until it is done or crashes; tell whether it crashed."""
     reader = SpoolReader(folder)
-    key_filter = load_filter(sink, reader, 10_000, threading.Event())
+    key_filter = load_filter(sink, 10_000, threading.Event())
     assert key_filter is not None
     try:
         run_once(

@@ -146,6 +146,26 @@ async def test_confirmed_records_are_not_read_again(spool: Opener, tmp_path: Pat
     assert read_all(tmp_path / "spool") == [record(10)]
 
 
+async def test_age_of_what_waits_is_that_of_the_oldest_record_not_confirmed(
+    spool: Opener, tmp_path: Path
+) -> None:
+    writing, other = spool(), spool("worker-001")
+    for one in (1_000, 5_000):
+        await writing.append(record(one))
+    now_s = 1_760_000_010.0
+    reader = SpoolReader(tmp_path / "spool")
+
+    assert reader.oldest_unstored_age_s(now_s) == pytest.approx(9)
+    _, positions = reader.read(MIB)
+    assert reader.oldest_unstored_age_s(now_s) == pytest.approx(9), "what is read is not stored yet"
+    reader.confirm(positions)
+    assert reader.oldest_unstored_age_s(now_s) == 0
+    await other.append(record(8_000))
+    await writing.append(record(7_000))
+    assert reader.oldest_unstored_age_s(now_s) == pytest.approx(3)
+    reader.close()
+
+
 async def test_unconfirmed_records_are_read_again(spool: Opener, tmp_path: Path) -> None:
     await spool().append(record(1))
     assert read_all(tmp_path / "spool") == [record(1)]
