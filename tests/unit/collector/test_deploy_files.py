@@ -154,6 +154,7 @@ KINDS = {
     "Deployment": "apps/v1",
     "Job": "batch/v1",
     "PodDisruptionBudget": "policy/v1",
+    "Ingress": "networking.k8s.io/v1",
 }
 MADE_BY_HAND = {("ConfigMap", "clickhouse-users"), ("Secret", "scenetrail-access")}
 """By the commands at the head of the file."""
@@ -191,7 +192,7 @@ def test_kubernetes_selectors_find_their_pods_and_ports() -> None:
         if kind in ("StatefulSet", "Deployment"):
             assert one["spec"]["selector"]["matchLabels"] == labels[name]
         if kind == "PodDisruptionBudget":
-            assert one["spec"]["selector"]["matchLabels"] in labels.values()
+            assert one["spec"]["selector"]["matchLabels"] == labels[name]
         if kind == "StatefulSet":
             assert ("Service", one["spec"]["serviceName"]) in objects
         if kind == "Service":
@@ -204,6 +205,12 @@ def test_kubernetes_selectors_find_their_pods_and_ports() -> None:
                 for port in each["ports"]
             }
             assert {port["targetPort"]: port["port"] for port in one["spec"]["ports"]} == ports
+        if kind == "Ingress":
+            for path in (path for rule in one["spec"]["rules"] for path in rule["http"]["paths"]):
+                service = path["backend"]["service"]
+                behind = objects["Service", service["name"]]["spec"]["ports"]
+                assert service["port"]["name"] in [port["name"] for port in behind]
+                assert (path["path"], path["pathType"]) == ("/v1/events", "Exact")
 
 
 def test_kubernetes_pods_name_volumes_and_settings_that_are_there() -> None:
@@ -249,6 +256,9 @@ def test_kubernetes_pods_name_volumes_and_settings_that_are_there() -> None:
             if container["image"] == "scenetrail":
                 assert pod["spec"]["securityContext"]["runAsUser"] == 10_001
                 assert pod["spec"]["securityContext"]["runAsNonRoot"] is True
+                assert pod["spec"]["securityContext"]["seccompProfile"] == {
+                    "type": "RuntimeDefault"
+                }
                 assert container["securityContext"]["readOnlyRootFilesystem"] is True
                 assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
         assert mounted == set(volumes) | claimed
