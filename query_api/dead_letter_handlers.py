@@ -79,7 +79,7 @@ def _wanted(request: web.Request, names: tuple[str, ...]) -> Wanted:
     return Wanted(
         app_ids=allowed_apps(request.query.getall("app_id", []) or None, readable),
         code=request.query.get("code", ""),
-        field=request.query.get("field", ""),
+        field=request.query.get("field"),
         since_ms=(
             instant_ms(since, zone, "$.since") if since else dead_letters.default_since_ms(now_ms)
         ),

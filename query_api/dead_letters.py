@@ -52,12 +52,12 @@ class Wanted(Struct, frozen=True, kw_only=True):
     """
     Which ones; empty means any. Times are of the arrival, in epoch ms, ``until_ms`` excluded.
 
-    ``field``: the path without indexes, as ``counts`` gives it. ``only_redriven`` goes with ``with_redriven``.
+    ``field``: the path without indexes, as ``counts`` gives it; None: any. ``only_redriven`` goes with ``with_redriven``.
     """
 
     app_ids: list[str]
     code: str = ""
-    field: str = ""
+    field: str | None = None
     since_ms: int = 0
     until_ms: int = 2**53
     with_redriven: bool = False
@@ -255,7 +255,8 @@ def _parameters(wanted: Wanted) -> Row:
     return {
         "app_ids": wanted.app_ids,
         "code": wanted.code,
-        "field": wanted.field,
+        "any_field": wanted.field is None,
+        "field": wanted.field or "",
         "since_ms": wanted.since_ms,
         "until_ms": wanted.until_ms,
         "with_redriven": wanted.with_redriven,
@@ -267,7 +268,7 @@ def _semantics(wanted: Wanted) -> Row:
     return {
         "app_ids": wanted.app_ids,
         "code": wanted.code or None,
-        "field": wanted.field or None,
+        "field": wanted.field,
         "received_since": rfc3339(wanted.since_ms),
         "received_until": rfc3339(wanted.until_ms) if wanted.until_ms < 2**53 else None,
         "with_redriven": wanted.with_redriven,
