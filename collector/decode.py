@@ -44,7 +44,7 @@ class Rejection(msgspec.Struct, frozen=True):
     """
     Why one event is refused; ``code`` is a key of ``sdk_spec.errors.EVENT_ERRORS``.
 
-    ``raw`` is its text where it was at hand, else empty: see ``raw_event``.
+    ``raw`` is its text where it was at hand, else empty: see ``raw_events``.
     """
 
     index: int
@@ -172,8 +172,7 @@ def _decode_one_by_one(body: bytes) -> Batch:
             event_id = event.event_id
         if fault is not None:
             event = None
-            text = _MARKED.sub(rb"\\\1", bytes(raw))
-            rejections.append(_rejection(index, event_id, *fault, text))
+            rejections.append(_rejection(index, event_id, *fault, _as_sent(raw)))
         events.append(event)
     return Batch(batch, events, rejections)
 
@@ -240,9 +239,13 @@ def mark_lone_surrogates(body: bytes) -> bytes | None:
     return bytes(marked) if lone else None
 
 
-def raw_event(body: bytes, index: int) -> bytes:
-    """Return the text of one event of a body that ``decode_batch`` took."""
-    return _MARKED.sub(rb"\\\1", bytes(_decode_raw(body).events[index]))
+def raw_events(body: bytes) -> list[bytes]:
+    """Return the texts of the events of a body that ``decode_batch`` took."""
+    return [_as_sent(raw) for raw in _decode_raw(body).events]
+
+
+def _as_sent(marked: bytes | msgspec.Raw) -> bytes:
+    return _MARKED.sub(rb"\\\1", bytes(marked))
 
 
 def check_envelope(envelope: Envelope, event_count: int) -> None:
@@ -436,11 +439,22 @@ def without_raw_phones(body: bytes, rejections: Sequence[Rejection]) -> bytes:
     Return the body with ``***`` for what refused events had in ``phone_hash`` and is no hash.
 
     A refused event is kept with its text, and a phone number must not be. The fates stay the same: ``***`` is no hash either.
+    Such a body is written anew, without the envelope's unknown keys.
     """
-    for rejection in rejections:
-        if rejection.code == "phone_not_hashed" or b"phone" in rejection.raw:
-            body = body.replace(rejection.raw, _without_raw_phone(rejection.raw))
-    return body
+    cleaned = {
+        rejection.index: _without_raw_phone(rejection.raw)
+        for rejection in rejections
+        if rejection.code == "phone_not_hashed" or b"phone" in rejection.raw
+    }
+    if all(
+        cleaned.get(rejection.index, rejection.raw) == rejection.raw for rejection in rejections
+    ):
+        return body
+    batch = _decode_raw(body)
+    batch.events = [
+        msgspec.Raw(cleaned.get(index) or _as_sent(raw)) for index, raw in enumerate(batch.events)
+    ]
+    return msgspec.json.encode(batch)
 
 
 def _without_raw_phone(raw: bytes) -> bytes:

@@ -21,7 +21,7 @@ import xxhash
 from collector.block import Block, joined
 from collector.columns import Spread, common, property_maps, texts, times, utm_columns
 from collector.dead_letter import DeadLetter
-from collector.decode import BodyError, Rejection, decode_batch, has_own_ids, raw_event
+from collector.decode import BodyError, Rejection, decode_batch, has_own_ids, raw_events
 from collector.enrich import CLOCK_VERDICTS, clock_offset_ms, correct_times
 from collector.identity import Ids
 from collector.ingest import refuse_old_events
@@ -106,8 +106,9 @@ class _Columns:
             log.exception("body_failed", request_id=record.request_id)
             self._whole_body_dead(record, BodyError("internal", "$", f"a fault of ours: {error!r}"))
             return
+        raws = [] if all(one.raw for one in rejections) else raw_events(record.body)
         for rejection in rejections:
-            self._dead(record, envelope, rejection)
+            self._dead(record, envelope, rejection, rejection.raw or raws[rejection.index])
         if not events:
             return
         ids = Ids.of(record.project, record.app_id, envelope)
@@ -142,7 +143,9 @@ class _Columns:
         events = [e for e in _without(batch.events, record.duplicates) if e is not None]
         return batch.envelope, events, batch.rejections
 
-    def _dead(self, record: SpoolRecord, envelope: Envelope, rejection: Rejection) -> None:
+    def _dead(
+        self, record: SpoolRecord, envelope: Envelope, rejection: Rejection, raw: bytes
+    ) -> None:
         fields = {
             name: getattr(envelope, name)
             for name in Envelope.__struct_fields__
@@ -159,9 +162,7 @@ class _Columns:
                 code=rejection.code,
                 path=rejection.path,
                 message=rejection.message,
-                raw=(rejection.raw or raw_event(record.body, rejection.index)).decode(
-                    "utf-8", "backslashreplace"
-                ),
+                raw=raw.decode("utf-8", "backslashreplace"),
                 envelope=msgspec.json.encode(fields).decode(),
             )
         )

@@ -57,6 +57,9 @@ HOSTILE = {
         b'"seq"', b'"phone_hash": "%s", "seq"' % HASH.encode()
     ),
     "under an escaped name": body({"phone_hash": NUMBER}).replace(b"phone_", rb"phone\u005f"),
+    "beside events that a later list replaces": body({"phone_hash": NUMBER}).replace(
+        b"{", b'{"events": [{"phone_hash": "%s"}], ' % NUMBER.encode(), 1
+    ),
     "beside half an emoji": body({"phone_hash": NUMBER, "properties": {"p": "\ud83d"}}),
     "with escaped digits": body({"phone_hash": NUMBER}).replace(
         NUMBER.encode(), rb"\u0031\u0033800138000"
