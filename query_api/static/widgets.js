@@ -1,6 +1,7 @@
 // Controls that every page uses: fields, buttons, pop-overs, dialogs, tables. Each is labelled and works by keyboard.
 
 import { h, icon, put, uid } from "./dom.js";
+import { NONE } from "./format.js";
 import { t } from "./i18n.js";
 
 export function button(text, onClick, props = {}) {
@@ -257,9 +258,11 @@ export function table(caption, columns, rows, { sorted = null, limit = 200, rowC
   );
 }
 
-/** A number one can click to see its users. */
-export function usersLink(text, onClick, label) {
-  return h("button", { type: "button", class: "users-link", onClick, "aria-label": label ?? `${text}, ${t("查看用户|show users")}`, title: t("查看用户|Show users") }, text);
+/** A number one can click to see its users; `share`: what part of a whole they are, said beside it. Where no number is known there is nobody to see. */
+export function usersLink(text, onClick, share = "") {
+  if (text === NONE) return text;
+  const said = [text, share].filter(Boolean).join(" ");
+  return h("button", { type: "button", class: "users-link", onClick, "aria-label": `${said}, ${t("查看用户|show users")}`, title: t("查看用户|Show users") }, text, share ? h("span", { class: "muted" }, ` ${share}`) : null);
 }
 
 export function notice(kind, title, detail, ...actions) {

@@ -356,3 +356,9 @@ def users_of(page: Page, number: Any) -> int:
     assert shown == min(total, 100)
     close_dialog(page)
     return total
+
+
+def opens(page: Page, numbers: dict[str, int]) -> None:
+    """Click numbers by their selector: each opens as many users as it counts, or as it is taken over."""
+    found = {selector: users_of(page, page.locator(selector).first) for selector in numbers}
+    assert found == numbers

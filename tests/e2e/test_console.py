@@ -23,6 +23,7 @@ from tests.e2e.console_browser import (
     close_dialog,
     new_context,
     open_page,
+    opens,
     past_days,
     percent,
     settle,
@@ -148,7 +149,8 @@ def test_overview_shows_the_numbers_of_the_api_and_their_users(page: Page, demo:
     sessions = demo.ask("sessions", past_days())["result"]["series"][0]["total"]
     figure = page.locator("[data-figure=sessions]")
     assert whole(figure.inner_text()) == sessions["sessions"]
-    assert users_of(page, figure.locator("button").first) == sessions["users"]
+    everyone = ("sessions", "median_duration_ms", "mean_depth")
+    opens(page, {f"[data-figure={name}] button": sessions["users"] for name in everyone})
     until_text = page.locator(".complete-until").first.get_attribute("datetime") or ""
     assert until_text[:16] == answer["meta"]["data_complete_until"][:16]
 
@@ -180,8 +182,17 @@ def test_funnel_is_built_by_hand_and_shows_the_numbers_of_the_api(page: Page, de
     assert [whole(row.locator("td").first.inner_text()) for row in rows] == [
         group["steps"][0]["users"] for group in result["groups"]
     ]
-    dropped = page.locator(".funnel-between .users-link").first
-    assert users_of(page, dropped) == result["steps"][1]["dropped"]
+    reached = result["steps"][1]["users"]
+    opens(
+        page,
+        {
+            "[data-figure=conversion] button": reached,
+            "[data-figure=time] button": reached,
+            ".funnel-between b .users-link": reached,
+            ".funnel-between .users-link >> nth=1": result["steps"][1]["dropped"],
+            ".funnel-between .users-link >> nth=3": reached,
+        },
+    )
     page.reload()  # The address holds it all.
     settle(page)
     assert page.locator("[data-figure=conversion]").inner_text() == conversion
@@ -321,7 +332,14 @@ def test_scenes_by_group_by_another_scheme_and_down_to_the_code(page: Page, demo
     first = max(groups["rows"], key=lambda row: row["users"])
     shown = page.locator("table tbody tr").first
     assert shown.locator("th").inner_text() == first["scene_group"]
-    assert users_of(page, shown.locator("td .users-link").first) == first["users"]
+    row = {"scene_group": first["scene_group"]}
+    columns = ((0, "launches"), (5, "bounces"), (6, "sessions"), (7, "next_day_returned"))
+    for number, metric in columns:
+        body = {**past_days(), "by": "group", "cell": {"metric": metric, **row}}
+        behind = demo.ask("scenes/users", body)["result"]["total"]
+        link = shown.locator("td").nth(number).locator(".users-link")
+        assert users_of(page, link) == behind, metric
+    assert behind == first["next_day_returned"]
 
     shown.locator("th button").click()
     expect(page.get_by_role("button", name="返回分组")).to_be_visible()
@@ -342,7 +360,12 @@ def test_paths_sessions_lifecycle_and_sharing_show_the_numbers_of_the_api(
     open_page(page, demo, "sessions")
     total = demo.ask("sessions", past_days())["result"]["series"][0]["total"]
     assert whole(page.locator("[data-kpi=sessions] .kpi-value").inner_text()) == total["sessions"]
-    assert users_of(page, page.locator("[data-kpi=users] .users-link")) == total["users"]
+    kpis = ("users", "median_duration_ms")
+    opens(page, {f"[data-kpi={name}] .users-link": total["users"] for name in kpis})
+    exits = page.get_by_role("region", name="退出页").locator("tbody tr").first
+    left = demo.ask("sessions", past_days())["result"]["exit_pages"][0]
+    links = [users_of(page, link) for link in exits.locator(".users-link").all()]
+    assert links == [left["users"], left["users"], left["viewers"], left["users"]]
 
     open_page(page, demo, "lifecycle")
     points = demo.ask("lifecycle", {**past_days(), "active": {"event": "app_show"}})["result"][
@@ -352,6 +375,9 @@ def test_paths_sessions_lifecycle_and_sharing_show_the_numbers_of_the_api(
     assert [whole(row.locator("td").first.inner_text()) for row in rows] == [
         point["active"] for point in reversed(points)
     ]
+    at = next(n for n, point in enumerate(reversed(points)) if point["growth_index"] is not None)
+    growth = rows[at].locator("td").last.locator("button")
+    assert users_of(page, growth) == points[-1 - at]["growth_index_numerator"]
 
     open_page(page, demo, "paths")
     shown = whole(page.locator("[data-figure=sessions]").inner_text())
@@ -359,12 +385,29 @@ def test_paths_sessions_lifecycle_and_sharing_show_the_numbers_of_the_api(
     assert whole(first_row.locator("td").nth(1).inner_text()) == shown
     everyone = page.locator("[data-figure=users] .users-link")
     assert users_of(page, everyone) == whole(everyone.inner_text())
+    stops = page.get_by_role("region", name="各步").locator("tbody tr").first.locator(".users-link")
+    assert users_of(page, stops.nth(2)) == users_of(page, stops.nth(3))
 
     open_page(page, demo, "share")
     result = demo.ask("share", past_days())["result"]
     for name in ("shares", "opens", "openers", "new_users"):
         figure = page.locator(f"[data-figure={name}]").inner_text()
         assert whole(figure) == result["total"][name]
+    opens(page, {"[data-figure=k] button": result["total"]["new_users"]})
+    behind = {
+        metric: demo.ask("share/users", {**past_days(), "cell": {"metric": metric}})["result"]
+        for metric in ("resharers", "opened_before")
+    }
+    for number, listed in enumerate(behind.values()):
+        link = page.locator("[data-figure=reshares] .users-link").nth(number)
+        assert users_of(page, link) == listed["total"]
+    best = page.get_by_role("region", name="分享者排行").locator("tbody tr").first
+    sharer = best.locator("th").inner_text()
+    cell = {"metric": "converters", "sharer": sharer}
+    paid = demo.ask("share/users", {**past_days(), "cell": cell})["result"]["total"]
+    assert users_of(page, best.locator("button").last) == paid
+    href = best.locator("td a").first.get_attribute("href")
+    assert href == f"#/people?user={sharer}"
     page.locator("table").last.locator("tbody button").first.click()
     expect(page.get_by_role("region", name="分享裂变")).to_contain_text("的传播")
 
@@ -402,7 +445,8 @@ def test_habits_show_the_numbers_of_the_api(page: Page, demo: Demo) -> None:
         "total"
     ]
     assert whole(page.locator("[data-figure=pairs]").inner_text()) == total["pairs"]
-    assert users_of(page, page.locator("[data-figure=users] button")) == total["users"]
+    names = ("users", "p50_ms", "avg_ms")
+    opens(page, {f"[data-figure={name}] button": total["users"] for name in names})
 
     open_page(page, demo, "distribution")
     [point] = demo.ask("distribution", {**past_days(), "measured": pay})["result"]["series"][0][
@@ -412,6 +456,7 @@ def test_habits_show_the_numbers_of_the_api(page: Page, demo: Demo) -> None:
     assert [whole(row.locator("td").first.inner_text()) for row in rows] == [
         bucket["users"] for bucket in point["buckets"]
     ]
+    opens(page, {f"[data-figure={name}] button": point["users"] for name in ("mean", "median")})
 
     open_page(page, demo, "stickiness")
     [point] = demo.ask("stickiness", {**past_days(), "active": {"event": "app_show"}})["result"][
@@ -442,7 +487,8 @@ def test_quality_counts_what_was_refused(page: Page, demo: Demo) -> None:
     open_page(page, demo, "quality")
     with page.expect_response(lambda r: "/console/quality" in r.url) as waited:
         page.reload()
-    answer = waited.value.json()["result"]
+    whole_answer = waited.value.json()
+    answer = whole_answer["result"]
     page.get_by_role("region", name="到达情况").first.wait_for()
 
     table = page.get_by_role("region", name="被拒绝的事件").first
@@ -456,6 +502,27 @@ def test_quality_counts_what_was_refused(page: Page, demo: Demo) -> None:
     example.click()
     expect(page.locator("dialog .raw")).to_be_visible()
     close_dialog(page)
+    table.locator("tbody tr").first.locator("td .users-link").first.click()
+    expect(page.locator("dialog tbody tr")).to_have_count(counts[0])
+    close_dialog(page)
+    since = datetime.fromisoformat(whole_answer["semantics"]["received_since"]).timestamp() * 1000
+    arrived = {"field": "received_at", "op": "gte", "values": [round(since)]}
+    body = {
+        "app_ids": [answer["arrived"][0]["app_id"]],
+        "time_range": {
+            "from": "2015-01-01",
+            "to": str(datetime.now(ZONE).date() + timedelta(days=1)),
+        },
+        "interval": None,
+        "measures": [{"aggregate": "users"}],
+        "filter": {
+            "relation": "and",
+            "conditions": [arrived, {"field": "user_id", "op": "exists"}],
+        },
+    }
+    signed_in = demo.ask("events", body)["result"]["series"][0]["total"]["A"]
+    row = page.get_by_role("region", name="身份", exact=True).locator("tbody tr").first
+    assert users_of(page, row.locator(".users-link").first) == signed_in
 
 
 @pytest.mark.parametrize("address", ["live", "quality", "events", "overview?range=today"])

@@ -20,6 +20,7 @@ from tests.e2e.console_browser import (
     choose_by_typing,
     close_dialog,
     open_page,
+    opens,
     past_days,
     percent,
     seen_events,
@@ -109,7 +110,7 @@ def test_segments_are_compared_and_restrict_other_pages(
     assert figure(page, "everyone") == result["everyone"]
     sizes = page.get_by_role("region", name="分群大小")
     expect(sizes).to_contain_text("买过的人 <b>")
-    assert [whole(row.inner_text()) for row in sizes.locator("tbody .users-link").all()] == [
+    assert [whole(row.inner_text()) for row in sizes.locator("tbody td:nth-child(2)").all()] == [
         one["users"] for one in result["segments"]
     ]
     overlap = page.get_by_role("region", name="重叠").locator("tbody .users-link").first
@@ -234,7 +235,11 @@ def test_attribution_adds_up_under_every_model(page: Page, demo: Demo) -> None:
         assert conversions == pytest.approx(
             [row["models"][model]["conversions"] for row in result["rows"]], abs=0.051
         )
-    assert users_of(page, rows.first.locator(".users-link").first) == result["rows"][0]["users"]
+    first = result["rows"][0]
+    links = rows.first.locator(".users-link")
+    assert users_of(page, links.first) == first["users"]
+    assert users_of(page, links.nth(2)) == first["models"]["last"]["credited_users"]
+    opens(page, {"[data-figure=value] button": result["total"]["users"]})
 
 
 def test_summary_of_a_day_and_a_week_beside_the_one_before(page: Page, demo: Demo) -> None:
@@ -247,7 +252,12 @@ def test_summary_of_a_day_and_a_week_beside_the_one_before(page: Page, demo: Dem
         assert whole(shown) == last[name]
     before = page.locator("[data-kpi=users] .delta").first
     expect(before).to_contain_text(f"前一天 {last['previous_period']['users']:,}")
-    assert users_of(page, page.locator("[data-kpi=payers] .users-link")) == last["payers"]
+    for kpi, metric in (("average_stay_ms", "sessions"), ("payers", "payers")):
+        cell = {"time": last["time"], "metric": metric}
+        behind = demo.ask("summary/users", {**past_days(), "cell": cell})["result"]["total"]
+        opens(page, {f"[data-kpi={kpi}] .kpi-value .users-link": behind})
+    assert behind == last["payers"]
+    opens(page, {"[data-kpi=users] .delta .users-link": last["previous_period"]["users"]})
     rows = page.get_by_role("region", name="各期明细").locator("tbody tr")
     expect(rows).to_have_count(len(points))
     # A weekend is told by its name; what the calendar alone knows has a badge.
@@ -270,6 +280,10 @@ def test_health_scenes_with_conversions_and_exchange_show_the_numbers_of_the_api
     score = page.locator("[data-figure=score]").inner_text().split(" ")[0]
     assert float(score) == pytest.approx(point["score"], abs=0.0051)
     expect(page.locator("[data-figure=grade]")).to_have_text(point["grade"])
+    stay = next(i for i, one in enumerate(point["indicators"]) if one["path"] == "users/stay")
+    visits = demo.ask("sessions", past_days(7))["result"]["series"][0]["total"]["users"]
+    indicators = page.get_by_role("region", name="各项指标").locator("tbody tr")
+    assert users_of(page, indicators.nth(stay).locator(".users-link")) == visits
 
     open_page(page, demo, "scenes?rows=page")
     body = {**past_days(), "by": "page", "conversion": PAY, "value": AMOUNT}
@@ -284,6 +298,10 @@ def test_health_scenes_with_conversions_and_exchange_show_the_numbers_of_the_api
     total = demo.ask("exchange", past_days())["result"]["total"]
     assert figure(page, "users_in") == total["users_in"]
     assert users_of(page, page.locator("[data-figure=users_in] button")) == total["users_in"]
+    partner = page.get_by_role("region", name="各伙伴").locator("tbody tr").first
+    [row, *_] = demo.ask("exchange", {**past_days(), "value": AMOUNT})["result"]["rows"]
+    value = partner.locator("td").nth(5).locator(".users-link")
+    assert users_of(page, value) == row["converters"]
 
 
 # --- Funnel and retention, their further questions ------------------------------------

@@ -123,19 +123,20 @@ function view(result, body, by, shown, users) {
   const many = body.touches.length > 1;
   const name = (row) => (row.direct ? t("直接转化（没有触点）|Direct (no touch)") : [many || !by.length ? eventFace(row.event) : "", rowName(row, by)].filter(Boolean).join(" · "));
   const cell = (row) => (row.direct ? { direct: true } : { touch: row.touch, ...rowCell(row, by) });
-  const open = (row) => users("attribution", body, cell(row), name(row));
+  const open = (row, model) => users("attribution", body, { ...cell(row), ...(model ? { model } : {}) }, [name(row), model ? title(model) : ""].filter(Boolean).join(" · "));
+  const title = (model) => t(MODELS.find(([m]) => m === model)[1]);
   const show = shown === "value" ? fixed : (v) => fixed(v, 1);
   const whole = total.models[body.models[0]][shown];
   const most = Math.max(1e-9, ...rows.map((row) => row.models[body.models[0]][shown]));
   const colors = palette();
   const listed = rows.slice(0, 12);
-  const title = (model) => t(MODELS.find(([m]) => m === model)[1]);
+  const direct = rows.find((row) => row.direct);
   return [
     figures([
       ["targets", t("转化次数|Conversions"), against(number, total.targets, before?.targets, { open: (isBefore) => users("attribution", ofRange(body, isBefore), {}, t("转化次数|Conversions")) })],
       ["users", t("转化用户|Users"), against(number, total.users, before?.users, { open: (isBefore) => users("attribution", ofRange(body, isBefore), {}, t("转化用户|Users")) })],
-      body.value ? ["value", t("转化金额|Value"), against(fixed, total.models[body.models[0]].value, before?.models[body.models[0]].value)] : null,
-      ["direct", t("直接转化|Direct"), rate(total.targets ? (rows.find((r) => r.direct)?.targets ?? 0) / total.targets : null)],
+      body.value ? ["value", t("转化金额|Value"), against(fixed, total.models[body.models[0]].value, before?.models[body.models[0]].value, { open: (isBefore) => users("attribution", ofRange(body, isBefore), {}, t("转化用户|Users")) })] : null,
+      ["direct", t("直接转化|Direct"), usersLink(rate(total.targets ? (direct?.targets ?? 0) / total.targets : null), () => users("attribution", body, { direct: true }, t("直接转化|Direct")))],
     ]),
     chart(
       t("各触点在不同模型下的{what}：{list}|{what} of each touch by model: {list}", { what: shown === "value" ? t("金额|Value") : t("转化数|Conversions"), list: listed.map((row) => `${name(row)} ${show(row.models[body.models[0]][shown])}`).join(", ") }),
@@ -145,7 +146,7 @@ function view(result, body, by, shown, users) {
         option.tooltip = tooltip({ trigger: "axis", formatter: (points) => tip(name(listed[points[0].dataIndex]), points.map((p) => [p.color, p.seriesName, show(p.value)])) });
         return option;
       },
-      { height: 280, onClick: (p) => open(listed[p.dataIndex]) },
+      { height: 280, onClick: (p) => open(listed[p.dataIndex], body.models[p.seriesIndex]) },
     ),
     table(
       t("触点贡献|Contribution of touches"),
@@ -158,11 +159,11 @@ function view(result, body, by, shown, users) {
           title: title(model),
           number: true,
           value: (row) => row.models[model][shown],
-          cell: (row) => [show(row.models[model][shown]), h("span", { class: "muted" }, ` ${rate(whole ? row.models[model][shown] / whole : null)}`)],
+          cell: (row) => usersLink(show(row.models[model][shown]), () => open(row, model), rate(whole ? row.models[model][shown] / whole : null)),
         })),
       ],
       rows,
     ),
-    h("p", { class: "legend" }, t("每个模型下各行相加都等于合计 {n}；“涉及转化”会重复计数。|Under each model the rows add up to {n}; “conversions touched” counts one under every touch it had.", { n: show(whole) })),
+    h("p", { class: "legend" }, t("每个模型下各行相加都等于合计 {n}；“涉及转化”会重复计数。点击份额，看它来自哪些转化用户。|Under each model the rows add up to {n}; “conversions touched” counts one under every touch it had. A credit opens the users of whose conversions it is.", { n: show(whole) })),
   ];
 }

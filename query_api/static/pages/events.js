@@ -156,7 +156,9 @@ export function measureTitle(m, i) {
 function view(answer, state, measures, body, users) {
   const { series, compare } = answer.result;
   const by = body.breakdown ?? [];
-  const columns = body.formula ? [["formula", `${t("公式|Formula")} ${body.formula}`]] : measures.map((m, i) => [letter(i), measureTitle(m, i)]);
+  const measured = measures.map((m, i) => [letter(i), measureTitle(m, i)]);
+  const formula = body.formula ? [["formula", `${t("公式|Formula")} ${body.formula}`]] : [];
+  const columns = formula.length ? formula : measured;
   const lineName = (s) => (by.length ? (s.other ? t("其他|Other") : by.map((f) => value(f, s.breakdown[f])).join(" / ")) : "");
   const cell = (s) => (by.length ? (s.other ? { other: true } : { breakdown: s.breakdown }) : {});
   const labels = series[0]?.points.map((p) => p.time) ?? [];
@@ -185,20 +187,23 @@ function view(answer, state, measures, body, users) {
         height: 320,
         onClick: (p) => {
           const line = lines.find((l) => l.name === p.seriesName);
-          if (line && line.key !== "formula") users("events", body, { measure: line.key, time: labels[p.dataIndex], ...cell(line.s) }, `${line.name} ${day(labels[p.dataIndex], true)}`);
+          if (line) users("events", body, { measure: measureOf(line.key, body), time: labels[p.dataIndex], ...cell(line.s) }, `${line.name} ${day(labels[p.dataIndex], true)}`);
         },
       },
     ),
     partial < labels.length ? h("p", { class: "legend" }, t("虚线部分的数据还不完整|Dotted: not complete yet")) : null,
-    totals(series, compare, columns, by, lineName, cell, body, users),
-    pointsTable(series, labels, columns, by, cell, lineName, body, users),
+    totals(series, compare, [...formula, ...measured], by, lineName, cell, body, users),
+    pointsTable(series, labels, [...formula, ...measured], by, cell, lineName, body, users),
   ];
 }
+
+/** The measure whose users a number opens: of a formula the first that it names; the columns beside it open the others. */
+export const measureOf = (key, { formula }) => (key === "formula" ? (/\b[A-Z]\b/.exec(formula)?.[0] ?? letter(0)) : key);
 
 function totals(series, compare, columns, by, lineName, cell, body, users) {
   const beforeOf = (s) => compare?.series.find((b) => lineName(b) === lineName(s));
   const shows = new Map(columns.map(([key]) => [key, columnFormat([...series, ...(compare?.series ?? [])].map((s) => s.total[key]))]));
-  const open = (s, key, title, isBefore) => users("events", ofRange(body, isBefore), { measure: key, ...cell(s) }, `${lineName(s)} ${title}`);
+  const open = (s, key, title, isBefore) => users("events", ofRange(body, isBefore), { measure: measureOf(key, body), ...cell(s) }, `${lineName(s)} ${title}`);
   return table(
     t("合计|Totals"),
     [
@@ -208,7 +213,7 @@ function totals(series, compare, columns, by, lineName, cell, body, users) {
         title,
         number: true,
         value: (s) => s.total[key],
-        cell: (s) => against(shows.get(key), s.total[key], compare ? (beforeOf(s)?.total[key] ?? null) : undefined, { open: key === "formula" ? null : (isBefore) => open(s, key, title, isBefore) }),
+        cell: (s) => against(shows.get(key), s.total[key], compare ? (beforeOf(s)?.total[key] ?? null) : undefined, { open: (isBefore) => open(s, key, title, isBefore) }),
       })),
     ],
     series,
@@ -233,7 +238,7 @@ function pointsTable(series, labels, columns, by, cell, lineName, body, users) {
           title,
           number: true,
           value: (r) => r.p[key],
-          cell: (r) => (key === "formula" ? shows.get(key)(r.p[key]) : usersLink(shows.get(key)(r.p[key]), () => users("events", body, { measure: key, time: r.p.time, ...cell(r.s) }, `${title} ${r.p.time}`))),
+          cell: (r) => usersLink(shows.get(key)(r.p[key]), () => users("events", body, { measure: measureOf(key, body), time: r.p.time, ...cell(r.s) }, `${title} ${r.p.time}`)),
         })),
       ],
       rows,

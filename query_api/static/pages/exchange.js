@@ -53,7 +53,8 @@ export default function exchange({ state, set, users }) {
 function view({ rows, total, compare }, body, by, users) {
   const name = (r) => (r.other ? t("其他|Other") : [r.partner_app_id, by.length ? rowName(r, by) : ""].filter(Boolean).join(" · "));
   const cell = (r, metric) => (r.other ? { metric, other: true } : { metric, partner_app_id: r.partner_app_id, ...(by.length ? { breakdown: r.breakdown } : {}) });
-  const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("exchange", body, cell(r, metric), `${name(r)} · ${title}`)) });
+  const userColumn = (key, title, { metric = key, show = number } = {}) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(show(r[key]), () => users("exchange", body, cell(r, metric), `${name(r)} · ${title}`)) });
+  const nextDay = userColumn("next_day_retention", t("次日留存|Next day"), { metric: "next_day_returned", show: rate });
   const figure = (metric, title) => [metric, title, against(number, total[metric], compare?.total[metric], { open: (isBefore) => users("exchange", ofRange(body, isBefore), { metric }, title) })];
   const colors = palette();
   const shown = rows.slice(0, 15);
@@ -79,10 +80,10 @@ function view({ rows, total, compare }, body, by, users) {
         { name: "partner", title: t("伙伴小程序|Partner"), cell: (r) => [h("code", {}, name(r)), r.is_own ? h("span", { class: "badge" }, t("自有|own")) : null], value: name },
         userColumn("users_in", t("导入用户|Users in")),
         userColumn("new_users", t("新用户|New")),
-        { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, rate(r.next_day_retention)) },
+        { ...nextDay, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, nextDay.cell(r)) },
         userColumn("converters", t("转化用户|Converted")),
-        { name: "rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => rate(r.conversion_rate) },
-        ...(body.value ? [{ name: "value", title: t("转化金额|Value"), number: true, value: (r) => r.conversion_value, cell: (r) => fixed(r.conversion_value) }] : []),
+        userColumn("conversion_rate", t("转化率|Conversion"), { metric: "converters", show: rate }),
+        ...(body.value ? [userColumn("conversion_value", t("转化金额|Value"), { metric: "converters", show: fixed })] : []),
         userColumn("users_out", t("导出用户|Users out")),
         userColumn("users_both", t("双向用户|Both ways")),
         { name: "balance", title: t("差额|Balance"), number: true, value: (r) => r.balance, cell: (r) => (r.balance > 0 ? `+${number(r.balance)}` : number(r.balance)) },
@@ -90,6 +91,6 @@ function view({ rows, total, compare }, body, by, users) {
       rows,
       { limit: 50 },
     ),
-    h("p", { class: "legend" }, t("导入由平台告知来源小程序；导出由客户端在跳转时上报，对方那边的结果只有对方知道，所以差额只比较人数。|The platform tells who comes from where; leaving is recorded by the client. What becomes of users there only the partner knows, so the balance compares people alone.")),
+    h("p", { class: "legend" }, t("导入由平台告知来源小程序；导出由客户端在跳转时上报，对方那边的结果只有对方知道，所以差额只比较人数：它是导入与导出之差，名单见这两列。|The platform tells who comes from where; leaving is recorded by the client. What becomes of users there only the partner knows, so the balance compares people alone: it is users in minus users out, which open their lists.")),
   ];
 }

@@ -269,15 +269,16 @@ function bars({ steps, compare }, body, users) {
   const before = compare?.steps;
   const last = steps[steps.length - 1];
   const end = before?.[steps.length - 1];
+  // A rate and a time of a step are those of the users who reached it.
   const reached = (step) => (isBefore) => users("funnel", ofRange(body, isBefore), { step: step.step }, nameOf(step));
   const leak = Math.max(...steps.filter((s) => !s.optional).map((s) => s.dropped ?? 0));
   const total = steps.reduce((sum, s) => sum + (s.median_ms_from_previous ?? 0), 0);
   return [
     figures([
-      ["conversion", t("总转化率|Conversion"), against(rate, last.rate_from_first, end?.rate_from_first)],
+      ["conversion", t("总转化率|Conversion"), against(rate, last.rate_from_first, end?.rate_from_first, { open: reached(last) })],
       ["entered", t("进入|Entered"), against(number, steps[0].users, before?.[0].users, { open: reached(steps[0]) })],
       ["completed", t("完成|Completed"), against(number, last.users, end?.users, { open: reached(last) })],
-      ["time", t("完成用时中位数|Median time"), duration(last.median_ms_from_first ?? total)],
+      ["time", t("完成用时中位数|Median time"), usersLink(duration(last.median_ms_from_first ?? total), () => reached(last)(false))],
     ]),
     h(
       "ol",
@@ -293,11 +294,11 @@ function bars({ steps, compare }, body, users) {
                 h(
                   "div",
                   {},
-                  h("span", {}, t("转化|converted"), " ", h("b", {}, rate(step.rate_from_previous))),
-                  before ? h("span", {}, t("前期转化|before"), " ", rate(before[i].rate_from_previous)) : null,
+                  h("span", {}, t("转化|converted"), " ", h("b", {}, usersLink(rate(step.rate_from_previous), () => reached(step)(false)))),
+                  before ? h("span", {}, t("前期转化|before"), " ", usersLink(rate(before[i].rate_from_previous), () => reached(step)(true))) : null,
                   step.optional ? null : h("span", {}, t("流失|dropped"), " ", usersLink(number(step.dropped), () => users("funnel", body, { step: step.step, dropped: true }, t("在“{name}”前流失|Dropped before {name}", { name: nameOf(step) }))), leak > 0 && step.dropped === leak ? [" ", h("span", { class: "badge bad leak" }, t("流失最多|the largest leak"))] : null),
-                  h("span", {}, t("用时中位数|median"), " ", h("b", {}, duration(step.median_ms_from_previous))),
-                  h("span", {}, t("平均|average"), " ", duration(step.average_ms_from_previous)),
+                  h("span", {}, t("用时中位数|median"), " ", h("b", {}, usersLink(duration(step.median_ms_from_previous), () => reached(step)(false)))),
+                  h("span", {}, t("平均|average"), " ", usersLink(duration(step.average_ms_from_previous), () => reached(step)(false))),
                   step.dropped_next?.length ? nextOf(step, body, users) : null,
                 ),
               )
@@ -307,7 +308,7 @@ function bars({ steps, compare }, body, users) {
             { class: "funnel-step", dataset: { step: step.step } },
             h("div", { class: "funnel-name" }, h("span", { class: "step-number", "aria-hidden": "true" }, String(step.step)), h("span", {}, nameOf(step), step.optional ? [" ", h("span", { class: "badge" }, t("可跳过|optional"))] : null, eventTitle(step.event) ? h("small", {}, step.event) : null)),
             h("div", { class: "funnel-track", "aria-hidden": "true" }, h("div", { class: "funnel-bar", style: { width: `${(step.rate_from_first ?? 0) * 100}%` } })),
-            h("div", { class: "funnel-figures" }, h("b", {}, usersLink(number(step.users), () => users("funnel", body, { step: step.step }, nameOf(step)))), " ", h("span", { class: "muted" }, t("占首步 {rate}|{rate} of first", { rate: rate(step.rate_from_first) }))),
+            h("div", { class: "funnel-figures" }, h("b", {}, usersLink(number(step.users), () => reached(step)(false))), " ", usersLink(t("占首步 {rate}|{rate} of first", { rate: rate(step.rate_from_first) }), () => reached(step)(false))),
           ),
         ),
       ),
@@ -324,7 +325,7 @@ function nextOf(step, body, users) {
     t("流失后：|then: "),
     step.dropped_next.map((one, i) => {
       const name = one.event === null ? t("没有其他事件|nothing") : eventTitle(one.event) || one.event;
-      return [i ? t("、|, ") : "", `${name} `, usersLink(number(one.users), () => users("funnel", body, { step: step.step, dropped: true, next_event: one.event }, `${title} → ${name}`)), ` ${rate(one.share)}`];
+      return [i ? t("、|, ") : "", `${name} `, usersLink(number(one.users), () => users("funnel", body, { step: step.step, dropped: true, next_event: one.event }, `${title} → ${name}`), rate(one.share))];
     }),
     step.dropped_next_other ? [t("、|, "), t("其他|other"), " ", usersLink(number(step.dropped_next_other), () => users("funnel", body, { step: step.step, dropped: true, next_other: true }, `${title} → ${t("其他|other")}`))] : null,
   );
@@ -334,14 +335,15 @@ function nextOf(step, body, users) {
 function semanticsTable({ steps, compare_semantics: others }, body, users) {
   if (!others) return null;
   const own = { preset: "", steps };
+  const open = (r, step) => users("funnel", body, { step: step.step, ...(r.preset ? { preset: r.preset } : {}) }, `${r.preset ? `${presetTitle(r.preset)} · ` : ""}${nameOf(step)}`);
   return [
     h("h3", { class: "sub" }, t("其他产品口径下的同一漏斗|The same funnel as other products mean it")),
     table(
       t("口径对比|Semantics compared"),
       [
         { name: "preset", title: t("口径|Semantics"), cell: (r) => (r.preset ? presetTitle(r.preset) : body.preset ? `${t("当前|this")} (${presetTitle(body.preset)})` : t("当前|this")) },
-        ...steps.map((step, i) => ({ name: `s${i}`, title: `${i + 1} ${nameOf(step)}`, number: true, cell: (r) => usersLink(number(r.steps[i].users), () => users("funnel", body, { step: i + 1, ...(r.preset ? { preset: r.preset } : {}) }, `${r.preset ? `${presetTitle(r.preset)} · ` : ""}${nameOf(step)}`)) })),
-        { name: "total", title: t("总转化率|Conversion"), number: true, cell: (r) => rate(r.steps[steps.length - 1].rate_from_first) },
+        ...steps.map((step, i) => ({ name: `s${i}`, title: `${i + 1} ${nameOf(step)}`, number: true, cell: (r) => usersLink(number(r.steps[i].users), () => open(r, step)) })),
+        { name: "total", title: t("总转化率|Conversion"), number: true, cell: (r) => usersLink(rate(r.steps[steps.length - 1].rate_from_first), () => open(r, steps[steps.length - 1])) },
         { name: "differs", title: t("不同之处|What differs"), cell: (r) => (r.preset ? differences(r) : "") },
       ],
       [own, ...others],
@@ -355,8 +357,8 @@ function groups(answer, body, users) {
   const by = body.breakdown;
   const field = by.map(fieldFace).join(" / ");
   const name = (g) => rowName(g, by);
-  const cell = (g) => rowCell(g, by);
   const steps = answer.result.steps;
+  const open = (g, step) => users("funnel", body, { step: step.step, ...rowCell(g, by) }, `${name(g)} · ${nameOf(step)}`);
   // Among groups of a size that says something.
   const large = list.filter((g) => !g.other && g.steps[0].users >= steps[0].users / 20);
   const worst = large.length > 1 ? large.reduce((a, b) => (b.steps[steps.length - 1].rate_from_first < a.steps[steps.length - 1].rate_from_first ? b : a)) : null;
@@ -371,10 +373,10 @@ function groups(answer, body, users) {
           title: `${i + 1} ${nameOf(step)}`,
           number: true,
           value: (g) => g.steps[i].users,
-          cell: (g) => [usersLink(number(g.steps[i].users), () => users("funnel", body, { step: i + 1, ...cell(g) }, `${name(g)} · ${nameOf(step)}`)), i ? h("span", { class: "muted" }, ` ${rate(g.steps[i].rate_from_previous)}`) : null],
+          cell: (g) => usersLink(number(g.steps[i].users), () => open(g, step), i ? rate(g.steps[i].rate_from_previous) : ""),
         })),
-        { name: "total", title: t("总转化率|Conversion"), number: true, value: (g) => g.steps[steps.length - 1].rate_from_first, cell: (g) => h("span", { class: `day ${worst && g === worst ? "badge bad" : ""}`, title: worst && g === worst ? t("转化最低的一组|the group that converts least") : "" }, rate(g.steps[steps.length - 1].rate_from_first)) },
-        { name: "time", title: t("用时中位数|Median time"), number: true, value: (g) => g.steps[steps.length - 1].median_ms_from_first, cell: (g) => duration(g.steps[steps.length - 1].median_ms_from_first) },
+        { name: "total", title: t("总转化率|Conversion"), number: true, value: (g) => g.steps[steps.length - 1].rate_from_first, cell: (g) => h("span", { class: `day ${worst && g === worst ? "badge bad" : ""}`, title: worst && g === worst ? t("转化最低的一组|the group that converts least") : "" }, usersLink(rate(g.steps[steps.length - 1].rate_from_first), () => open(g, steps[steps.length - 1]))) },
+        { name: "time", title: t("用时中位数|Median time"), number: true, value: (g) => g.steps[steps.length - 1].median_ms_from_first, cell: (g) => usersLink(duration(g.steps[steps.length - 1].median_ms_from_first), () => open(g, steps[steps.length - 1])) },
       ],
       list,
     ),

@@ -32,7 +32,7 @@ function histogram(title, buckets, { name, counted = "users", countedTitle = t("
         { name: "bucket", title, cell: (b) => withBar(name(b), b[counted] / most) },
         ...(counted === "users" ? [] : [{ name: "counted", title: countedTitle, number: true, cell: (b) => usersLink(number(b[counted]), () => open(b, name(b))) }]),
         { name: "users", title: t("用户|Users"), number: true, cell: (b) => usersLink(number(b.users), () => open(b, name(b))) },
-        { name: "share", title: t("占比|Share"), number: true, cell: (b) => rate(b.share) },
+        { name: "share", title: t("占比|Share"), number: true, cell: (b) => usersLink(rate(b.share), () => open(b, name(b))) },
         ...extra,
       ],
       buckets,
@@ -41,6 +41,11 @@ function histogram(title, buckets, { name, counted = "users", countedTitle = t("
 }
 
 const asked = (state) => ({ ...common(state), ...brokenDown(state.breakdown), ...compared(state) });
+
+/** Figures over all users of an answer, whom each of them opens. list: [name, title, show]. */
+function ofEveryone(report, body, now, before, users, list) {
+  return figures(list.map(([name, title, show]) => [name, title, against(show, now[name], before?.[name], { open: (isBefore) => users(report, ofRange(body, isBefore), {}, title) })]));
+}
 
 /** The series of the range before that has the same name. */
 const earlier = (result, line, by) => result.compare?.series.find((other) => rowName(other, by) === rowName(line, by));
@@ -63,7 +68,7 @@ function groups(result, by, { title, bucketsOf, name, columns, open, usersOf }) 
     value: valueOf,
     cell: (line) => {
       const before = earlier(result, line, by);
-      return against(show ?? columnFormat(series.map(valueOf)), valueOf(line), before ? valueOf(before) : undefined);
+      return against(show ?? columnFormat(series.map(valueOf)), valueOf(line), before ? valueOf(before) : undefined, { open: (isBefore) => open(rowCell(line, by), `${rowName(line, by)} · ${text}`, isBefore) });
     },
   }));
   return [
@@ -128,12 +133,13 @@ export function stickiness({ state, set, users }) {
         const labels = rolling.map((d) => d.day);
         const metrics = ["dau", "wau", "mau"];
         const names = [t("日活 DAU|DAU"), t("7 日活跃 WAU|WAU"), t("30 日活跃 MAU|MAU")];
-        const last = rolling[rolling.length - 1];
+        const last = rolling.at(-1);
+        const lastBefore = compare?.rolling.at(-1);
         return [
           figures([
             by.length ? null : ["users", t("活跃用户|Active users"), against(number, point.users, before?.users, { open: (isBefore) => users("stickiness", ofRange(body, isBefore), {}, t("活跃用户|Active users")) })],
-            by.length ? null : ["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), against(fixed, point.mean_units, before?.mean_units)],
-            ["dau_mau", t("最后一天 DAU / MAU|DAU / MAU of the last day"), against(rate, last?.dau_mau, compare?.rolling.at(-1)?.dau_mau)],
+            by.length ? null : ["mean", t("人均活跃 {unit}|Mean active {unit}", { unit: units[unit] }), against(fixed, point.mean_units, before?.mean_units, { open: (isBefore) => users("stickiness", ofRange(body, isBefore), {}, t("活跃用户|Active users")) })],
+            ["dau_mau", t("最后一天 DAU / MAU|DAU / MAU of the last day"), against(rate, last?.dau_mau, lastBefore?.dau_mau, { open: (isBefore) => users("stickiness", ofRange(body, isBefore), { day: (isBefore ? lastBefore : last).day, metric: "dau" }, names[0]) })],
           ]),
           chart(
             t("日活、7 日活跃与 30 日活跃|Daily, weekly and monthly active users"),
@@ -153,7 +159,7 @@ export function stickiness({ state, set, users }) {
             : histogram(t("活跃{unit}数|Active {unit}", { unit: units[unit] }), point.units, {
             name: (b) => String(b.units),
             open: (b, title) => users("stickiness", body, { units: b.units }, `${title} ${units[unit]}`),
-            extra: [{ name: "at_least", title: t("至少|At least"), number: true, cell: (b) => [usersLink(number(b.at_least), () => users("stickiness", body, { units: b.units, at_least: true }, `≥ ${b.units} ${units[unit]}`)), h("span", { class: "muted" }, ` ${rate(b.at_least_share)}`)] }],
+            extra: [{ name: "at_least", title: t("至少|At least"), number: true, cell: (b) => usersLink(number(b.at_least), () => users("stickiness", body, { units: b.units, at_least: true }, `≥ ${b.units} ${units[unit]}`), rate(b.at_least_share)) }],
           }),
         ];
       },
@@ -213,12 +219,12 @@ export function distribution({ state, set, users }) {
           });
         }
         return [
-          figures([
-            ["users", t("用户|Users"), against(number, point.users, before?.users, { open: (isBefore) => users("distribution", ofRange(body, isBefore), {}, t("用户|Users")) })],
-            ["mean", t("平均|Mean"), against(fixed, point.mean, before?.mean)],
-            ["median", t("中位数|Median"), against(amount, point.median, before?.median)],
-            ["p90", t("90 分位|p90"), against(amount, point.p90, before?.p90)],
-            ["max", t("最大|Most"), against(amount, point.max, before?.max)],
+          ofEveryone("distribution", body, point, before, users, [
+            ["users", t("用户|Users"), number],
+            ["mean", t("平均|Mean"), fixed],
+            ["median", t("中位数|Median"), amount],
+            ["p90", t("90 分位|p90"), amount],
+            ["max", t("最大|Most"), amount],
           ]),
           histogram(of === "sum" ? fieldFace(state.field) : kinds[of], point.buckets, { name, open: (b, title) => users("distribution", body, { bucket: b.bucket }, title) }),
         ];
@@ -280,13 +286,13 @@ export function interval({ state, set, users }) {
           });
         }
         return [
-          figures([
-            ["users", t("用户|Users"), against(number, total.users, before?.users, { open: (isBefore) => users("interval", ofRange(body, isBefore), {}, t("用户|Users")) })],
-            ["pairs", t("间隔次数|Pairs"), against(number, total.pairs, before?.pairs, { open: (isBefore) => users("interval", ofRange(body, isBefore), {}, t("间隔次数|Pairs")) })],
-            ["p25", t("25 分位|p25"), against(duration, total.p25_ms, before?.p25_ms)],
-            ["median", t("中位数|Median"), against(duration, total.p50_ms, before?.p50_ms)],
-            ["p75", t("75 分位|p75"), against(duration, total.p75_ms, before?.p75_ms)],
-            ["mean", t("平均|Mean"), against(duration, total.avg_ms, before?.avg_ms)],
+          ofEveryone("interval", body, total, before, users, [
+            ["users", t("用户|Users"), number],
+            ["pairs", t("间隔次数|Pairs"), number],
+            ["p25_ms", t("25 分位|p25"), duration],
+            ["p50_ms", t("中位数|Median"), duration],
+            ["p75_ms", t("75 分位|p75"), duration],
+            ["avg_ms", t("平均|Mean"), duration],
           ]),
           total.mature ? null : h("p", {}, h("span", { class: "badge warn" }, t("未成熟：最长间隔还没过完，后面的结束事件会再增加|not mature: the longest gap is not over, ends may still come"))),
           histogram(t("间隔时间|Time between"), total.histogram, {

@@ -6,10 +6,37 @@ import { day, duration, fixed, NONE, number, rate } from "../format.js";
 import { ownHalf, t } from "../i18n.js";
 import { delta, figures, labelled, numberInput } from "../parts.js";
 import { common, compared, filterSection, panel } from "../report.js";
-import { segmented, table } from "../widgets.js";
+import { addDays } from "../state.js";
+import { segmented, table, usersLink } from "../widgets.js";
+import { measureOf } from "./events.js";
 import { withBar } from "./overview.js";
 
-export default function health({ state, set }) {
+/** Whose a measure's value is, by its report and where in the answer it stands: cell(match, question, last day). */
+const BEHIND = [
+  ["events", /^series\[0\]\.total\.(\w+)$/, ([, name], question) => ({ measure: measureOf(name, question) })],
+  ["sessions", /^series\[0\]\.total\.bounce/, () => ({ bounced: true })],
+  ["sessions", /^series\[0\]\.total\./, () => ({})],
+  ["scenes", /^total\.next_day_retention$/, () => ({ metric: "next_day_returned" })],
+  ["stickiness", /^rolling\[-1\]\.dau/, (_, __, last) => ({ day: last, metric: "dau" })],
+  ["retention", /^total\.rates\[(\d+)\]$/, ([, n]) => ({ period: Number(n) })],
+];
+
+/** A value with its users, as the report that it is measured by has them; of other places of an own model they are not known. */
+function withUsers(text, { report, ask, value }, state, point, users, title) {
+  const [, at, cell] = BEHIND.find(([name, where]) => name === report && where.test(value)) ?? [];
+  if (!cell) return text;
+  const { filter, time_range: range, ...rest } = common(state);
+  const filters = [filter, ask?.filter].filter(Boolean);
+  const question = {
+    ...rest,
+    ...ask,
+    time_range: state.interval ? { from: point.from, to: point.to } : range,
+    ...(filters.length ? { filter: { relation: "and", conditions: filters } } : {}),
+  };
+  return usersLink(text, () => users(report, question, cell(at.exec(value), question, addDays(point.to.slice(0, 10), -1)), title));
+}
+
+export default function health({ state, set, users }) {
   const body = { ...common(state), ...(state.interval ? { interval: state.interval } : {}), ...(state.values ? { values: state.values } : {}), ...compared(state) };
   return h(
     "div",
@@ -43,7 +70,7 @@ export default function health({ state, set }) {
       wide: true,
       // A score of nothing says nothing.
       isEmpty: ({ result }) => result.points.every((p) => p.indicators.every((one) => !one.value)),
-      render: (answer) => view(answer, state, set),
+      render: (answer) => view(answer, state, set, users),
     }),
   );
 }
@@ -55,22 +82,23 @@ function shown(value, unit) {
   return fixed(value);
 }
 
-/** Titles of nodes by path, and the leaves whose value only people know. */
-function walk(nodes, path = "", found = { titles: new Map(), given: [] }) {
+/** Titles of nodes and measures of leaves by path; and the leaves whose value only people know. */
+function walk(nodes, path = "", found = { titles: new Map(), measures: new Map(), given: [] }) {
   for (const node of nodes) {
     const here = `${path}${node.key}`;
     found.titles.set(here, ownHalf(node.title ?? "") || node.key);
     if (node.children) walk(node.children, `${here}/`, found);
-    else if (!node.measure) found.given.push(here);
+    else if (node.measure) found.measures.set(here, node.measure);
+    else found.given.push(here);
   }
   return found;
 }
 
-function view(answer, state, set) {
+function view(answer, state, set, users) {
   const { points } = answer.result;
   const { model } = answer.semantics;
   const point = points.find((p) => p.time === state.time) ?? points.findLast((p) => p.mature) ?? points[points.length - 1];
-  const { titles, given } = walk([...model.indicators, ...(model.bonus ?? [])]);
+  const { titles, measures, given } = walk([...model.indicators, ...(model.bonus ?? [])]);
   const before = answer.result.compare?.points[points.indexOf(point)];
   const title = (path) => titles.get(path) ?? path;
   const group = (path) => (path.includes("/") ? title(path.split("/")[0]) : t("加分|Bonus"));
@@ -106,14 +134,14 @@ function view(answer, state, set) {
           cell: (one) =>
             given.includes(one.path)
               ? numberInput(t("{name}（0 到 1）|{name} (0 to 1)", { name: title(one.path) }), typeof state.values?.[one.path] === "number" ? state.values[one.path] : undefined, (value) => set({ values: write(state.values, one.path, value) }), { placeholder: t("手工填写|by hand") })
-              : shown(one.value, one.unit),
+              : withUsers(shown(one.value, one.unit), measures.get(one.path), state, point, users, title(one.path)),
         },
         { name: "points", title: t("得分|Points"), number: true, value: (one) => one.points, cell: (one) => (one.full_points ? [fixed(one.points), h("span", { class: "muted" }, ` / ${fixed(one.full_points)}`)] : NONE) },
         { name: "gain", title: t("还能加|Could gain"), value: (one) => one.possible_gain, cell: (one) => withBar(one.possible_gain >= 0.005 ? `+${fixed(one.possible_gain)}` : h("span", { class: "muted" }, one.full_points ? t("已满分|full marks") : t("未计分|not counted")), one.possible_gain / best) },
       ],
       point.indicators,
     ),
-    h("p", { class: "legend" }, t("分数由声明的指标树计算，权重和分档见口径定义；随产品附带的是示例，请按业务调整后用 API 传入。|The score follows a declared tree of indicators, whose weights and points are in the definition. The shipped one is an example: send your own with the API.")),
+    h("p", { class: "legend" }, t("分数由声明的指标树计算，权重和分档见口径定义；随产品附带的是示例，请按业务调整后用 API 传入。数值打开它背后的用户；分数是算出来的，没有名单。|The score follows a declared tree of indicators, whose weights and points are in the definition. The shipped one is an example: send your own with the API. A value opens its users; points are computed and have none.")),
   ];
 }
 

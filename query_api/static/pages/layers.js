@@ -112,8 +112,8 @@ function view(answer, body, users) {
       t("每层名单|Each layer"),
       [
         { name: "layer", title: t("分层|Layer"), cell: (leaf) => [h("span", { class: "swatch", style: { background: colorOf.get(leaf.layer) } }), " ", h("span", { title: leaf.titles.join(" › ") }, leafTitle(leaf))], value: leafTitle },
-        { name: "first", title: first.date, number: true, value: (leaf) => at(first, leaf).users, cell: (leaf) => [usersLink(number(at(first, leaf).users), () => open({ layer: leaf.layer, first: true }, `${leafTitle(leaf)} ${first.date}`)), h("span", { class: "muted" }, ` ${rate(at(first, leaf).share)}`)] },
-        { name: "last", title: last.date, number: true, value: (leaf) => leaf.users, cell: (leaf) => [usersLink(number(leaf.users), () => open({ layer: leaf.layer }, `${leafTitle(leaf)} ${last.date}`)), h("span", { class: "muted" }, ` ${rate(leaf.share)}`)] },
+        { name: "first", title: first.date, number: true, value: (leaf) => at(first, leaf).users, cell: (leaf) => usersLink(number(at(first, leaf).users), () => open({ layer: leaf.layer, first: true }, `${leafTitle(leaf)} ${first.date}`), rate(at(first, leaf).share)) },
+        { name: "last", title: last.date, number: true, value: (leaf) => leaf.users, cell: (leaf) => usersLink(number(leaf.users), () => open({ layer: leaf.layer }, `${leafTitle(leaf)} ${last.date}`), rate(leaf.share)) },
         { name: "change", title: t("变化|Change"), number: true, value: (leaf) => leaf.users - at(first, leaf).users, cell: (leaf) => signed(leaf.users - at(first, leaf).users) },
       ],
       last.leaves,

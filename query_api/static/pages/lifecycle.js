@@ -122,7 +122,7 @@ function view(answer, body, users) {
         { name: "time", title: t("时间|Time"), cell: (p) => [day(p.time, true), p.mature ? null : h("span", { class: "badge warn" }, t("未结束|open"))], value: (p) => p.time },
         { name: "active", title: t("活跃|Active"), number: true, value: (p) => p.active, cell: (p) => usersLink(number(p.active), () => open(p, "active", t("活跃|Active"))) },
         ...STATES.map(([key, title]) => ({ name: key, title: t(title), number: true, value: (p) => p[key], cell: (p) => usersLink(number(p[key]), () => open(p, key, t(title))) })),
-        { name: "growth", title: t("增长指数|Growth index"), number: true, value: (p) => p.growth_index, cell: (p) => h("span", { title: `${number(p.growth_index_numerator)} / ${number(p.growth_index_denominator)}` }, fixed(p.growth_index)) },
+        { name: "growth", title: t("增长指数|Growth index"), number: true, value: (p) => p.growth_index, cell: (p) => h("span", { title: `${number(p.growth_index_numerator)} / ${number(p.growth_index_denominator)}` }, usersLink(fixed(p.growth_index), () => open(p, "gained", t("新用户与回流|New and resurrected")))) },
       ],
       points,
       { sorted: { name: "time", down: true } },

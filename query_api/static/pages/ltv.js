@@ -106,14 +106,15 @@ function view(result, body, by, users) {
   const { total } = result;
   const before = result.compare?.total;
   const last = total.sizes.reduce((found, size, n) => (size > 0 ? n : found), -1);
+  const payersAt = (n) => (isBefore) => users("ltv", ofRange(body, isBefore), { period: n }, `${period(n, body.unit)} · ${t("已付费|have paid")}`);
   return [
     figures([
       ["size", t("用户|Users"), against(number, total.size, before?.size, { open: (isBefore) => users("ltv", ofRange(body, isBefore), {}, t("用户|Users")) })],
-      ["ltv0", `${t("人均价值|Value per user")} ${period(0, body.unit)}`, against(fixed, total.ltv[0], before?.ltv[0])],
-      last > 0 ? ["ltv", `${t("人均价值|Value per user")} ${period(last, body.unit)}`, against(fixed, total.ltv[last], before?.ltv[last])] : null,
+      ["ltv0", `${t("人均价值|Value per user")} ${period(0, body.unit)}`, against(fixed, total.ltv[0], before?.ltv[0], { open: payersAt(0) })],
+      last > 0 ? ["ltv", `${t("人均价值|Value per user")} ${period(last, body.unit)}`, against(fixed, total.ltv[last], before?.ltv[last], { open: payersAt(last) })] : null,
       last >= 0 ? ["payers", `${t("已付费用户|Have paid")} ${period(last, body.unit)}`, payersLink(number(total.payers[last]), total, last, {}, t("合计（成熟）|Total (mature)"), body, users)] : null,
     ]),
-    curve(result, body, by),
+    curve(result, body, by, users),
     by.length ? groups(result, body, by, users) : null,
     h("h3", { class: "sub" }, t("各批用户的累计人均价值|Cumulative value per user of each cohort")),
     cohorts(result, body, by, users),
@@ -121,7 +122,7 @@ function view(result, body, by, users) {
   ];
 }
 
-function curve(result, body, by) {
+function curve(result, body, by, users) {
   const colors = palette();
   const labels = result.total.ltv.map((_, n) => period(n, body.unit));
   const lines = by.length ? result.totals.map((g, i) => ({ name: rowName(g, by), line: g, color: colors[i % colors.length] })) : [{ name: t("人均价值|Value per user"), line: result.total, color: colors[0] }];
@@ -140,7 +141,13 @@ function curve(result, body, by) {
       });
       return option;
     },
-    { height: 240 },
+    {
+      height: 240,
+      onClick: (p) => {
+        const { name, line } = lines[p.seriesIndex];
+        users("ltv", body, { period: p.dataIndex, ...rowCell(line, by) }, `${name} ${labels[p.dataIndex]} · ${t("已付费|have paid")}`);
+      },
+    },
   );
 }
 

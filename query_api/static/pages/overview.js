@@ -152,9 +152,9 @@ function stay(state, compare, users, after) {
       const [line] = answer.result.series;
       const before = answer.result.compare.series[0]?.total ?? { sessions: null, median_duration_ms: null, mean_depth: null, bounce_rate: null };
       const labels = line.points.map((p) => p.time);
-      const one = (name, title, show, good = true) => [name, title, against(show, line.total[name], before[name], { good })];
+      const one = (name, title, show, { good = true, cell = {} } = {}) => [name, title, against(show, line.total[name], before[name], { good, open: (isBefore) => users("sessions", ofRange(body, isBefore), cell, title) })];
       return [
-        figures([["sessions", t("会话|Sessions"), against(number, line.total.sessions, before.sessions, { open: (isBefore) => users("sessions", ofRange(body, isBefore), {}, t("会话|Sessions")) })], one("median_duration_ms", t("停留中位数|Median stay"), duration), one("mean_depth", t("平均深度|Pages a session"), fixed), ["bounce_rate", t("跳出率|Bounce"), against(rate, line.total.bounce_rate, before.bounce_rate, { good: false, open: (isBefore) => users("sessions", ofRange(body, isBefore), { bounced: true }, t("跳出率|Bounce")) })]]),
+        figures([one("sessions", t("会话|Sessions"), number), one("median_duration_ms", t("停留中位数|Median stay"), duration), one("mean_depth", t("平均深度|Pages a session"), fixed), one("bounce_rate", t("跳出率|Bounce"), rate, { good: false, cell: { bounced: true } })]),
         chart(t("停留中位数的趋势|Trend of the median stay"), () => timeOption({ labels, area: true, format: duration, partial: partialFrom(labels, answer), series: [{ name: t("停留中位数|Median stay"), values: line.points.map((p) => p.median_duration_ms) }] }), {
           height: 200,
           onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`),
@@ -189,8 +189,8 @@ function scenes(state, users, after) {
             { name: "group", title: t("场景分组|Group"), cell: (r) => withBar(h("a", { href: addressOf("scenes", { ...shared(state), metric: "new_users", group: r.scene_group }) }, groupTitle(r.scene_group)), r.new_users / most) },
             { name: "new", title: t("新用户|New"), number: true, cell: (r) => usersLink(number(r.new_users), open(r, "new_users")) },
             { name: "users", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.users), open(r, "users")) },
-            { name: "stay", title: t("停留|Stay"), number: true, cell: (r) => duration(r.median_stay_ms) },
-            { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => (r.next_day_eligible ? usersLink(rate(r.next_day_retention), open(r, "next_day_returned")) : rate(null)) },
+            { name: "stay", title: t("停留|Stay"), number: true, cell: (r) => usersLink(duration(r.median_stay_ms), open(r, "sessions")) },
+            { name: "back", title: t("次日留存|Next day"), number: true, cell: (r) => usersLink(rate(r.next_day_retention), open(r, "next_day_returned")) },
           ],
           rows,
         ),

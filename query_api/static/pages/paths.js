@@ -118,7 +118,7 @@ function view(answer, body, users) {
         { name: "sessions", title: t("会话|Sessions"), number: true, cell: (n) => usersLink(number(n.sessions), () => users("paths", body, { node: n.id }, nodeTitle(n))), value: (n) => n.sessions },
         { name: "users", title: t("用户|Users"), number: true, value: (n) => n.users, cell: (n) => usersLink(number(n.users), () => users("paths", body, { node: n.id }, nodeTitle(n))) },
         { name: "exits", title: t("在此结束|Ends here"), number: true, value: (n) => n.exits, cell: (n) => usersLink(number(n.exits), () => users("paths", body, { node: n.id, exits: true }, `${nodeTitle(n)} · ${t("在此结束|ends here")}`)) },
-        { name: "rate", title: t("结束率|Rate"), number: true, cell: (n) => rate(n.exit_rate), value: (n) => n.exit_rate },
+        { name: "rate", title: t("结束率|Rate"), number: true, cell: (n) => usersLink(rate(n.exit_rate), () => users("paths", body, { node: n.id, exits: true }, `${nodeTitle(n)} · ${t("在此结束|ends here")}`)), value: (n) => n.exit_rate },
       ],
       nodes,
       { limit: 80 },

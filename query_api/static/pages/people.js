@@ -81,7 +81,7 @@ function list({ state, set, has }) {
             { name: "first", title: t("首次出现|First seen"), cell: (r) => (r.first_seen ? instant(r.first_seen, zone(), false) : "–"), value: (r) => r.first_seen },
             { name: "last", title: t("最近出现|Last seen"), cell: (r) => (r.last_seen ? instant(r.last_seen, zone(), false) : "–"), value: (r) => r.last_seen },
             { name: "platforms", title: t("平台|Platforms"), cell: (r) => (r.platforms ?? []).map(platformTitle).join("、"), value: (r) => (r.platforms ?? []).join() },
-            { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
+            { name: "events", title: t("事件|Events"), number: true, cell: (r) => h("a", { class: "users-link", href: addressOf("people", { ...shared(state), user: r.user }) }, number(r.events)), value: (r) => r.events },
           ],
           answer.result.users,
         ),

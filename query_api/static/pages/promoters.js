@@ -67,7 +67,7 @@ export default function promoters({ state, set, has, users }) {
 }
 
 function view(result, { body, state, set, users, isPerson }) {
-  const { promoters: rows, direct, promoters_total: count, trail } = result;
+  const { promoters: rows, direct, due, promoters_total: count, trail } = result;
   const before = result.compare;
   const name = (r) => r.promoter ?? t("没有分销员|Nobody");
   const most = Math.max(1, ...rows.map((r) => r.bound_users));
@@ -75,13 +75,12 @@ function view(result, { body, state, set, users, isPerson }) {
   const shown = rows.slice(0, 12);
   const userColumn = (key, title, { metric = key, show = number } = {}) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(show(r[key]), () => users("promoters", body, { metric, ...(r.promoter === null ? {} : { promoter: r.promoter }) }, `${name(r)} · ${title}`)) });
   const orderColumn = userColumn("orders", t("订单|Orders"), { metric: "buyers" });
-  const due = rows.reduce((sum, r) => sum + r.base, 0);
   const ofEveryone = (cell, title) => ({ open: (isBefore) => users("promoters", ofRange(body, isBefore), cell, title) });
   const anyRegistered = [...rows, direct].some((r) => r?.registrations);
   return [
     figures([
       ["promoters", t("分销员|Promoters"), against(number, count, before?.promoters_total, body.by === "sharer" ? ofEveryone({ metric: "promoters" }, t("分销员|Promoters")) : {})],
-      ["base", t("列出者的佣金基数|Commission base of those listed"), fixed(due)],
+      ["base", t("佣金基数|Commission base"), against(fixed, due?.base ?? 0, before ? (before.due?.base ?? 0) : undefined, ofEveryone({ metric: "buyers", promoter: "*" }, t("下单用户|Buyers")))],
       ["direct", t("无分销员的订单|Orders due to nobody"), against(number, direct?.orders ?? 0, before ? (before.direct?.orders ?? 0) : undefined, { good: false, ...ofEveryone({ metric: "buyers" }, t("无分销员的订单|Orders due to nobody")) })],
     ]),
     rows.length

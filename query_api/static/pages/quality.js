@@ -7,10 +7,38 @@ import { eventFault } from "../errors.js";
 import { duration, instant, number, rate } from "../format.js";
 import { appName, t } from "../i18n.js";
 import { errorNotice, section as asked } from "../report.js";
-import { zone } from "../state.js";
-import { button, check, dialog, field, notice, segmented, table, toast } from "../widgets.js";
+import { addDays, addressOf, today, zone } from "../state.js";
+import { button, check, dialog, field, notice, segmented, table, toast, usersLink } from "../widgets.js";
 
-export default function quality({ state, set, session, main }) {
+const exists = (field) => ({ field, op: "exists" });
+const absent = (field) => ({ field, op: "not_exists" });
+const arrivedSince = (instant_) => ({ field: "received_at", op: "gte", values: [Date.parse(instant_)] });
+
+/** Which events each count of the arrivals is of. Copies are in no report. */
+const ARRIVED = {
+  events: [],
+  clock_shifted: [{ field: "clock", op: "eq", values: ["shifted"] }],
+  clock_future: [{ field: "clock", op: "eq", values: ["future"] }],
+  entries_without_scene: [{ field: "event", op: "in", values: ["app_launch", "app_show"] }, absent("scene")],
+  with_user_id: [exists("user_id")],
+  with_openid: [absent("user_id"), { relation: "or", conditions: [exists("unionid"), exists("openid")] }],
+  anonymous_only: [absent("user_id"), absent("unionid"), absent("openid")],
+};
+
+/** Open the users who sent some events, whenever these happened. event: their name; conditions: what else they have. */
+function openSenders(users, apps, title, { event, conditions = [] }) {
+  const body = {
+    ...(apps.length ? { app_ids: apps } : {}),
+    time_range: { from: "2015-01-01", to: addDays(today(), 1) },
+    timezone: zone(),
+    interval: null,
+    measures: [{ ...(event ? { event } : {}), aggregate: "users" }],
+    ...(conditions.length ? { filter: { relation: "and", conditions } } : {}),
+  };
+  users("events", body, {}, title);
+}
+
+export default function quality({ state, set, session, main, users }) {
   const days = state.days ?? 7;
   const place = h("div", { class: "page-stack" }, h("div", { class: "loading" }, h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") })));
   const controller = new AbortController();
@@ -20,7 +48,7 @@ export default function quality({ state, set, session, main }) {
   async function ask() {
     try {
       const answer = await get(`/console/quality?${query}`, controller.signal);
-      put(place, view(answer, nameOf));
+      put(place, view(answer, { nameOf, set, users }));
     } catch (error) {
       if (error.name !== "AbortError") put(place, errorNotice(error, ask));
     }
@@ -42,13 +70,13 @@ export default function quality({ state, set, session, main }) {
     ),
     place,
     deadLetters({ state, set, nameOf, days }),
-    newNames(days, state.apps ?? []),
+    newNames(days, state.apps ?? [], users),
   );
 }
 
 // --- Names and types that nobody may have planned ---------------------------------------
 
-function newNames(days, apps) {
+function newNames(days, apps, users) {
   const query = new URLSearchParams(apps.map((id) => ["app_id", id]));
   return asked({
     title: t("新出现的名称与不一致的类型|New names and types that differ"),
@@ -67,6 +95,7 @@ function newNames(days, apps) {
           return isNew || types.length > 1 ? [{ what: types.length > 1 ? "types" : "property", event: e.event, name: p.property, first, events: p.types.reduce((sum, type) => sum + type.events, 0), types }] : [];
         }),
       ]);
+      const senders = (r) => openSenders(users, apps, [r.event, r.name].filter(Boolean).join(" · "), { event: r.event, conditions: r.name ? [exists(`properties.${r.name}`)] : [] });
       const titles = { event: t("新事件|new event"), property: t("新属性|new property"), types: t("类型不一致|types differ") };
       if (!rows.length) return notice("empty", t("没有新名称，类型也一致|No new names, and types agree"));
       return table(
@@ -76,7 +105,7 @@ function newNames(days, apps) {
           { name: "event", title: t("事件|Event"), cell: (r) => h("span", { class: "clip", title: r.event }, r.event), value: (r) => r.event },
           { name: "name", title: t("属性|Property"), cell: (r) => h("span", { class: "clip", title: r.name }, r.name), value: (r) => r.name },
           { name: "types", title: t("类型与次数|Types and events"), cell: (r) => r.types.join(", ") },
-          { name: "events", title: t("事件数|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
+          { name: "events", title: t("事件数|Events"), number: true, cell: (r) => usersLink(number(r.events), () => senders(r)), value: (r) => r.events },
           { name: "first", title: t("首次出现|First seen"), cell: (r) => instant(r.first, zone(), false), value: (r) => r.first },
         ],
         rows,
@@ -91,6 +120,7 @@ function newNames(days, apps) {
 /** Write keys given in this tab, by app: never kept anywhere else. */
 const keys = new Map();
 const LISTED = 50;
+const MOST_LISTED = 1_000;
 
 function deadLetters({ state, set, nameOf, days }) {
   const query = new URLSearchParams([
@@ -111,24 +141,60 @@ function deadLetters({ state, set, nameOf, days }) {
     render: (answer) => {
       const rows = answer.result.dead_letters;
       if (!rows.length) return notice("empty", t("没有待修复的事件|Nothing to repair"));
-      return [
-        table(
-          t("待修复的事件|Refused events to repair"),
-          [
-            { name: "at", title: t("到达|Arrived"), cell: (r) => h("span", { class: "day" }, instant(r.received_at, zone())), value: (r) => r.received_at },
-            { name: "code", title: t("原因|Reason"), cell: (r) => [h("button", { type: "button", class: "users-link", onClick: () => set({ code: r.code }) }, r.code), fault(r.code)], value: (r) => r.code },
-            { name: "path", title: t("字段|Field"), cell: (r) => h("code", { class: "clip" }, r.path), value: (r) => r.path },
-            { name: "app", title: t("应用|App"), cell: (r) => h("span", { class: "day" }, nameOf.get(r.app_id) ?? r.app_id), value: (r) => r.app_id },
-            { name: "message", title: t("说明|Message"), cell: (r) => h("span", { class: "clip", title: r.message }, r.message) },
-            { name: "act", title: t("操作|Action"), cell: (r) => (r.redriven_at ? h("span", { class: "badge good" }, t("已重投|sent again")) : button(t("修复|Repair"), () => repair(r, nameOf, card), { class: "button small", "aria-label": t("修复 {id}|Repair {id}", { id: r.id }) })) },
-          ],
-          rows,
-        ),
-        answer.meta.truncated ? h("p", { class: "legend" }, t("只列最近 {n} 条；成批重投请用 scenetrail dead-letters。|The latest {n}; for many at once use scenetrail dead-letters.", { n: LISTED })) : null,
-      ];
+      return lettersTable(rows, answer.meta.truncated, { nameOf, set, again: card.reload });
     },
   });
   return card;
+}
+
+/** Refused events, each with what can be done. again(): after one was sent. */
+function lettersTable(rows, isCut, { nameOf, set, again }) {
+  return [
+    table(
+      t("待修复的事件|Refused events to repair"),
+      [
+        { name: "at", title: t("到达|Arrived"), cell: (r) => h("span", { class: "day" }, instant(r.received_at, zone())), value: (r) => r.received_at },
+        { name: "code", title: t("原因|Reason"), cell: (r) => [h("button", { type: "button", class: "users-link", onClick: () => set({ code: r.code }) }, r.code), fault(r.code)], value: (r) => r.code },
+        { name: "path", title: t("字段|Field"), cell: (r) => h("code", { class: "clip" }, r.path), value: (r) => r.path },
+        { name: "app", title: t("应用|App"), cell: (r) => h("span", { class: "day" }, nameOf.get(r.app_id) ?? r.app_id), value: (r) => r.app_id },
+        { name: "message", title: t("说明|Message"), cell: (r) => h("span", { class: "clip", title: r.message }, r.message) },
+        { name: "act", title: t("操作|Action"), cell: (r) => (r.redriven_at ? h("span", { class: "badge good" }, t("已重投|sent again")) : button(t("修复|Repair"), () => repair(r, nameOf, again), { class: "button small", "aria-label": t("修复 {id}|Repair {id}", { id: r.id }) })) },
+      ],
+      rows,
+    ),
+    isCut ? h("p", { class: "legend" }, t("只列最近 {n} 条；成批重投请用 scenetrail dead-letters。|The latest {n}; for many at once use scenetrail dead-letters.", { n: rows.length })) : null,
+  ];
+}
+
+/** Open the refused events behind a number: who sent them is not known. redriven: "only" those sent again, or "true". */
+async function openRefused(row, title, { since, redriven, nameOf, set }) {
+  const place = h("div", { class: "page-stack" }, h("p", { class: "muted" }, t("正在读取…|Loading…")));
+  const box = dialog(title, h("p", { class: "muted" }, t("被拒绝的事件没有算到任何用户，这里列出事件本身。|A refused event counts for no user: these are the events themselves.")), place);
+  box.classList.add("wide-dialog");
+  const leave = (part) => {
+    box.close();
+    set(part);
+  };
+  const query = new URLSearchParams({ app_id: row.app_id, code: row.code, field: row.field, since, redriven, limit: String(MOST_LISTED) });
+  async function show() {
+    try {
+      const { result, meta } = await get(`/v1/dead-letters?${query}`);
+      put(place, lettersTable(result.dead_letters, meta.truncated, { nameOf, set: leave, again: show }));
+    } catch (error) {
+      put(place, errorNotice(error, show));
+    }
+  }
+  await show();
+}
+
+/** Open the pairs of ids behind a number of conflicts: each leads to its person. */
+function openConflicts(row) {
+  const person = (user) => h("a", { href: addressOf("people", { user }), onClick: () => box.close() }, user);
+  const box = dialog(
+    `${t("身份冲突|Identity conflicts")} · ${row.reason}`,
+    row.conflicts > row.pairs.length ? h("p", { class: "muted" }, t("只列 {n} 对。|{n} of the pairs.", { n: row.pairs.length })) : null,
+    h("ul", { class: "users-list" }, row.pairs.map(([a, b]) => h("li", {}, person(a), " · ", person(b)))),
+  );
 }
 
 /** Indented, where it is JSON. Numbers that a browser would round stay as they came. */
@@ -140,20 +206,20 @@ function pretty(raw) {
   }
 }
 
-async function repair(row, nameOf, card) {
+async function repair(row, nameOf, again) {
   const address = `/v1/dead-letters/${row.id.split("/").map(encodeURIComponent).join("/")}`;
   const place = h("div", { class: "page-stack" }, h("p", { class: "muted" }, t("正在读取…|Loading…")));
   const box = dialog(t("修复并重投|Repair and send again"), place);
   box.classList.add("wide-dialog");
   try {
     const { dead_letter: letter } = (await get(address)).result;
-    put(place, repairForm(letter, address, nameOf, card, box));
+    put(place, repairForm(letter, address, nameOf, again, box));
   } catch (error) {
     put(place, errorNotice(error));
   }
 }
 
-function repairForm(letter, address, nameOf, card, box) {
+function repairForm(letter, address, nameOf, again, box) {
   const before = pretty(letter.raw);
   const text = h("textarea", { class: "input code", rows: 14, spellcheck: "false" });
   text.value = before;
@@ -182,7 +248,7 @@ function repairForm(letter, address, nameOf, card, box) {
             keys.set(letter.app_id, key.value.trim());
             box.close();
             toast(t("已重投|Sent again"));
-            await card.reload();
+            await again();
           } else put(refusal, notice("error", `${t("仍被拒绝|Refused again")}: ${result.error}`, `${result.path ? `${result.path}: ` : ""}${result.message}`));
         } catch (error) {
           put(refusal, errorNotice(error));
@@ -201,11 +267,15 @@ function section(title, ...content) {
   return h("section", { class: "panel", "aria-label": title }, h("div", { class: "panel-head" }, h("h2", {}, title)), ...content);
 }
 
-function view(answer, nameOf) {
+function view(answer, { nameOf, set, users }) {
   const { refused, arrived, identity_conflicts: conflicts } = answer.result;
+  const { received_since: since } = answer.semantics;
   const app = (r) => nameOf.get(r.app_id) ?? r.app_id;
   const share = (part, whole) => (whole ? part / whole : null);
-  const count = (name, title, of = "events") => ({ name, title, number: true, value: (r) => r[name], cell: (r) => h("span", { title: number(r[name]) }, r[name] ? rate(share(r[name], r[of]), 2) : "0") });
+  const senders = (r, name, title) => openSenders(users, [r.app_id], `${app(r)} · ${title}`, { conditions: [arrivedSince(since), ...ARRIVED[name]] });
+  const shown = (r, name) => (r[name] ? rate(share(r[name], r.events), 2) : "0");
+  const count = (name, title) => ({ name, title, number: true, value: (r) => r[name], cell: (r) => h("span", { title: number(r[name]) }, ARRIVED[name] ? usersLink(shown(r, name), () => senders(r, name, title)) : shown(r, name)) });
+  const letters = (name, title, redriven) => ({ name, title, number: true, value: (r) => r[name], cell: (r) => usersLink(number(r[name]), () => openRefused(r, `${title} · ${r.code} ${r.field}`, { since, redriven, nameOf, set })) });
   return [
     section(
       t("被拒绝的事件|Refused events"),
@@ -216,8 +286,8 @@ function view(answer, nameOf) {
               { name: "code", title: t("原因|Reason"), cell: (r) => [h("span", { class: "badge bad" }, r.code), fault(r.code)], value: (r) => r.code },
               { name: "field", title: t("字段|Field"), cell: (r) => h("code", {}, r.field), value: (r) => r.field },
               { name: "app", title: t("应用|App"), cell: (r) => h("span", { class: "day" }, app(r)), value: app },
-              { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
-              { name: "redriven", title: t("已重投|Redriven"), number: true, cell: (r) => number(r.redriven), value: (r) => r.redriven },
+              letters("events", t("事件|Events"), "true"),
+              letters("redriven", t("已重投|Redriven"), "only"),
               { name: "last", title: t("最近|Latest"), cell: (r) => h("span", { class: "day" }, instant(r.last_ms, zone())), value: (r) => r.last_ms },
               { name: "message", title: t("说明|Message"), cell: (r) => h("button", { type: "button", class: "users-link clip", onClick: () => example(r) }, r.message), value: (r) => r.message },
             ],
@@ -233,7 +303,7 @@ function view(answer, nameOf) {
             t("到达情况|Arrivals"),
             [
               { name: "app", title: t("应用|App"), cell: app, value: app },
-              { name: "events", title: t("事件|Events"), number: true, cell: (r) => number(r.events), value: (r) => r.events },
+              { name: "events", title: t("事件|Events"), number: true, cell: (r) => usersLink(number(r.events), () => senders(r, "events", t("用户|Users"))), value: (r) => r.events },
               { name: "newest", title: t("最新到达|Newest"), cell: (r) => h("span", { class: "day" }, instant(r.newest_ms, zone())), value: (r) => r.newest_ms },
               { name: "p50", title: t("延迟中位数|Median lag"), number: true, cell: (r) => duration(r.lag_ms[0]), value: (r) => r.lag_ms[0] },
               { name: "p90", title: "p90", number: true, cell: (r) => duration(r.lag_ms[1]), value: (r) => r.lag_ms[1] },
@@ -246,6 +316,7 @@ function view(answer, nameOf) {
             arrived,
           )
         : notice("empty", t("这段时间没有事件到达|Nothing arrived")),
+      h("p", { class: "legend" }, t("延迟是到达与发生之间的时间，没有名单；重复的事件不计入任何报表，合并后消失，也没有名单。其余数字打开这些事件的用户。|Lag is a time: nobody stands behind it; nor behind copies, which count in no report and are merged away. The other numbers open the users of these events.")),
     ),
     section(
       t("身份|Identity"),
@@ -266,7 +337,7 @@ function view(answer, nameOf) {
             t("身份冲突|Identity conflicts"),
             [
               { name: "reason", title: t("冲突的编号|Conflicting id"), cell: (r) => r.reason, value: (r) => r.reason },
-              { name: "conflicts", title: t("冲突|Conflicts"), number: true, cell: (r) => number(r.conflicts), value: (r) => r.conflicts },
+              { name: "conflicts", title: t("冲突|Conflicts"), number: true, cell: (r) => usersLink(number(r.conflicts), () => openConflicts(r)), value: (r) => r.conflicts },
               { name: "last", title: t("最近|Latest"), cell: (r) => h("span", { class: "day" }, instant(r.last_ms, zone())), value: (r) => r.last_ms },
             ],
             conflicts,

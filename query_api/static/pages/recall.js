@@ -56,7 +56,7 @@ function view(rows, body, users) {
   const colors = palette();
   const open = (row, arm, metric, title) => users("recall", body, { campaign: row.campaign, arm, metric }, `${row.campaign} · ${title}`);
   const arms = { treated: t("发送|Treated"), hold_out: t("对照|Held out") };
-  const counted = (row, arm, metric, title) => usersLink(number(row[arm][metric]), () => open(row, arm, metric, `${arms[arm]} · ${title}`));
+  const counted = (row, arm, metric, title, share = "") => usersLink(number(row[arm][metric]), () => open(row, arm, metric, `${arms[arm]} · ${title}`), share);
   return [
     chart(
       t("转化提升：{list}|Uplift of the conversion: {list}", { list: rows.slice(0, 8).map((r) => `${r.campaign} ${points(r.uplift.converted.difference)}`).join(", ") }),
@@ -67,7 +67,7 @@ function view(rows, body, users) {
         option.tooltip = tooltip({ trigger: "axis", formatter: (list) => tip(shown[list[0].dataIndex].campaign, list.map((p) => [p.color, p.seriesName, rate(p.value)]), uplift(shown[list[0].dataIndex].uplift.converted)) });
         return option;
       },
-      { height: 220 },
+      { height: 220, onClick: (p) => open(rows[p.dataIndex], ["treated", "hold_out"][p.seriesIndex], "converted", `${p.seriesName} · ${t("转化|Converted")}`) },
     ),
     rows.map((row) => [
       h("h3", { class: "sub" }, row.campaign),
@@ -76,8 +76,8 @@ function view(rows, body, users) {
         [
           { name: "arm", title: t("分组|Arm"), cell: (arm) => arms[arm] },
           { name: "sent", title: t("人数|Persons"), number: true, cell: (arm) => counted(row, arm, "sent", t("人数|Persons")) },
-          { name: "delivered", title: t("送达|Delivered"), number: true, cell: (arm) => (arm === "hold_out" ? "–" : [counted(row, arm, "delivered", t("送达|Delivered")), h("span", { class: "muted" }, ` ${rate(row[arm].delivered_rate)}`)]) },
-          ...OUTCOMES.map(([name, title]) => ({ name, title: t(title), number: true, cell: (arm) => [counted(row, arm, name, t(title)), h("span", { class: "muted" }, ` ${rate(row[arm][`${name}_rate`])}`)] })),
+          { name: "delivered", title: t("送达|Delivered"), number: true, cell: (arm) => (arm === "hold_out" ? "–" : counted(row, arm, "delivered", t("送达|Delivered"), rate(row[arm].delivered_rate))) },
+          ...OUTCOMES.map(([name, title]) => ({ name, title: t(title), number: true, cell: (arm) => counted(row, arm, name, t(title), rate(row[arm][`${name}_rate`])) })),
           { name: "ended", title: t("窗口已结束|Window over"), number: true, cell: (arm) => counted(row, arm, "window_ended", t("窗口已结束|Window over")) },
         ],
         ["treated", "hold_out"],
@@ -88,7 +88,7 @@ function view(rows, body, users) {
         OUTCOMES.map(([name, title]) => h("li", { dataset: { uplift: name } }, h("span", { class: "muted" }, `${t(title)} `), verdict(row.uplift[name]), " ", uplift(row.uplift[name]))),
       ),
     ]),
-    h("p", { class: "legend" }, t("提升 = 发送组比例 − 对照组比例，分母是全部应发送的人（不管是否送达）；区间为 95%。区间跨过 0 时不能说有效。|Uplift: rate of the treated minus that of those held out, over all meant to be sent to; 95 % interval. Where it spans 0, no effect is shown.")),
+    h("p", { class: "legend" }, t("提升 = 发送组比例 − 对照组比例，分母是全部应发送的人（不管是否送达）；区间为 95%。区间跨过 0 时不能说有效。提升是两组之差，名单见上表的两组。|Uplift: rate of the treated minus that of those held out, over all meant to be sent to; 95 % interval. Where it spans 0, no effect is shown. It is the difference of the two arms above, which open their users.")),
   ];
 }
 

@@ -5,7 +5,7 @@ import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { amount, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { breakdownField, brokenDown, delta, differences, eventField, figures, forWhom, labelled, ofRange, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
+import { against, breakdownField, brokenDown, delta, differences, eventField, figures, forWhom, labelled, ofRange, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { beforeTitle, common, compared, filterSection, panel, wholeRange } from "../report.js";
 import { addDays, today } from "../state.js";
@@ -27,7 +27,7 @@ export default function retention({ state, set, users }) {
       incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => [headline(answer.result, body, users), curve(answer, body), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body, users)],
+      render: (answer) => [headline(answer.result, body, users), curve(answer, body, users), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body, users)],
     }),
   );
 }
@@ -203,8 +203,8 @@ function headline({ total, compare }, body, users) {
   const next = total.rates.length > 1 && total.sizes[1] ? 1 : 0;
   return figures([
     ["size", t("用户|Users"), [totalLink(number(total.size), {}, t("用户|Users"), body, users), before ? delta(total.size, before.size, number, { open: () => users("retention", ofRange(body, true), {}, t("用户|Users")) }) : null]],
-    ["lost", t("至今没有回访|Have not come back"), [total.lost_size ? totalLink(rate(total.lost_rate), { lost: true }, t("至今没有回访|Have not come back"), body, users, `${number(total.lost)} / ${number(total.lost_size)}`) : rate(null), before ? delta(total.lost_rate, before.lost_rate, rate, { good: false }) : null]],
-    before ? ["next", t("首个回访期|First column"), [rate(total.rates[next]), delta(total.rates[next], before.rates[next], rate)]] : null,
+    ["lost", t("至今没有回访|Have not come back"), [total.lost_size ? totalLink(rate(total.lost_rate), { lost: true }, t("至今没有回访|Have not come back"), body, users, `${number(total.lost)} / ${number(total.lost_size)}`) : rate(null), before ? delta(total.lost_rate, before.lost_rate, rate, { good: false, open: () => users("retention", ofRange(body, true), { lost: true }, t("至今没有回访|Have not come back")) }) : null]],
+    before ? ["next", t("首个回访期|First column"), against(rate, total.rates[next], before.rates[next], { open: (isBefore) => users("retention", ofRange(body, isBefore), { period: next }, column(next, body)) })] : null,
   ]);
 }
 
@@ -236,7 +236,7 @@ function semanticsTable({ total, compare_semantics: others }, body, users) {
 
 const period = (n, unit) => (n === 0 ? t("当{unit}|{unit} 0", { unit: t(UNITS[unit]) }) : t("第 {n} {unit}|{unit} {n}", { n, unit: t(UNITS[unit]) }));
 
-function curve(answer, body) {
+function curve(answer, body, users) {
   const { total, totals, compare } = answer.result;
   const labels = total.rates.map((_, n) => column(n, body));
   const colors = palette();
@@ -259,7 +259,13 @@ function curve(answer, body) {
       });
       return option;
     },
-    { height: 220 },
+    {
+      height: 220,
+      onClick: (p) => {
+        const { name, line, dashed } = lines[p.seriesIndex];
+        users("retention", ofRange(body, dashed), { period: p.dataIndex, ...rowCell(line, body.breakdown) }, `${name} ${labels[p.dataIndex]}`);
+      },
+    },
   );
 }
 
@@ -316,7 +322,7 @@ function cohorts(answer, body, state, set, users) {
             total.rates.map((_, n) => {
               const counted = kind === "first" ? `${number(total.first_returned[n])} / ${number(total.first_return_sizes[n])}` : `${number(total.returned[n])} / ${number(total.sizes[n])}`;
               const opens = totalOf(n) !== null && (kind !== "first" || n > 0);
-              return h("td", { class: "cell", dataset: { total: n } }, opens ? totalLink(show(totalOf(n)), kind === "first" ? { first_return: n } : { period: n }, `${t("合计（成熟）|Total (mature)")} ${column(n, body)}`, body, users, counted) : show(totalOf(n)));
+              return h("td", { class: "cell", dataset: { total: n } }, opens ? totalLink(show(totalOf(n)), cellOf(kind, n), `${t("合计（成熟）|Total (mature)")} ${column(n, body)}`, body, users, counted) : show(totalOf(n)));
             }),
             h("td", { class: "number" }, total.lost_size ? totalLink(rate(total.lost_rate), { lost: true }, t("至今没有回访|Have not come back"), body, users, `${number(total.lost)} / ${number(total.lost_size)}`) : rate(null)),
           ),
@@ -342,6 +348,9 @@ function cohorts(answer, body, state, set, users) {
   ];
 }
 
+/** Whose number a cell of the table shows. */
+const cellOf = (kind, n) => ({ rate: { period: n }, first: { first_return: n }, measured: { period: n, measured: true } })[kind];
+
 /** First day of the n-th period after a cohort's. */
 function startOf(cohort, n, unit) {
   if (unit !== "month") return addDays(cohort, n * (unit === "week" ? 7 : 1));
@@ -354,6 +363,8 @@ function cell(row, n, body, users, { kind, valueOf, titleOf, show, most, name })
   const begins = body.brackets?.[n][0] ?? n;
   if (row.size === 0 || (begins > 0 && startOf(row.cohort, begins, body.unit) > today())) return h("td", { class: "cell future", ...where }, "–");
   const value = valueOf(row, n);
+  // A first return lies after the cohort's own period.
+  if (kind === "first" && n === 0) return h("td", { class: "cell", ...where }, show(value));
   const strength = kind === "rate" && begins === 0 ? 0.12 : Math.min(1, (value ?? 0) / most);
   const label = `${name} ${column(n, body)}: ${show(value)}, ${titleOf(row, n)}${row.mature[n] ? "" : `, ${t("未成熟|not mature")}`}`;
   return h(
@@ -367,7 +378,7 @@ function cell(row, n, body, users, { kind, valueOf, titleOf, show, most, name })
         style: { "--rate": strength.toFixed(3) },
         title: titleOf(row, n),
         "aria-label": label,
-        onClick: () => users("retention", body, { cohort: row.cohort, ...(kind === "first" ? { first_return: n } : { period: n }), ...rowCell(row, body.breakdown) }, label),
+        onClick: () => users("retention", body, { cohort: row.cohort, ...cellOf(kind, n), ...rowCell(row, body.breakdown) }, label),
       },
       show(value),
     ),

@@ -24,6 +24,8 @@ const METRICS = [
   ["conversions", "转化次数|Conversions"],
   ["converters", "转化用户|Converted users"],
 ];
+/** The metric of the users behind a measure of the chart that has another name. */
+const BEHIND = { conversions: "converters" };
 
 /** What a row of the report is. Groups open into scenes. */
 const DIMENSIONS = [
@@ -85,7 +87,7 @@ export default function scenes({ state, set, users }) {
       wide: true,
       actions: drilled ? [button(t("返回分组|Back to groups"), () => set({ group: undefined }))] : [],
       isEmpty: (answer) => answer.result.rows.length === 0,
-      render: (answer) => [summary(answer, body, users), map(answer, metric, body, set), rows(answer, body, metric, set, users), version(answer)],
+      render: (answer) => [summary(answer, body, users), map(answer, metric, body, set, users), rows(answer, body, metric, set, users), version(answer)],
     }),
     channel ? channels(body, channel, users) : null,
   );
@@ -94,15 +96,21 @@ export default function scenes({ state, set, users }) {
 function summary(answer, body, users) {
   const { total, compare } = answer.result;
   const before = compare?.total ?? {};
-  const one = (name, title, show, good = true) => [name, title, against(show, total[name], before[name], { good })];
-  const counted = (name, title, { metric = name, show = number } = {}) => [name, title, against(show, total[name], before[name], { open: (isBefore) => users("scenes", ofRange(body, isBefore), { metric }, title) })];
-  const paid = total.cost === null ? [] : [["cost", t("花费|Cost"), `${fixed(total.cost)} ${total.currency}`], one("cost_per_new_user", t("获客成本|Per new user"), fixed, false), one("roi", "ROI", rate)];
+  const counted = (name, title, { metric = name, show = number, good = true } = {}) => [name, title, against(show, total[name], before[name], { good, open: (isBefore) => users("scenes", ofRange(body, isBefore), { metric }, title) })];
+  const paid =
+    total.cost === null
+      ? []
+      : [
+          ["cost", t("花费|Cost"), `${fixed(total.cost)} ${total.currency}`],
+          counted("cost_per_new_user", t("获客成本|Per new user"), { metric: "new_users", show: fixed, good: false }),
+          counted("roi", "ROI", { metric: "converters", show: rate }),
+        ];
   return figures([
     counted("users", t("用户|Users")),
     counted("new_users", t("新用户|New users")),
-    counted("sessions", t("会话|Sessions"), { metric: "users" }),
-    one("median_stay_ms", t("停留中位数|Median stay"), duration),
-    one("bounce_rate", t("跳出率|Bounce"), rate, false),
+    counted("sessions", t("会话|Sessions")),
+    counted("median_stay_ms", t("停留中位数|Median stay"), { metric: "sessions", show: duration }),
+    counted("bounce_rate", t("跳出率|Bounce"), { metric: "bounces", show: rate, good: false }),
     counted("next_day_retention", t("次日留存|Next day"), { metric: "next_day_returned", show: rate }),
     counted("converters", t("转化用户|Converted")),
     counted("conversion_rate", t("转化率|Conversion"), { metric: "converters", show: rate }),
@@ -129,7 +137,8 @@ function cellOf(row, by) {
   return { row: Object.fromEntries(names.map((name) => [name, row[name]])) };
 }
 
-function map(answer, metric, { by }, set) {
+function map(answer, metric, body, set, users) {
+  const { by } = body;
   const drilled = by === "scene";
   const list = answer.result.rows.filter((r) => r[metric] > 0).slice(0, 40);
   const best = Math.max(0.01, ...list.map((r) => r.next_day_retention ?? 0));
@@ -141,7 +150,7 @@ function map(answer, metric, { by }, set) {
         list.map((r) => ({
           name: drilled ? `${platformTitle(r.platform)} ${nameOf(r, by)}` : nameOf(r, by),
           value: r[metric],
-          group: r.scene_group,
+          row: r,
           // The darker, the more users come back on the next day.
           itemStyle: { color: shade((r.next_day_retention ?? 0) / best) },
           tip: [
@@ -154,7 +163,7 @@ function map(answer, metric, { by }, set) {
         })),
         { format: number },
       ),
-    { height: 240, onClick: (p) => by === "group" && set({ group: p.data.group }) },
+    { height: 240, onClick: (p) => (by === "group" ? set({ group: p.data.row.scene_group }) : users("scenes", body, { metric: BEHIND[metric] ?? metric, ...cellOf(p.data.row, by) }, `${p.name} · ${title}`)) },
   );
 }
 
@@ -171,14 +180,14 @@ function rows(answer, body, metric, set, users) {
   const cell = (r, name) => ({ metric: name, ...cellOf(r, by) });
   const keyOf = (r) => JSON.stringify(cellOf(r, by));
   const before = new Map((answer.result.compare?.rows ?? []).map((r) => [keyOf(r), r]));
-  const userColumn = (name, title, metric = name) => ({
+  const userColumn = (name, title, { metric = name, show = number, good = true } = {}) => ({
     name,
     title,
     number: true,
     value: (r) => r[name],
-    cell: (r) => against(number, r[name], before.get(keyOf(r)) ? before.get(keyOf(r))[name] : undefined, { open: (isBefore) => users("scenes", ofRange(body, isBefore), cell(r, metric), `${nameOf(r, by)} · ${title}`) }),
+    cell: (r) => against(show, r[name], before.get(keyOf(r))?.[name], { good, open: (isBefore) => users("scenes", ofRange(body, isBefore), cell(r, metric), `${nameOf(r, by)} · ${title}`) }),
   });
-  const column = (name, title, show) => ({ name, title, number: true, value: (r) => r[name], cell: (r) => show(r[name]) });
+  const nextDay = userColumn("next_day_retention", t("次日留存|Next day"), { metric: "next_day_returned", show: rate });
   return table(
     t("入口|Entries"),
     [
@@ -194,36 +203,40 @@ function rows(answer, body, metric, set, users) {
             r[metric] / most,
           ),
       },
-      column("launches", t("冷启动|Cold starts"), number),
-      userColumn("entries", t("打开|Entries"), "users"),
+      userColumn("launches", t("冷启动|Cold starts")),
+      userColumn("entries", t("打开|Entries")),
       userColumn("users", t("用户|Users")),
       userColumn("new_users", t("新用户|New")),
-      userColumn("sessions", t("会话|Sessions"), "users"),
-      column("bounce_rate", t("跳出率|Bounce"), rate),
-      column("median_stay_ms", t("停留中位数|Stay"), duration),
-      { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, r.next_day_eligible ? usersLink(rate(r.next_day_retention), () => users("scenes", body, cell(r, "next_day_returned"), `${nameOf(r, by)} · ${t("次日留存|Next day")}`)) : rate(null)) },
-      ...outcomes(list, (text, r) => usersLink(text, () => users("scenes", body, cell(r, "converters"), `${nameOf(r, by)} · ${t("转化用户|Converted")}`))),
+      userColumn("sessions", t("会话|Sessions")),
+      userColumn("bounce_rate", t("跳出率|Bounce"), { metric: "bounces", show: rate, good: false }),
+      userColumn("median_stay_ms", t("停留中位数|Stay"), { metric: "sessions", show: duration }),
+      { ...nextDay, cell: (r) => h("span", { title: `${number(r.next_day_returned)} / ${number(r.next_day_eligible)}` }, nextDay.cell(r)) },
+      ...outcomes(list, (text, r, metric, title) => usersLink(text, () => users("scenes", body, cell(r, metric), `${nameOf(r, by)} · ${title}`))),
     ],
     list,
     { sorted: { name: metric, down: true }, limit: 100 },
   );
 }
 
-/** Columns of conversions, each number with the users that link(text, row) opens, and of costs where some were imported. */
+/**
+ * Columns of conversions, and of costs where some were imported: of what was paid nobody is behind.
+ *
+ * link(text, row, metric, title): a number with its users.
+ */
 function outcomes(list, link) {
   const has = (name) => list.some((r) => r[name] !== null && r[name] !== undefined);
-  const column = (name, title, show) => (has(name) ? [{ name, title, number: true, value: (r) => r[name], cell: (r) => show(r[name], r) }] : []);
+  const column = (name, title, show, metric) => (has(name) ? [{ name, title, number: true, value: (r) => r[name], cell: (r) => (metric ? link(show(r[name]), r, metric, title) : show(r[name])) }] : []);
   return [
-    { name: "converters", title: t("转化用户|Converted"), number: true, value: (r) => r.converters, cell: (r) => link(number(r.converters), r) },
-    { name: "conversion_rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => h("span", { title: `${number(r.converters)} / ${number(r.users)}` }, link(rate(r.conversion_rate), r)) },
-    ...column("conversion_value", t("转化金额|Value"), (v, r) => link(fixed(v), r)),
+    ...column("converters", t("转化用户|Converted"), number, "converters"),
+    ...column("conversion_rate", t("转化率|Conversion"), rate, "converters").map((one) => ({ ...one, cell: (r) => h("span", { title: `${number(r.converters)} / ${number(r.users)}` }, one.cell(r)) })),
+    ...column("conversion_value", t("转化金额|Value"), fixed, "converters"),
     ...(list.some((r) => r.costs?.length)
       ? [
           { name: "cost", title: t("花费|Cost"), number: true, value: (r) => r.cost, cell: (r) => (r.costs.length ? r.costs.map((c) => `${fixed(c.amount)} ${c.currency}`).join(" + ") : "–") },
-          ...column("cost_per_new_user", t("获客成本|Per new user"), (v) => fixed(v)),
-          ...column("cost_per_conversion", t("转化成本|Per conversion"), (v) => fixed(v)),
-          ...column("click_through_rate", t("点击率|CTR"), (v) => rate(v)),
-          ...column("roi", "ROI", (v) => rate(v)),
+          ...column("cost_per_new_user", t("获客成本|Per new user"), fixed, "new_users"),
+          ...column("cost_per_conversion", t("转化成本|Per conversion"), fixed, "converters"),
+          ...column("click_through_rate", t("点击率|CTR"), rate),
+          ...column("roi", "ROI", rate, "converters"),
         ]
       : []),
   ];
@@ -231,7 +244,7 @@ function outcomes(list, link) {
 
 function version(answer) {
   const { scheme, scheme_version: number_ } = answer.semantics;
-  return h("p", { class: "legend" }, t("色块面积为所选指标，颜色越深次日留存越高。分组方案 {scheme}，版本 {version}。一位用户可能从多个入口进入，各行用户相加不等于合计。|Scheme {scheme}, version {version}. A user may come through several entries: rows do not add up to the total. Area: the measure; the darker, the more come back on the next day.", { scheme, version: number_ }));
+  return h("p", { class: "legend" }, t("色块面积为所选指标，颜色越深次日留存越高。分组方案 {scheme}，版本 {version}。一位用户可能从多个入口进入，各行用户相加不等于合计。花费和点击率来自导入的投放数据，背后没有用户名单。|Scheme {scheme}, version {version}. A user may come through several entries: rows do not add up to the total. Area: the measure; the darker, the more come back on the next day. Costs and click-through rates are imported: nobody stands behind them.", { scheme, version: number_ }));
 }
 
 /** The same rows broken down by another field. */
@@ -239,7 +252,7 @@ function channels(question, field, users) {
   const body = { ...question, ...brokenDown([field], 20) };
   const { by } = body;
   const name = (r) => `${nameOf(r, by)} · ${rowName(r, [field])}`;
-  const userColumn = (metric, title) => ({ name: metric, title, number: true, value: (r) => r[metric], cell: (r) => usersLink(number(r[metric]), () => users("scenes", body, { metric, ...cellOf(r, by), breakdown: r.other ? undefined : r.breakdown }, `${name(r)} · ${title}`)) });
+  const userColumn = (key, title, { metric = key, show = number } = {}) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(show(r[key]), () => users("scenes", body, { metric, ...cellOf(r, by), breakdown: r.other ? undefined : r.breakdown }, `${name(r)} · ${title}`)) });
   return panel({
     title: t("按 {field} 细分|Broken down by {field}", { field: fieldFace(field) }),
     report: "scenes",
@@ -255,11 +268,11 @@ function channels(question, field, users) {
           { name: "channel", title: fieldFace(field), cell: (r) => rowName(r, [field]), value: (r) => rowName(r, [field]) },
           userColumn("users", t("用户|Users")),
           userColumn("new_users", t("新用户|New")),
-          { name: "bounce", title: t("跳出率|Bounce"), number: true, value: (r) => r.bounce_rate, cell: (r) => rate(r.bounce_rate) },
-          { name: "stay", title: t("停留中位数|Stay"), number: true, value: (r) => r.median_stay_ms, cell: (r) => duration(r.median_stay_ms) },
-          { name: "back", title: t("次日留存|Next day"), number: true, value: (r) => r.next_day_retention, cell: (r) => rate(r.next_day_retention) },
+          userColumn("bounce_rate", t("跳出率|Bounce"), { metric: "bounces", show: rate }),
+          userColumn("median_stay_ms", t("停留中位数|Stay"), { metric: "sessions", show: duration }),
+          userColumn("next_day_retention", t("次日留存|Next day"), { metric: "next_day_returned", show: rate }),
           userColumn("converters", t("转化用户|Converted")),
-          { name: "rate", title: t("转化率|Conversion"), number: true, value: (r) => r.conversion_rate, cell: (r) => rate(r.conversion_rate) },
+          userColumn("conversion_rate", t("转化率|Conversion"), { metric: "converters", show: rate }),
         ],
         answer.result.rows,
         { sorted: { name: "users", down: true }, limit: 50 },

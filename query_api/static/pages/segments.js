@@ -294,7 +294,7 @@ function comparison(result, body, by, users) {
       [
         { name: "segment", title: t("分群|Segment"), cell: (s) => segmentName(s.segment), value: (s) => s.segment },
         { name: "users", title: t("用户|Users"), number: true, value: (s) => s.users, cell: (s) => against(number, s.users, sizeBefore(s.segment), { open: (isBefore) => open({ within: [s.segment] }, labelOf(s.segment), isBefore) }) },
-        { name: "share", title: t("占全体|Of everyone"), number: true, value: (s) => s.share, cell: (s) => rate(s.share) },
+        { name: "share", title: t("占全体|Of everyone"), number: true, value: (s) => s.share, cell: (s) => usersLink(rate(s.share), () => open({ within: [s.segment] }, labelOf(s.segment))) },
       ],
       result.segments,
     ),
@@ -309,7 +309,7 @@ function comparison(result, body, by, users) {
               { name: "both", title: t("同时在两者|In both"), number: true, value: (o) => o.users, cell: (o) => usersLink(number(o.users), () => open({ within: [o.a, o.b] }, t("同时在两者|In both"))) },
               { name: "only_a", title: t("只在 A|Only in A"), number: true, cell: (o) => usersLink(number(sizeOf(result, o.a) - o.users), () => open({ within: [o.a], outside: [o.b] }, t("只在 A|Only in A"))) },
               { name: "only_b", title: t("只在 B|Only in B"), number: true, cell: (o) => usersLink(number(sizeOf(result, o.b) - o.users), () => open({ within: [o.b], outside: [o.a] }, t("只在 B|Only in B"))) },
-              { name: "similarity", title: t("相似度|Similarity"), number: true, value: (o) => o.similarity, cell: (o) => h("span", { title: `${number(o.users)} / ${number(o.either)}` }, rate(o.similarity)) },
+              { name: "similarity", title: t("相似度|Similarity"), number: true, value: (o) => o.similarity, cell: (o) => h("span", { title: `${number(o.users)} / ${number(o.either)}` }, usersLink(rate(o.similarity), () => open({ within: [o.a, o.b] }, t("同时在两者|In both")))) },
             ],
             result.overlaps,
           ),
@@ -335,19 +335,22 @@ function breakdown(result, by, open) {
         option.tooltip = tooltip({ trigger: "axis", formatter: (points) => tip(values[points[0].dataIndex], points.map((p) => [p.color, p.seriesName, rate(p.value)])) });
         return option;
       },
-      { height: 260, onClick: (p) => p.seriesIndex > 0 && open({ within: [result.segments[p.seriesIndex - 1].segment], ...rowCell(result.rows[p.dataIndex], by) }, values[p.dataIndex]) },
+      { height: 260, onClick: (p) => open({ ...(p.seriesIndex > 0 ? { within: [result.segments[p.seriesIndex - 1].segment] } : {}), ...rowCell(result.rows[p.dataIndex], by) }, values[p.dataIndex]) },
     ),
     table(
       t("画像|Shares"),
       [
         { name: "value", title: t("取值|Value"), cell: (row) => rowName(row, by), value: (row) => rowName(row, by) },
-        { name: "everyone", title: t("全体|Everyone"), number: true, value: (row) => row.everyone, cell: (row) => [usersLink(number(row.everyone), () => open(rowCell(row, by), rowName(row, by))), h("span", { class: "muted" }, ` ${rate(row.everyone_share)}`)] },
+        { name: "everyone", title: t("全体|Everyone"), number: true, value: (row) => row.everyone, cell: (row) => usersLink(number(row.everyone), () => open(rowCell(row, by), rowName(row, by)), rate(row.everyone_share)) },
         ...result.segments.map((s, i) => ({
           name: `s${i}`,
           title: segmentName(s.segment),
           number: true,
           value: (row) => row.segments[i].share,
-          cell: (row) => [usersLink(number(row.segments[i].users), () => open({ within: [s.segment], ...rowCell(row, by) }, rowName(row, by))), h("span", { class: "muted" }, ` ${rate(row.segments[i].share)} `), tgi(row.segments[i].index)],
+          cell: (row) => {
+            const users = () => open({ within: [s.segment], ...rowCell(row, by) }, rowName(row, by));
+            return [usersLink(number(row.segments[i].users), users, rate(row.segments[i].share)), " ", tgi(row.segments[i].index, users)];
+          },
         })),
       ],
       result.rows,
@@ -356,4 +359,4 @@ function breakdown(result, by, open) {
   ];
 }
 
-const tgi = (index) => (index === null ? null : h("span", { class: `badge ${index >= 120 ? "good" : index <= 80 ? "warn" : ""}`, title: "TGI" }, number(index)));
+const tgi = (index, open) => (index === null ? null : h("span", { class: `badge ${index >= 120 ? "good" : index <= 80 ? "warn" : ""}`, title: "TGI" }, usersLink(number(index), open)));

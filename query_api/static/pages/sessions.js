@@ -99,8 +99,19 @@ function view(answer, [name, title, format], body, set, users) {
       { class: "grid-2" },
       histogram(t("时长分布|Durations"), line.durations, (b) => (b.to_ms === null || b.to_ms === undefined ? `≥ ${duration(b.from_ms)}` : `${duration(b.from_ms)} – ${duration(b.to_ms)}`), (b) => ({ duration_bucket: b.bucket }), body, users),
       histogram(t("深度分布（页面数）|Depth (pages)"), line.depths, (b) => (b.to === null || b.to === undefined ? `≥ ${b.from}` : b.to - b.from === 1 ? String(b.from) : `${b.from} – ${b.to - 1}`), (b) => ({ depth_bucket: b.bucket }), body, users),
-      pages(t("入口页|Entry pages"), answer.result.entry_pages, "entries", "bounce_rate", t("跳出率|Bounce"), "entry_page", body, users),
-      pages(t("退出页|Exit pages"), answer.result.exit_pages, "exits", "exit_rate", t("退出率|Exit rate"), "exit_page", body, users),
+      pages(t("入口页|Entry pages"), answer.result.entry_pages, "entries", "entry_page", [["bounce_rate", t("跳出率|Bounce"), rate, (r) => ({ entry_page: r.page, bounced: true })]], body, users),
+      pages(
+        t("退出页|Exit pages"),
+        answer.result.exit_pages,
+        "exits",
+        "exit_page",
+        [
+          ["views", t("浏览|Views"), number, (r) => ({ viewed_page: r.page })],
+          ["exit_rate", t("退出率|Exit rate"), rate, (r) => ({ exit_page: r.page })],
+        ],
+        body,
+        users,
+      ),
     ),
   ];
 }
@@ -161,7 +172,8 @@ function histogram(title, buckets, label, cell, body, users) {
   );
 }
 
-function pages(title, rows, counted, rateName, rateTitle, cell, body, users) {
+/** Pages by the sessions that begin or end there. more: [name, title, show, cell(row)] of further columns. */
+function pages(title, rows, counted, cell, more, body, users) {
   const most = Math.max(1, ...rows.map((r) => r[counted]));
   return h(
     "div",
@@ -173,7 +185,7 @@ function pages(title, rows, counted, rateName, rateTitle, cell, body, users) {
         { name: "page", title: t("页面|Page"), cell: (r) => withBar(r.page, r[counted] / most), value: (r) => r.page },
         { name: "n", title: t("会话|Sessions"), number: true, cell: (r) => usersLink(number(r[counted]), () => users("sessions", body, { [cell]: r.page }, `${title} ${r.page}`)), value: (r) => r[counted] },
         { name: "users", title: t("用户|Users"), number: true, value: (r) => r.users, cell: (r) => usersLink(number(r.users), () => users("sessions", body, { [cell]: r.page }, `${title} ${r.page}`)) },
-        { name: "rate", title: rateTitle, number: true, cell: (r) => rate(r[rateName]), value: (r) => r[rateName] },
+        ...more.map(([name, text, show, cellOfRow]) => ({ name, title: text, number: true, value: (r) => r[name], cell: (r) => usersLink(show(r[name]), () => users("sessions", body, cellOfRow(r), `${r.page} · ${text}`)) })),
       ],
       rows,
       { limit: 12, sorted: { name: "n", down: true } },

@@ -59,7 +59,7 @@ function view(answer, state, body, users, profiles) {
   const { result } = answer;
   const before = result.compare?.total ?? {};
   const counted = (name, title, { metric = name, show = number } = {}) => [name, title, against(show, result.total[name], before[name], { open: (isBefore) => users("share", ofRange(body, isBefore), { metric }, title) })];
-  const k = (value) => number(value, 3);
+  const open = (cell, title, isBefore = false) => users("share", ofRange(body, isBefore), cell, title);
   return [
     figures([
       counted("shares", t("分享次数|Shares"), { metric: "sharers" }),
@@ -69,20 +69,20 @@ function view(answer, state, body, users, profiles) {
       counted("new_users", t("带来新用户|New users")),
       counted("converters", t("转化用户|Converted")),
       counted("revenue", t("转化金额|Revenue"), { metric: "converters", show: fixed }),
-      ["k", t("K 系数|K"), against(k, result.k.value, result.compare?.k.value)],
+      kFigure(result, (isBefore) => open({ metric: "new_users" }, t("带来新用户|New users"), isBefore)),
     ]),
-    kDefinition(result),
-    state.root && result.cascade ? cascade(result.cascade) : null,
+    kDefinition(result, open),
+    state.root && result.cascade ? cascade(result.cascade, open) : null,
     h("h3", { class: "sub" }, t("谁带来了别人：分享者排行|Who brings others: top sharers")),
     table(
       t("谁带来了别人：分享者排行|Who brings others: top sharers"),
       [
         { name: "user", title: t("用户|User"), cell: (r) => (profiles ? h("a", { href: addressOf("people", { user: r.user }) }, r.user) : h("code", {}, r.user)), value: (r) => r.user },
-        { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => number(r.shares), value: (r) => r.shares },
+        { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => (profiles ? h("a", { class: "users-link", href: addressOf("people", { user: r.user }), title: t("这位分享者的主页|This sharer's page") }, number(r.shares)) : number(r.shares)), value: (r) => r.shares },
         { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => usersLink(number(r.direct_openers), () => users("share", body, { metric: "openers", sharer: r.user }, t("直接打开用户|Direct openers"))) },
         { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => usersLink(number(r.descendant_openers), () => users("share", body, { metric: "descendant_openers", sharer: r.user }, t("全部下级打开用户|All descendants"))) },
         ...(result.sharers[0] && "new_users" in result.sharers[0] ? [{ name: "new", title: t("新用户|New users"), number: true, value: (r) => r.new_users, cell: (r) => usersLink(number(r.new_users), () => users("share", body, { metric: "new_users", sharer: r.user }, `${r.user} · ${t("新用户|New users")}`)) }] : []),
-        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => fixed(r.revenue) }] : []),
+        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => usersLink(fixed(r.revenue), () => open({ metric: "converters", sharer: r.user }, `${r.user} · ${t("转化用户|Converted")}`)) }] : []),
       ],
       result.sharers,
       { limit: 10, sorted: { name: "all", down: true } },
@@ -92,7 +92,18 @@ function view(answer, state, body, users, profiles) {
     result.rows ? [h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field: body.breakdown.map(fieldFace).join(" / ") })), metricsTable(t("分组|Group"), result.rows, "group", (r) => rowName(r, body.breakdown), (r) => rowCell(r, body.breakdown), body, users)] : null,
     h("div", { class: "grid-2" }, [ofKind(result.pages, "page", t("被分享的页面|Shared pages"), body, users), ofKind(result.channels, "channel", t("分享渠道|Channels"), body, users, channelTitle)]),
     ofKind(result.groups, "group_id", t("群|Groups"), body, users),
-    result.reshare_delay ? h("p", { class: "legend" }, t("再分享 {n} 次，从打开到再分享的中位时间 {time}|{n} re-shares, median time from opening to re-sharing {time}", { n: number(result.reshare_delay.reshares), time: duration(result.reshare_delay.median_ms) })) : null,
+    result.reshare_delay
+      ? h(
+          "p",
+          { class: "legend", dataset: { figure: "reshares" } },
+          t("再分享次数|Re-shares"),
+          " ",
+          usersLink(number(result.reshare_delay.reshares), () => open({ metric: "resharers" }, t("再分享者|Who re-shared"))),
+          t("，从打开到再分享的中位时间|, median time from opening to re-sharing"),
+          " ",
+          usersLink(duration(result.reshare_delay.median_ms), () => open({ metric: "opened_before" }, t("打开后再分享的用户|Who opened, then re-shared"))),
+        )
+      : null,
   ];
 }
 
@@ -115,13 +126,26 @@ const INPUTS = {
   shares: "分享次数|Shares",
 };
 
-/** What K is made of. */
-function kDefinition({ k }) {
+/** The number K; what it divides are the new users. */
+function kFigure(result, open) {
+  const k = (value) => number(value, 3);
+  return ["k", t("K 系数|K"), against(k, result.k.value, result.compare?.k.value, { open })];
+}
+
+/** Who stands behind each input of K. */
+const BEHIND = { active_users: "active_users", conversion_per_invitation: "new_users", invitations_per_user: "sharers", new_users: "new_users", sharers: "sharers", shares: "sharers" };
+
+/** What K is made of. open(cell, title): users. */
+function kDefinition({ k }, open) {
+  const shown = (name, value) => {
+    if (!Array.isArray(value)) return BEHIND[name] ? usersLink(number(value, 4), () => open({ metric: BEHIND[name] }, t(INPUTS[name]))) : number(value, 4);
+    return value.map((d, i) => [i ? "; " : "", `${d.day}: `, usersLink(number(d.value, 3), () => open({ metric: "new_users", day: d.day }, `${t("带来新用户|New users")} ${d.day}`))]);
+  };
   return h(
     "details",
     { class: "definition" },
     h("summary", {}, `K = ${number(k.value, 3)} = ${t(FORMULAS[k.definition])}`),
-    h("dl", {}, Object.entries(k.inputs).map(([name, value]) => [h("dt", {}, t(INPUTS[name])), h("dd", {}, Array.isArray(value) ? value.map((d) => `${d.day}: ${number(d.value, 3)}`).join("; ") : number(value, 4))])),
+    h("dl", {}, Object.entries(k.inputs).map(([name, value]) => [h("dt", {}, t(INPUTS[name])), h("dd", {}, shown(name, value))])),
   );
 }
 
@@ -132,7 +156,7 @@ function ofKind(rows, key, title, body, users, nameOf = (value) => value) {
 
 function metricsTable(caption, rows, first, name, cell, body, users, limit = 50, few = false) {
   const most = Math.max(1, ...rows.map((r) => r.opens));
-  const userColumn = (key, title, metric = key) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(number(r[key]), () => users("share", body, { metric, ...cell(r) }, `${name(r)} · ${title}`)) });
+  const userColumn = (key, title, metric = key, show = number) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(show(r[key]), () => users("share", body, { metric, ...cell(r) }, `${name(r)} · ${title}`)) });
   return table(
     caption,
     [
@@ -143,14 +167,15 @@ function metricsTable(caption, rows, first, name, cell, body, users, limit = 50,
       userColumn("openers", t("打开用户|Openers")),
       userColumn("new_users", t("新用户|New users")),
       ...(few ? [] : [userColumn("converters", t("转化用户|Converted"))]),
-      ...(few ? [] : [{ name: "per", title: t("每次分享打开|Opens per share"), number: true, cell: (r) => fixed(r.opens_per_share), value: (r) => r.opens_per_share }]),
+      ...(few ? [] : [userColumn("opens_per_share", t("每次分享打开|Opens per share"), "openers", fixed)]),
     ],
     rows,
     { limit },
   );
 }
 
-function cascade({ root, total_cards: total, cards }) {
+/** The cascade of a card; a card of it opens those who opened it. open(cell, title): users. */
+function cascade({ root, total_cards: total, cards }, open) {
   const byParent = new Map();
   const known = new Set(cards.map((c) => c.share_id));
   for (const card of cards.slice(0, 400)) {
@@ -192,7 +217,7 @@ function cascade({ root, total_cards: total, cards }) {
         }),
         series: [{ type: "tree", data: [tree], left: 20, right: 20, top: 10, bottom: 10, initialTreeDepth: -1, label: { show: false }, lineStyle: { color: line, width: 1.2 }, roam: false, expandAndCollapse: false }],
       }),
-      { height: Math.min(640, Math.max(220, widest * 26)) },
+      { height: Math.min(640, Math.max(220, widest * 26)), onClick: ({ data: { card } }) => open({ metric: "openers", card: { app_id: card.app_id, share_id: card.share_id } }, `${card.share_id} · ${t("打开用户|Openers")}`) },
     ),
   ];
 }

@@ -7,15 +7,15 @@ import { t } from "../i18n.js";
 import { delta, labelled, selector } from "../parts.js";
 import { eventPicker } from "../pickers.js";
 import { common, filterSection, panel } from "../report.js";
-import { segmented, select, table, usersLink } from "../widgets.js";
+import { dialog, segmented, select, table, usersLink } from "../widgets.js";
 
 /** name, title, how it is shown, the metric of the users behind it. */
 const NUMBERS = [
   ["users", "访问用户|Users", number, "users"],
   ["new_users", "新用户|New users", number, "new_users"],
-  ["sessions", "会话|Sessions", number, "users"],
-  ["average_stay_ms", "平均停留|Mean stay", duration, "users"],
-  ["page_views", "页面浏览|Page views", number, "users"],
+  ["sessions", "会话|Sessions", number, "sessions"],
+  ["average_stay_ms", "平均停留|Mean stay", duration, "sessions"],
+  ["page_views", "页面浏览|Page views", number, "page_views"],
   ["shares", "分享次数|Shares", number, "sharers"],
   ["sharers", "分享者|Sharers", number, "sharers"],
   ["orders", "订单|Orders", number, "payers"],
@@ -103,8 +103,8 @@ function view(result, body, state, set, users) {
           h("div", { class: "kpi-value" }, usersLink(shown(chosen[key]), () => open(chosen, metric, t(text)))),
           chosen.mature
             ? [
-                h("div", {}, compared(chosen, chosen.previous_period, key, shown, t(BEFORE[interval]))),
-                h("div", {}, compared(chosen, chosen.previous_year, key, shown, t("去年|year before"))),
+                h("div", {}, compared(chosen, chosen.previous_period, key, shown, t(BEFORE[interval]), (then) => open(then, metric, t(text)))),
+                h("div", {}, compared(chosen, chosen.previous_year, key, shown, t("去年|year before"), (then) => open(then, metric, t(text)))),
               ]
             : null,
         ),
@@ -127,12 +127,13 @@ function view(result, body, state, set, users) {
       points,
       { sorted: { name: "time", down: true } },
     ),
-    result.day_types?.length ? dayTypes(result.day_types) : null,
+    result.day_types?.length ? dayTypes(result.day_types, points, open) : null,
   ];
 }
 
-function compared(now, then, key, show, title) {
-  return delta(now[key], then[key], show, { title, none: `${title} –` });
+/** What a number was in another period. open(then): its users there. */
+function compared(now, then, key, show, title, open) {
+  return delta(now[key], then[key], show, { title, none: `${title} –`, open: () => open(then) });
 }
 
 /** The change in whole percents; one that rounds to none has no sign. */
@@ -178,7 +179,13 @@ function trend(points, name, title, show, interval, state, set) {
   );
 }
 
-function dayTypes(rows) {
+/** Means of a day by what the calendar says; each opens the days that it is of, with their users. open(point, metric, title): users. */
+function dayTypes(rows, points, open) {
+  const days = (r, key, text, show, metric) => {
+    const list = points.filter((p) => p.day_type === r.day_type && (p.holiday ?? null) === r.holiday);
+    dialog(`${t(DAY_TYPES[r.day_type])} ${r.holiday ?? ""} · ${t(text)}`, h("ul", { class: "users-list" }, list.map((p) => h("li", {}, `${label(p, "day")}: `, usersLink(show(p[key]), () => open(p, metric, t(text)))))));
+  };
+  const mean = (key, text, metric, show, digits, valueOf) => ({ name: key, title: t(text), number: true, value: valueOf, cell: (r) => usersLink(fixed(valueOf(r), digits), () => days(r, key, text, show, metric)) });
   return [
     h("h3", { class: "sub" }, t("工作日、周末与假日|Workdays, weekends and holidays")),
     table(
@@ -186,14 +193,14 @@ function dayTypes(rows) {
       [
         { name: "type", title: t("日子|Days"), cell: (r) => [t(DAY_TYPES[r.day_type]), r.holiday ? ` ${r.holiday}` : ""], value: (r) => r.day_type },
         { name: "days", title: t("天数|Number"), number: true, cell: (r) => number(r.days), value: (r) => r.days },
-        { name: "users", title: t("日均用户|Users a day"), number: true, cell: (r) => fixed(r.users_per_day, 1), value: (r) => r.users_per_day },
+        mean("users", "日均用户|Users a day", "users", number, 1, (r) => r.users_per_day),
         ...[
-          ["new_users", "日均新用户|New a day"],
-          ["sessions", "日均会话|Sessions a day"],
-          ["shares", "日均分享|Shares a day"],
-          ["orders", "日均订单|Orders a day"],
-          ["revenue", "日均金额|Revenue a day", 2],
-        ].map(([key, text, digits = 1]) => ({ name: key, title: t(text), number: true, cell: (r) => fixed(r[key] / r.days, digits), value: (r) => r[key] / r.days })),
+          ["new_users", "日均新用户|New a day", "new_users", number, 1],
+          ["sessions", "日均会话|Sessions a day", "sessions", number, 1],
+          ["shares", "日均分享|Shares a day", "sharers", number, 1],
+          ["orders", "日均订单|Orders a day", "payers", number, 1],
+          ["revenue", "日均金额|Revenue a day", "payers", fixed, 2],
+        ].map(([key, text, metric, show, digits]) => mean(key, text, metric, show, digits, (r) => r[key] / r.days)),
       ],
       rows,
     ),
