@@ -85,17 +85,17 @@ def top_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
     return f"if({key} IN (SELECT arrayJoin({bound})), {key}, emptyArrayString())"
 
 
-async def top(ask: Ask, source: str, key: str, bindings: Bindings) -> list[Key] | None:
+async def top(ask: Ask, events: str, key: str, bindings: Bindings) -> list[Key] | None:
     """
-    Return the keys with the most events in ``source``, most frequent first; None when there are no others.
+    Return the keys with the most events in ``events``, most frequent first; None when there are no others.
 
-    ``source``: a SELECT that gives events; ``key``: expression over its columns.
+    ``events``: what stands after FROM; ``key``: expression over its columns.
     """
     query = ask.query
     if not query.breakdown:
         return None
     bindings.named("breakdown_limit", query.breakdown_limit + 1, "UInt32")
-    rows = await ask.fetch("breakdowns.top", bindings, source=source, key=key)
+    rows = await ask.fetch("breakdowns.top", bindings, events=events, key=key)
     keys: list[Key] = [tuple(row["key"]) for row in rows]
     if len(keys) <= query.breakdown_limit:
         return None

@@ -21,7 +21,8 @@ from __future__ import annotations
 
 import msgspec
 
-from query_api import breakdowns, formula, source, sums
+from query_api import attributes, breakdowns, formula, source, sums
+from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
@@ -32,6 +33,7 @@ from query_api.events_plan import (
     EventsQuery,
     Plan,
     plan_of,
+    points_sql,
     rows_sql,
 )
 from query_api.events_windows import Windowed, earliest_ms, window_of, windowed_values
@@ -55,8 +57,8 @@ async def _top(ask: Ask, query: EventsQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
     # Sessions are not needed to count events. Values seen only before the range have points as well.
-    rows = ask.source(bindings, plan.where, from_ms=earliest_ms(ask, query, ask.range))
-    return await breakdowns.top(ask, rows, plan.key, bindings)
+    events = ask.alone(bindings, plan.where, from_ms=earliest_ms(ask, query, ask.range))
+    return await breakdowns.top(ask, events, plan.key, bindings)
 
 
 async def answer(ask: Ask, query: EventsQuery) -> Answer:
@@ -128,12 +130,8 @@ async def _series(
     bindings.named(
         "starts", list(periods.starts_ms[:-1]) if periods else [range_.from_ms], "Array(Int64)"
     )
-    rows = await ask.fetch(
-        "events.points",
-        bindings,
-        rows=rows_sql(ask, bindings, plan, range_, top),
-        aggregates=plan.aggregates,
-    )
+    name, sql = points_sql(ask, bindings, plan, range_, top)
+    rows = await ask.fetch_sql(name, sql, bindings)
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row
@@ -252,12 +250,22 @@ def table(result: Row) -> list[Row]:
     return rows
 
 
+def columns(query: EventsQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    plan = plan_of(query, Bindings(query.scheme, attributes.named_in(query)))
+    values = _values(query, plan, None)
+    points = [] if query.interval is None else [{"time": None, **values}]
+    nothing = {**breakdowns.describe(OTHER, query.breakdown), "points": points, "total": values}
+    return list(table({"series": [nothing]})[0])
+
+
 REPORT = Report(
     name="events",
     summary="Counts, users, sums and percentiles of events in periods (事件分析)",
     params=EventsQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=EventsCell,
     users=users,
 )

@@ -30,6 +30,7 @@ Aggregate: TypeAlias = Literal[
 ]
 OF_A_FIELD = {"sum", "avg", "min", "max", "p50", "p90", "p99"}
 RATES = {"avg", "per_user"}
+_OF_USERS = {"users", "sessions", "per_user"}
 _NOT_TRAILING = {"sessions", "p50", "p90", "p99"}
 _RESERVED = {"time", "formula", "breakdown", "other"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
@@ -85,6 +86,7 @@ class Plan(Struct, frozen=True):
     where: str
     key: str
     needs_sessions: bool
+    needs_users: bool
     formula: formula.Node | None
 
 
@@ -132,6 +134,7 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
         where=" AND ".join(part for part in parts if part != "1"),
         key=breakdowns.key_sql(query.breakdown, bindings),
         needs_sessions=any(m.aggregate == "sessions" for m in query.measures),
+        needs_users=any(m.aggregate in _OF_USERS for m in query.measures),
         formula=None if query.formula is None else formula.parse(query.formula, set(names)),
     )
 
@@ -191,13 +194,36 @@ def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range) -> str:
     return source.with_sessions(bindings, rows, silent)
 
 
+def points_sql(
+    ask: Ask, bindings: Bindings, plan: Plan, range_: Range, top: list[Key] | None
+) -> tuple[str, str]:
+    """Return the name and the SELECT of every measure for each period and over the whole range."""
+    if plan.needs_users:
+        rows = rows_sql(ask, bindings, plan, range_, top)
+        return "events.points", load_sql("events.points", rows=rows, aggregates=plan.aggregates)
+    name = "events.points_alone"
+    events = ask.alone(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms)
+    sql = load_sql(
+        name,
+        events=events,
+        key=_key_sql(ask, bindings, plan, top),
+        measures=plan.columns,
+        aggregates=plan.aggregates,
+    )
+    return name, sql
+
+
+def _key_sql(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) -> str:
+    if not ask.query.breakdown:
+        return "''"
+    return breakdowns.pack_sql(breakdowns.top_sql(plan.key, top, bindings))
+
+
 def rows_sql(ask: Ask, bindings: Bindings, plan: Plan, range_: Range, top: list[Key] | None) -> str:
     """Return the SELECT of the events that some measure counts, with period, breakdown and which measures."""
     return load_sql(
         "events.rows",
         source=_source(ask, bindings, plan, range_),
-        key=breakdowns.pack_sql(breakdowns.top_sql(plan.key, top, bindings))
-        if ask.query.breakdown
-        else "''",
+        key=_key_sql(ask, bindings, plan, top),
         measures=plan.columns,
     )

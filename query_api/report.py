@@ -59,8 +59,9 @@ class Report(Struct, frozen=True, kw_only=True):
     One report.
 
     ``answer(ask, params)`` gives the result. ``users(ask, params, cell)`` gives the users of a cell of it. ``table``
-    turns a result into flat rows for CSV and Arrow. ``summary`` stands in the OpenAPI document. ``refuses``: the common
-    fields that mean nothing here, and why: nothing that is asked is passed over in silence.
+    turns a result into flat rows for CSV and Arrow; ``columns(params, result)`` names those of a table without rows, where
+    they are known. ``summary`` stands in the OpenAPI document. ``refuses``: the common fields that mean nothing here, and
+    why: nothing that is asked is passed over in silence.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Report(Struct, frozen=True, kw_only=True):
     params: type[Query]
     answer: Callable[..., Awaitable[Answer]]
     table: Callable[[Row], list[Row]]
+    columns: Callable[[Any, Row], list[str]] | None = None
     cell: type[Params] | None = None
     users: Callable[..., Awaitable[UserSelect]] | None = None
     refuses: dict[str, str] = {}
@@ -184,6 +186,30 @@ class Ask:
         if self.segment is None and not outside:
             return events
         return source.restricted(bindings, events, where if outside else "1", self.segment)
+
+    def alone(
+        self,
+        bindings: Bindings,
+        where: str = "1",
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> str:
+        """
+        Return what stands after FROM for the events of ``source``, without ``user`` where persons do not choose them.
+
+        For what is counted without persons: on a cluster shards then send their groups and not their rows.
+        """
+        if source.USER_COLUMN in where or self.user_names or self.segment is not None:
+            return f"({self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)})"
+        return source.alone(
+            bindings,
+            self.app_ids,
+            self.range.from_ms if from_ms is None else from_ms,
+            self.range.to_ms if to_ms is None else to_ms,
+            where,
+            self.as_of,
+        )
 
     async def has_any(
         self,

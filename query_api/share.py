@@ -140,7 +140,8 @@ async def _forest(ask: Ask, asked: Asked, top: list[Key] | None) -> Forest:
 async def _top(ask: Ask, query: ShareQuery) -> list[Key] | None:
     bindings = ask.bindings()
     key = breakdowns.key_sql(query.breakdown, bindings)
-    return await breakdowns.top(ask, share_sql.source_of_cards(ask, bindings), key, bindings)
+    cards = share_sql.source_of_cards(ask, bindings)
+    return await breakdowns.top(ask, f"({cards})", key, bindings)
 
 
 async def answer(ask: Ask, query: ShareQuery) -> Answer:
@@ -513,12 +514,18 @@ def table(result: Row) -> list[Row]:
     return rows
 
 
+def columns(_query: ShareQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    return ["depth", *_metrics(dict.fromkeys(share_counts.NUMBERS, 0))]
+
+
 REPORT = Report(
     name="share",
     summary="The share forest: depths, sharers, K (分享裂变)",
     params=ShareQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=ShareCell,
     users=users,
 )

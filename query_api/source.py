@@ -29,14 +29,29 @@ def events(
     ``where``: a condition from filters.py over the columns of ``events``. Columns that the outer query does not use are
     not read. Binds ``app_ids``, ``from_ms`` and ``to_ms`` (epoch ms, end exclusive): one source for each query.
     """
+    return load_sql(
+        f"source.events_{identity}",
+        events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
+        persons=persons(bindings, identity, as_of),
+    )
+
+
+def alone(
+    bindings: Bindings,
+    app_ids: list[str],
+    from_ms: int,
+    to_ms: int,
+    where: str = "1",
+    as_of: AsOf | None = None,
+) -> str:
+    """Return, to stand after FROM, the events of ``events`` without their ``user``; binds the same."""
     bindings.named("app_ids", app_ids, "Array(String)")
     bindings.named("from_ms", from_ms, "Int64")
     bindings.named("to_ms", to_ms, "Int64")
     if as_of is not None:
+        bindings.named("as_of_ms", as_of.at_ms, "Int64")
         where = f"({where}) AND {load_sql('source.known_then')}"
-    return load_sql(
-        f"source.events_{identity}", where=where, persons=persons(bindings, identity, as_of)
-    )
+    return load_sql("source.alone", where=where)
 
 
 def persons(bindings: Bindings, identity: Identity = "latest", as_of: AsOf | None = None) -> str:

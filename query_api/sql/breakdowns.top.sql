@@ -1,14 +1,12 @@
 -- breakdowns.top: the most frequent values of a breakdown.  Caller: query_api/breakdowns.py top()
--- Params: breakdown_limit UInt32 (one more than are shown); fragments source (a SELECT of events), key (an expression)
+-- Params: breakdown_limit UInt32 (one more than are shown); fragments events (what stands after FROM), key (an expression)
 -- Rows:   key Array(String), events UInt64; most events first
 -- Ties:   by key, so that the same request gives the same keys.
 SELECT
     {{key}} AS key,
     count() AS events
 FROM
-(
-    {{source}}
-)
+{{events}}
 GROUP BY key
 ORDER BY events DESC, key
 LIMIT {breakdown_limit:UInt32}

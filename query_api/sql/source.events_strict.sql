@@ -1,5 +1,5 @@
 -- source.events_strict: events with their person, identity "strict".  Caller: query_api/source.py events()
--- Params: app_ids Array(String); from_ms, to_ms Int64 (epoch ms, end exclusive); fragments where (a condition), persons (source.map_*)
+-- Params: those of source.alone; fragments events (source.alone), persons (source.map_*)
 -- Rows:   all columns of events and user UInt64; columns that nobody reads are not read from disk
 -- Source: the person from the last binding at or before the event on; before the first, the id by itself.
 SELECT
@@ -12,11 +12,8 @@ SELECT
 FROM
 (
     SELECT *
-    FROM events FINAL
-    WHERE app_id IN {app_ids:Array(String)}
-        AND occurred_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
-        AND occurred_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
-        AND ({{where}})
+    FROM
+    {{events}}
 ) AS e
 ANY LEFT JOIN
 (

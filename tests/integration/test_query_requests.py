@@ -209,7 +209,7 @@ WRONG = [
     # scenes
     ("scenes", {**RANGE, "by": "pages"}, "$.by"),
     ("scenes", {**RANGE, "by": "group", "breakdown": ["scene_group"]}, "$.breakdown"),
-    ("scenes/users", {**RANGE, "cell": {"metric": "launches"}}, "$.cell.metric"),
+    ("scenes/users", {**RANGE, "cell": {"metric": "median_stay_ms"}}, "$.cell.metric"),
     ("scenes/users", {**RANGE, "cell": {"scene": "1001"}}, "$.cell.platform"),
     (
         "scenes/users",

@@ -47,6 +47,8 @@ QUESTIONS = [
             "breakdown_limit": 1,
         },
     ),
+    # Measures that need no person are counted without one.
+    ("events", {"measures": MEASURES[:8], "breakdown": ["platform"]}),
     (
         "events/users",
         {"measures": MEASURES, "breakdown": ["scene"], "cell": {"breakdown": {"scene": "1"}}},
@@ -70,11 +72,20 @@ QUESTIONS = [
         )
         for part, cell in (("", {}), ("/users", {"cell": {"cohort": "2026-10-01"}}))
     ],
+    (
+        "retention/users",
+        {
+            **RETENTION,
+            "measure": {"field": "properties.price", "aggregate": "sum"},
+            "cell": {"period": 0, "measured": True},
+        },
+    ),
     ("scenes", {"breakdown": ["platform"]}),
     ("scenes", {"time_range": {"from": "2026-11-05", "to": "2026-11-05"}}),
     ("scenes", {"by": "group", "scheme": "domain"}),
     ("scenes", {"by": "qr_code", "conversion": PAY, "value": "properties.price"}),
     ("scenes/users", {"cell": {}}),
+    ("scenes/users", {"cell": {"metric": "sessions"}}),
     ("scenes/users", {"by": "store", "conversion": PAY, "cell": {"metric": "converters"}}),
 ]
 OWNERS = {

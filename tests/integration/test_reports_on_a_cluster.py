@@ -129,6 +129,41 @@ test_stickiness = with_examples(
 )
 test_summary = with_examples(test_summary_results.test_random_logs_agree_with_the_definition, 1)
 
+
+def test_counts_leave_the_shards_as_groups_and_users_as_rows(database, asker):
+    """What DESIGN-cluster.md says of the bytes: measures that need no person are counted where the events lie."""
+    database.command(
+        "INSERT INTO events (app_id, event, event_id, event_key, actor, occurred_at, client_occurred_at, properties_number)"
+        " SELECT 'many', 'pay', toString(number), sipHash64(number), number % 5000,"
+        " toDateTime64('2026-03-01', 3, 'UTC') + number AS at, at, map('price', 0.1) FROM numbers(100000)"
+    )
+
+    def asked(**measure: str) -> tuple[float, int]:
+        before = received_bytes(database)
+        measures = [{"event": "pay", "as": "it", **measure}]
+        days = {"from": "2026-03-01", "to": "2026-03-03"}
+        body = {
+            "app_ids": ["many"],
+            "measures": measures,
+            "time_range": days,
+            "breakdown": ["app_id"],
+        }
+        [series] = asker.whole("events", body)["result"]["series"]
+        return series["total"]["it"], received_bytes(database) - before
+
+    (users, rows_bytes), (events, count_bytes) = asked(aggregate="users"), asked()
+    price, sum_bytes = asked(aggregate="sum", field="properties.price")
+
+    assert (users, events, price) == (5_000, 100_000, 10_000)
+    assert max(count_bytes, sum_bytes) < rows_bytes / 4
+
+
+def received_bytes(client: Client) -> int:
+    """What its server has received over the network."""
+    sql = "SELECT value FROM system.events WHERE event = 'NetworkReceiveBytes'"
+    return int(client.query(sql).result_rows[0][0])
+
+
 test_share = test_share_results.test_by_hand
 test_users = test_profile_results.test_lists_by_rule
 test_timeline = test_profile_results.test_a_timeline_goes_page_by_page_in_the_order_of_events
