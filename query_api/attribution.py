@@ -376,12 +376,19 @@ def table(result: Row) -> list[Row]:
     ]
 
 
+def columns(query: AttributionQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    nothing = {**_described(query, 0, ()), "users": 0, "targets": 0, **_models(query, {})}
+    return list(table({"rows": [nothing]})[0])
+
+
 REPORT = Report(
     name="attribution",
     summary="Which touches conversions are due to (归因)",
     params=AttributionQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=AttributionCell,
     users=users,
 )

@@ -175,7 +175,10 @@ async def answer(ask: Ask, query: ExchangeQuery) -> Answer:
             shown = cut if one is ask else None
         truncated |= OTHER in numbers
         return {
-            "rows": [{**_named(one, query, key), **_metrics(numbers[key], query)} for key in order],
+            "rows": [
+                {**_named(one.app_ids, query, key), **_metrics(numbers[key], query)}
+                for key in order
+            ],
             "total": _metrics(numbers.get((), {}), query),
         }
 
@@ -192,12 +195,12 @@ async def _shown(ask: Ask, query: ExchangeQuery, limit: int) -> Shown:
     raise InvalidRequest("$.cell.other", "this answer has no `other`: all rows are shown")
 
 
-def _named(ask: Ask, query: ExchangeQuery, key: Key) -> Row:
-    """Return what names a row."""
+def _named(app_ids: list[str], query: ExchangeQuery, key: Key) -> Row:
+    """Return what names a row. ``app_ids``: one's own."""
     is_other = key == OTHER
     named: Row = {
         "partner_app_id": None if is_other else key[0],
-        "is_own": not is_other and key[0] in ask.app_ids,
+        "is_own": not is_other and key[0] in app_ids,
         "other": is_other,
     }
     if query.breakdown:
@@ -297,12 +300,18 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
     return UserSelect("exchange.users", load_sql("exchange.users", rows=rows), bindings)
 
 
+def columns(query: ExchangeQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    return list(scenes.table({"rows": [{**_named([], query, OTHER), **_metrics({}, query)}]})[0])
+
+
 REPORT = Report(
     name="exchange",
     summary="Users in and out by partner program (换量)",
     params=ExchangeQuery,
     answer=answer,
     table=scenes.table,
+    columns=columns,
     cell=ExchangeCell,
     users=users,
     refuses={

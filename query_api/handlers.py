@@ -18,7 +18,7 @@ from query_api.console import sessions
 from query_api.errors import QueryError
 from query_api.event_schema import SchemaCache
 from query_api.report import Row
-from query_api.reports import allowed_apps, answer_query, table_of
+from query_api.reports import allowed_apps, answer_query, columns_of, table_of
 from query_api.settings import Settings
 from sdk_spec.access import Access, App, ReadToken, WriteKey
 
@@ -131,13 +131,15 @@ async def query(request: web.Request) -> web.Response:
     resource = request.match_info.route.resource
     is_users = resource is not None and resource.canonical.endswith("{report}/users")
     name = request.match_info["report"] + ("/users" if is_users else "")
+    asked = await request.read()
     answer = await answer_query(
-        request.app[DATABASE], name, await request.read(), readable, _now_ms(), token.project
+        request.app[DATABASE], name, asked, readable, _now_ms(), token.project
     )
     if form == tables.JSON:
         return json_response(answer)
     rows = table_of(name, answer["result"])
-    body = await asyncio.to_thread(tables.encode, form, rows, answer)
+    columns = [] if rows else columns_of(name, asked, answer["result"])
+    body = await asyncio.to_thread(tables.encode, form, rows, answer, columns)
     return web.Response(body=body, headers={"Content-Type": form, **tables.headers(answer)})
 
 

@@ -79,6 +79,15 @@ class PromotersCell(Params, kw_only=True):
     metric: Literal["bound_users", "registered_users", "buyers", "promoters"] = "buyers"
 
 
+_NUMBERS = (
+    "bound_users",
+    "registrations",
+    "registered_users",
+    "orders",
+    "buyers",
+    "amount",
+    "base",
+)
 _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
 
 
@@ -166,18 +175,13 @@ async def _result(ask: Ask, query: PromotersQuery) -> tuple[Row, bool]:
     bindings = ask.bindings()
     facts = _facts(ask, query, bindings)
     rows = await ask.fetch("promoters.counts", bindings, facts=facts)
-    names = (
-        [name for name in rows[0] if name not in ("promoter", "is_due", "all_promoters")]
-        if rows
-        else []
-    )
     of_one = [row for row in rows if not row["all_promoters"]]
     named = [row for row in of_one if row["promoter"]]
     result: Row = {
-        "promoters": [_shown(row, names) for row in named[: query.limit]],
-        "direct": next((_shown(row, names) for row in of_one if not row["promoter"]), None),
+        "promoters": [_shown(row) for row in named[: query.limit]],
+        "direct": next((_shown(row) for row in of_one if not row["promoter"]), None),
         "promoters_total": len(named),
-        "due": next((_shown(row, names) for row in rows if row["all_promoters"]), None),
+        "due": next((_shown(row) for row in rows if row["all_promoters"]), None),
     }
     truncated = len(named) > query.limit
     if query.trail is not None:
@@ -191,8 +195,8 @@ async def _result(ask: Ask, query: PromotersQuery) -> tuple[Row, bool]:
     return result, truncated
 
 
-def _shown(row: Row, names: list[str]) -> Row:
-    return {"promoter": row["promoter"] or None, **{name: row[name] for name in names}}
+def _shown(row: Row) -> Row:
+    return {"promoter": row["promoter"] or None, **{name: row[name] for name in _NUMBERS}}
 
 
 def _order(ask: Ask, row: Row) -> Row:
@@ -272,12 +276,18 @@ def table(result: Row) -> list[Row]:
     return [*result["promoters"], *([result["direct"]] if result["direct"] else [])]
 
 
+def columns(query: PromotersQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows: of the trail only its rows tell them."""
+    return [] if query.trail is not None else ["promoter", *_NUMBERS]
+
+
 REPORT: Any = Report(
     name="promoters",
     summary="Registrations, orders and commission base per promoter, with a trail (分销员)",
     params=PromotersQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=PromotersCell,
     users=users,
     refuses={

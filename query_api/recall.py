@@ -28,7 +28,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user, proportions, source
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
+from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql
@@ -317,12 +317,25 @@ def table(result: Row) -> list[Row]:
     return rows
 
 
+def columns(query: RecallQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    arm = _arm({}, query)
+    nothing: Row = {
+        "campaign": None,
+        **per_user.described(OTHER, query),
+        **dict.fromkeys(ARMS, arm),
+        "uplift": {name: _uplift(arm, arm, name) for name in OUTCOMES},
+    }
+    return list(table({"rows": [nothing]})[0])
+
+
 REPORT = Report(
     name="recall",
     summary="Messages that call users back, against those held out (召回)",
     params=RecallQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=RecallCell,
     users=users,
     refuses={

@@ -257,3 +257,15 @@ def table_of(name: str, result: Row) -> list[Row]:
         }
         for row in rows
     ]
+
+
+def columns_of(name: str, body: bytes, result: Row) -> list[str]:
+    """Return the columns of a table without rows; none where only rows would tell them."""
+    report_name, _, part = name.partition("/")
+    if part:
+        return ["user"]
+    columns = REPORTS[report_name].columns
+    if columns is None:
+        return []
+    compared = ["compared"] if "compare" in result else []
+    return [*compared, *columns(decode(body, params_of(report_name, False)), result)]

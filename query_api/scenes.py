@@ -538,12 +538,19 @@ def table(result: Row) -> list[Row]:
     ]
 
 
+def columns(query: ScenesQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    named = described(OTHER, query.by, query.breakdown, {}, {})
+    return list(table({"rows": [{**named, **_metrics({}, query, None)}]})[0])
+
+
 REPORT = Report(
     name="scenes",
     summary="Entries by scene, campaign, referring app, page and QR code, with conversions and costs (场景值, 渠道)",
     params=ScenesQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=ScenesCell,
     users=users,
     refuses={

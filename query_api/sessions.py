@@ -507,12 +507,19 @@ def table(result: Row) -> list[Row]:
     ]
 
 
+def columns(query: SessionsQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    named = breakdowns.describe(breakdowns.OTHER, query.breakdown)
+    return list(table({"series": [{**named, "points": [], "total": _numbers(None)}]})[0])
+
+
 REPORT = Report(
     name="sessions",
     summary="Sessions: number, duration, depth, bounces, entry and exit pages (访问)",
     params=SessionsQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=SessionsCell,
     users=users,
 )

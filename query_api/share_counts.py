@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 from query_api.share_forest import Below, Forest, Indexes, Integers
 from query_api.sums import sums_by
 
+NUMBERS = (
+    "shares", "sharers", "opens", "openers", "new_users", "conversions", "converters", "revenue"
+)  # fmt: skip
+"""Columns of a row, in their order."""
 Numbers: TypeAlias = dict[str, Any]
 T = TypeVar("T", bound=np.generic)
 

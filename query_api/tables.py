@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 import msgspec
 import pyarrow as pa
@@ -51,14 +52,14 @@ def form_of(accept: str | None) -> str:
     return best
 
 
-def encode(form: str, rows: list[Row], answer: Row) -> bytes:
+def encode(form: str, rows: list[Row], answer: Row, columns: Sequence[str] = ()) -> bytes:
     """
-    Write flat rows as CSV (UTF-8, header line, empty for null) or as an Arrow stream.
+    Write flat rows as CSV (UTF-8, header line, empty for null) or as an Arrow stream. ``columns``: where there are no rows.
 
     In CSV a text that a spreadsheet would run as a formula has an apostrophe before it (``'=1+1``), names of columns too:
     event names and property values come from outside. Numbers are no texts: -5 stays -5. Arrow has the texts as they are.
     """
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(columns)
     if form == CSV:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")

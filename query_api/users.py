@@ -152,12 +152,19 @@ def _flat(row: Row) -> Row:
     return {**flat, **row.get("fields", {})}
 
 
+def columns(query: UsersQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    summary = ("user", "first_seen", "last_seen", "events", "platforms")
+    return list(_flat({**dict.fromkeys(summary), "fields": dict.fromkeys(query.fields)}))
+
+
 REPORT: Any = Report(
     name="users",
     summary="Persons by rule, with ids and attributes (用户列表)",
     params=UsersQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=UsersCell,
     users=users,
     refuses={

@@ -13,7 +13,7 @@ from test_scenes_random import ProjectAsker
 
 from collector.migrate import connect
 from query_api.errors import QueryError
-from query_api.reports import REPORTS, params_of, table_of
+from query_api.reports import REPORTS, columns_of, params_of, table_of
 from query_api.tables import ARROW, CSV, encode
 from tests.conftest import stores_everywhere
 
@@ -355,6 +355,24 @@ def test_the_users_of_a_cell_are_as_many_as_it_says(asker, report):
     compared = ask(asker, report, **compare)["result"]["compare"]
     assert listed["total"] == number_at(compared, path) > 0
     assert len({row["user"] for row in listed["users"]}) == listed["total"]
+
+
+@pytest.mark.parametrize("report", [name for name, one in REPORTS.items() if one.columns])
+def test_a_table_without_rows_has_the_columns_of_one_with_rows(asker, report):
+    body = {} if report in REFUSED["compare"] else {"compare": "previous_period"}
+    if report not in REFUSED["breakdown"]:
+        body["breakdown"] = ["device.brand"]
+    whole = ask(asker, report, **body)
+    told = msgspec.json.encode({**RANGE, **REPORTS_ASKED[report], **body})
+    columns = columns_of(report, told, whole["result"])
+    assert columns == list(table_of(report, whole["result"])[0])
+    never = {"from": "2020-01-01", "to": "2020-01-01"}
+    empty = ask(asker, report, **body, time_range=never)
+    assert table_of(report, empty["result"]) == []
+    assert columns_of(report, told, empty["result"]) == columns
+    header = ",".join(columns) + "\r\n"
+    assert encode(CSV, [], empty, columns).decode() == header
+    assert columns_of(f"{report}/users", told, empty["result"]) == ["user"]
 
 
 @pytest.mark.parametrize("report", REPORTS_ASKED)
