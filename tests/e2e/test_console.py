@@ -772,6 +772,7 @@ def test_every_page_is_accessible_fits_and_speaks_one_language(
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
             if language == "zh" and name != "sql":
                 assert english_in_definitions(page) == [], name
+                assert set(page.evaluate(DEAD_NUMBERS)) <= NOBODYS, name
             if language == "en":
                 own = page.evaluate(
                     "[...document.querySelectorAll('h1, h2, h3, label, summary, thead th, .button:not([lang]), .label')]"
@@ -792,6 +793,25 @@ def test_every_page_is_accessible_fits_and_speaks_one_language(
         faults["dialog"] = serious_faults(page)
     context.close()
     assert {name: found for name, found in faults.items() if found} == {}
+
+
+NOBODYS = {
+    # Days of a calendar, points, differences of two numbers, times, and what no report counts.
+    *("天数", "score", "next", "得分", "变化", "差额", "延迟中位数", "p90", "p99", "重复"),
+    "total",  # of the list below it
+}
+"""Numbers behind which nobody stands, by their column or figure."""
+DEAD_NUMBERS = """() => {
+  const shown = document.querySelectorAll('main td.number, main [data-figure], main .kpi-value, main .funnel-between span');
+  return [...shown].flatMap((element) => {
+    const rest = element.cloneNode(true);
+    rest.querySelectorAll('button, a, input, .kpi-change').forEach((one) => one.remove());
+    if (!/[0-9]/.test(rest.textContent)) return [];
+    if (!element.matches('td')) return [element.dataset.figure ?? element.innerText];
+    return [element.closest('table').tHead.rows[0].cells[element.cellIndex].innerText.trim()];
+  });
+}"""
+"""Names of the numbers that open nothing."""
 
 
 def english_in_definitions(page: Page) -> list[str]:
