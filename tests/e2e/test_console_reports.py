@@ -517,7 +517,10 @@ def test_codes_costs_and_messages_are_brought_and_reach_their_reports(
         {"name": "m.csv", "mimeType": "text/csv", "buffer": "\n".join([head, *lines]).encode()}
     )
     page.get_by_role("button", name="导入", exact=True).click()
-    expect(page.get_by_role("region", name="召回消息").last).to_contain_text(code)
+    log = page.get_by_role("region", name="召回消息").last
+    expect(log).to_contain_text(code)
+    sent = log.locator("tbody tr", has_text=code).locator(".users-link")
+    assert [users_of(page, arm) for arm in sent.all()] == [2, 1]
     open_page(page, demo, "recall?range=7d")
     arms = page.get_by_role("region", name=code).locator("tbody tr")
     expect(arms).to_have_count(2)

@@ -7,7 +7,7 @@ import { amount, instant, number } from "../format.js";
 import { appName, t } from "../i18n.js";
 import { confirmDelete, errorNotice, section } from "../report.js";
 import { addDays, today, zone } from "../state.js";
-import { button, dialog, download, field, notice, select, table, textInput, toast } from "../widgets.js";
+import { button, dialog, download, field, notice, select, table, textInput, toast, usersLink } from "../widgets.js";
 
 const BLOCK = 5_000;
 const SHOWN_DAYS = 90;
@@ -235,7 +235,7 @@ function costFields(session) {
 
 // --- Send logs ----------------------------------------------------------------------
 
-export function messages({ session }) {
+export function messages({ session, users }) {
   const [app] = session.apps;
   const card = section({
     title: t("召回消息|Messages sent"),
@@ -265,14 +265,20 @@ export function messages({ session }) {
     ],
     render: (answer) => {
       const { campaigns } = answer.result;
+      const day = (at) => instant(at, zone()).slice(0, 10);
+      const persons = (c, arm, title) => {
+        const body = { app_ids: [c.app_id], time_range: { from: day(c.first_sent_at), to: day(c.last_sent_at) }, timezone: zone(), campaigns: [c.campaign] };
+        users("recall", body, { campaign: c.campaign, arm }, `${c.campaign} · ${title}`);
+      };
+      const armColumn = (arm, title) => ({ name: arm, title, number: true, value: (c) => c[arm], cell: (c) => usersLink(number(c[arm]), () => persons(c, arm, title)) });
       if (!campaigns.length) return notice("empty", t("还没有发送记录|No send logs yet"), t("导入后，召回报表比较收到消息的人与对照组。|Once imported, the recall report compares those who got a message with those held out."));
       return table(
         t("召回消息|Messages sent"),
         [
           { name: "campaign", title: t("活动|Campaign"), cell: (c) => c.campaign, value: (c) => c.campaign },
           { name: "app", title: t("应用|App"), cell: (c) => nameOf(session, c.app_id), value: (c) => c.app_id },
-          { name: "treated", title: t("发送|Treated"), number: true, cell: (c) => number(c.treated), value: (c) => c.treated },
-          { name: "hold_out", title: t("对照|Held out"), number: true, cell: (c) => number(c.hold_out), value: (c) => c.hold_out },
+          armColumn("treated", t("发送|Treated")),
+          armColumn("hold_out", t("对照|Held out")),
           { name: "first", title: t("最早|First"), cell: (c) => instant(c.first_sent_at, zone(), false), value: (c) => c.first_sent_at },
           { name: "last", title: t("最晚|Last"), cell: (c) => instant(c.last_sent_at, zone(), false), value: (c) => c.last_sent_at },
           { name: "delete", title: t("操作|Action"), cell: (c) => button(t("删除|Delete"), () => confirmDelete(t("删除活动 {name} 的记录？|Delete the log of {name}?", { name: c.campaign }), () => remove(`/v1/messages?${new URLSearchParams({ app_id: c.app_id, campaign: c.campaign })}`), card.reload), { class: "button small", "aria-label": t("删除 {id}|Delete {id}", { id: c.campaign }) }) },
