@@ -239,7 +239,7 @@ def test_bad_rows_leave_their_neighbours_and_stand_in_the_report_the_file_and_th
         ({**good[1], "event_id": "b5", "platform": "weixin"}, "invalid_envelope", "$.platform"),
         ({**good[1], "event_id": "b6", "app_id": "unknown"}, "forbidden", "$.app_id"),
         ("{not json", "not_json", "$"),
-        ('{"event_id":"b7","event":"x","occurred_at":1,"openid":"\\ud83d"}', "invalid_value", "$"),
+        ('{"event_id":"b7","event":"x","occurred_at":1,"openid":"\\ud83d"}', "invalid_value", "$.openid"),
         ({**good[1], "event_id": "b8", "event": ""}, "not_printable", "$.event"),
     ]  # fmt: skip
     lines = [json.dumps(row) for row in good]
