@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from collector.decode import decode_batch
+from collector.decode import BodyError, decode_batch
 from collector.scrub import FLAG, FORGED, Scrubber, scrubber, wrong_rule
 from sdk_spec import cards, id_hashing
 from sdk_spec.access import App
@@ -82,6 +82,44 @@ def test_what_only_looks_alike_stays(properties):
     raw = body(properties)
 
     assert Scrubber("wx1", ALL, None)(raw) is raw
+
+
+@pytest.mark.parametrize("run", ["a", "a.", "+", "a@", "@", "a@b"])
+def test_a_long_text_costs_its_length(run):
+    """With its square this would not end: somebody's base64, or an attack that stops a worker for everybody."""
+    text = "1234" + run * (1_000_000 // len(run))
+
+    assert left(ALL, {}, page_query=text)["page_query"] == text
+
+
+def test_emails_that_hang_together_are_masked_together():
+    event = left(("email",), {}, page_query="to=a@b.cn+c@d.cn;e%40f.cn&x=i@j")
+
+    assert event["page_query"] == "to=***;***&x=i@j"
+
+
+def test_long_names_are_not_remembered():
+    scrub = Scrubber("wx1", ("phone",), None)
+    for name in ("phone", "x" * 128, "x" * 129 + "phone"):
+        scrub(body({name: 1}))
+
+    assert scrub._rule_of_short_name.cache_info().currsize == 2
+
+
+def nested(depth):
+    deep = b"[" * depth + b'"13800138000"' + b"]" * depth
+    return body({}).replace(b'"properties"', b'"new": %s, "properties"' % deep)
+
+
+def test_what_is_nested_is_looked_through():
+    assert b"13800138000" not in Scrubber("wx1", ("phone",), None)(nested(100))
+
+
+def test_what_is_nested_too_deeply_to_be_looked_through_is_refused():
+    with pytest.raises(BodyError, match="nested too deeply") as refused:
+        Scrubber("wx1", ("phone",), None)(nested(900))
+
+    assert (refused.value.code, refused.value.path) == ("not_json", "$")
 
 
 def test_escapes_hide_nothing_and_other_texts_are_masked():
