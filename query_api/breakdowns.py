@@ -89,7 +89,7 @@ async def top(ask: Ask, events: str, key: str, bindings: Bindings) -> list[Key] 
     """
     Return the keys with the most events in ``events``, most frequent first; None when there are no others.
 
-    ``events``: what stands after FROM; ``key``: expression over its columns.
+    ``events``: a FROM clause; ``key``: expression over its columns.
     """
     query = ask.query
     if not query.breakdown:

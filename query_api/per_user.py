@@ -104,7 +104,7 @@ async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -
     ``rows``: a SELECT with a packed ``key``.
     """
     bindings.named("breakdown_limit", query.breakdown_limit + 1, "UInt32")
-    found = await ask.fetch("breakdowns.top", bindings, events=f"({rows})", key="key")
+    found = await ask.fetch("breakdowns.top", bindings, events=f"FROM ({rows})", key="key")
     keys = [breakdowns.unpack(row["key"]) for row in found]
     return None if len(keys) <= query.breakdown_limit else keys[: query.breakdown_limit]
 

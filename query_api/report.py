@@ -196,12 +196,12 @@ class Ask:
         to_ms: int | None = None,
     ) -> str:
         """
-        Return what stands after FROM for the events of ``source``, without ``user`` where persons do not choose them.
+        Return a FROM clause of the events of ``source``, without ``user`` where persons do not choose them.
 
         For what is counted without persons: on a cluster shards then send their groups and not their rows.
         """
         if source.USER_COLUMN in where or self.user_names or self.segment is not None:
-            return f"({self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)})"
+            return f"FROM ({self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)})"
         return source.alone(
             bindings,
             self.app_ids,

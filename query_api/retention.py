@@ -94,7 +94,7 @@ async def _top(ask: Ask, params: RetentionParams, range_: Range) -> list[Key] | 
     where = f"{filter_sql(params.filter, '$.filter', bindings)} AND {initial}"
     events = ask.source(bindings, where, from_ms=range_.from_ms, to_ms=range_.to_ms)
     return await breakdowns.top(
-        ask, f"({events})", breakdowns.key_sql(params.breakdown, bindings), bindings
+        ask, f"FROM ({events})", breakdowns.key_sql(params.breakdown, bindings), bindings
     )
 
 

@@ -141,7 +141,7 @@ async def _top(ask: Ask, query: ShareQuery) -> list[Key] | None:
     bindings = ask.bindings()
     key = breakdowns.key_sql(query.breakdown, bindings)
     cards = share_sql.source_of_cards(ask, bindings)
-    return await breakdowns.top(ask, f"({cards})", key, bindings)
+    return await breakdowns.top(ask, f"FROM ({cards})", key, bindings)
 
 
 async def answer(ask: Ask, query: ShareQuery) -> Answer:

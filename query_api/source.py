@@ -44,7 +44,7 @@ def alone(
     where: str = "1",
     as_of: AsOf | None = None,
 ) -> str:
-    """Return, to stand after FROM, the events of ``events`` without their ``user``; binds the same."""
+    """Return the FROM clause of the events of ``events``, without their ``user``; binds the same."""
     bindings.named("app_ids", app_ids, "Array(String)")
     bindings.named("from_ms", from_ms, "Int64")
     bindings.named("to_ms", to_ms, "Int64")

@@ -9,7 +9,6 @@ SELECT
     roundDown(toUnixTimestamp64Milli(occurred_at), {starts:Array(Int64)}) AS bucket_ms,
     {{key}} AS key,
     {{aggregates}}
-FROM
 {{events}}
 GROUP BY GROUPING SETS
 (

@@ -8,7 +8,6 @@ SELECT
 FROM
 (
     SELECT *
-    FROM
     {{events}}
 ) AS e
 ANY LEFT JOIN

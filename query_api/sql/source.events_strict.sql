@@ -12,7 +12,6 @@ SELECT
 FROM
 (
     SELECT *
-    FROM
     {{events}}
 ) AS e
 ANY LEFT JOIN
