@@ -57,7 +57,7 @@ def _entry(body: bytes, app_id: str, now_s: float) -> encrypted_data.GroupEntry:
         return encrypted_data.group_entry(
             asked.session_key, asked.iv, asked.encrypted_data, app_id, now_s
         )
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyError(
             "invalid_request", "$", "give session_key, iv and encrypted_data as texts in JSON"
         ) from error

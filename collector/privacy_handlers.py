@@ -16,7 +16,7 @@ from aiohttp import web
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from msgspec import Meta, Struct
 
-from collector import privacy
+from collector import handlers, privacy
 from collector.clickhouse_urls import addresses
 from collector.errors import RequestError
 from collector.migrate import connect
@@ -57,14 +57,14 @@ def authorize(state: State, request: web.Request) -> AdminToken:
     return token
 
 
-async def asked_id(request: web.Request) -> str:
-    """Return the id of the body. Errors: RequestError 400, 413."""
-    body = await request.content.read(_MAX_BODY_BYTES + 1)
-    if len(body) > _MAX_BODY_BYTES:
-        raise RequestError("body_too_large", f"at most {_MAX_BODY_BYTES} bytes")
+async def asked_id(state: State, request: web.Request) -> str:
+    """Return the id of the body. Errors: RequestError 400, 408, 411, 413; BodyError for an empty one."""
+    body = await handlers.read_body(
+        request, state.settings.body_timeout_s, _MAX_BODY_BYTES, state.arriving
+    )
     try:
         return msgspec.json.decode(body, type=Asked).id
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError("invalid_request", f'give {{"id": "kind:value"}}: {error}') from error
 
 
@@ -107,7 +107,7 @@ async def erase(request: web.Request) -> web.Response:
     """Remove everything of a person for good; answers the receipt."""
     state: State = request["state"]
     token = authorize(state, request)
-    asked = await asked_id(request)
+    asked = await asked_id(state, request)
     receipt = await run(
         state,
         token,
@@ -123,7 +123,7 @@ async def export(request: web.Request) -> web.Response:
     """Hand out everything of a person: one JSON object a line with its ``table``, the receipt last."""
     state: State = request["state"]
     token = authorize(state, request)
-    asked = await asked_id(request)
+    asked = await asked_id(state, request)
     rows = await run(
         state, token, asked, lambda nodes, person: list(privacy.export(nodes[0], person, asked))
     )

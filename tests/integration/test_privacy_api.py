@@ -188,8 +188,25 @@ async def test_a_group_is_opened_with_the_session_key_and_nothing_is_kept(client
     for change in ({"write_key": "wk_2"}, {"iv": "no"}, {"encrypted_data": None}):
         assert (await opened(**change))[0] == 400
     assert (await opened(write_key="wk_3"))[0] == 401
+    deep = await client.post(
+        "/v1/group-entry", data=b'{"a":' * 2_000, headers={"X-Write-Key": "wk_1"}
+    )
+    assert deep.status == 400
     spool = (tmp_path / "spool").rglob("*")
     assert all(body["session_key"].encode() not in p.read_bytes() for p in spool if p.is_file())
+
+
+async def test_a_body_is_read_whole_and_a_broken_one_is_told(client):
+    async def pieces():
+        for piece in (b'{"id": ', b'"openid:nobody"}'):
+            yield piece
+
+    async def status(data):
+        return (await client.post("/v1/privacy/export", data=data, headers=ADMIN)).status
+
+    assert await status(pieces()) == 404
+    for broken in (b'{"id":"\xff"}', b'{"id":' + b"[" * 1_500, b""):
+        assert await status(broken) == 400
 
 
 async def test_an_erasure_waits_for_the_spool(client, stored, monkeypatch):
