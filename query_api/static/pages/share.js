@@ -4,6 +4,7 @@ import { chart, isDark, palette, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { duration, fixed, number, plain } from "../format.js";
 import { t } from "../i18n.js";
+import { namedLinks } from "../names.js";
 import { against, breakdownField, brokenDown, figures, ofRange, rowCell, rowName } from "../parts.js";
 import { eventPicker, fieldFace } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
@@ -57,6 +58,7 @@ export default function share({ state, set, has, users }) {
 
 function view(answer, state, body, users, profiles) {
   const { result } = answer;
+  const sharer = namedLinks(result.sharers.map((one) => one.user), body, { profiles });
   const before = result.compare?.total ?? {};
   const counted = (name, title, { metric = name, show = number } = {}) => [name, title, against(show, result.total[name], before[name], { open: (isBefore) => users("share", ofRange(body, isBefore), { metric }, title) })];
   const open = (cell, title, isBefore = false) => users("share", ofRange(body, isBefore), cell, title);
@@ -77,7 +79,7 @@ function view(answer, state, body, users, profiles) {
     table(
       t("谁带来了别人：分享者排行|Who brings others: top sharers"),
       [
-        { name: "user", title: t("用户|User"), cell: (r) => (profiles ? h("a", { href: addressOf("people", { user: r.user }) }, r.user) : h("code", {}, r.user)), value: (r) => r.user },
+        { name: "user", title: t("用户|User"), cell: (r) => sharer(r.user), value: (r) => r.user },
         { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => (profiles ? h("a", { class: "users-link", href: addressOf("people", { user: r.user }), title: t("这位分享者的主页|This sharer's page") }, number(r.shares)) : number(r.shares)), value: (r) => r.shares },
         { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => usersLink(number(r.direct_openers), () => users("share", body, { metric: "openers", sharer: r.user }, t("直接打开用户|Direct openers"))) },
         { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => usersLink(number(r.descendant_openers), () => users("share", body, { metric: "descendant_openers", sharer: r.user }, t("全部下级打开用户|All descendants"))) },
@@ -96,12 +98,8 @@ function view(answer, state, body, users, profiles) {
       ? h(
           "p",
           { class: "legend", dataset: { figure: "reshares" } },
-          t("再分享次数|Re-shares"),
-          " ",
-          usersLink(number(result.reshare_delay.reshares), () => open({ metric: "resharers" }, t("再分享者|Who re-shared"))),
-          t("，从打开到再分享的中位时间|, median time from opening to re-sharing"),
-          " ",
-          usersLink(duration(result.reshare_delay.median_ms), () => open({ metric: "opened_before" }, t("打开后再分享的用户|Who opened, then re-shared"))),
+          h("span", {}, t("再分享次数|Re-shares"), " ", usersLink(number(result.reshare_delay.reshares), () => open({ metric: "resharers" }, t("再分享者|Who re-shared")))),
+          h("span", {}, t("从打开到再分享的中位时间|Median time from opening to re-sharing"), " ", usersLink(duration(result.reshare_delay.median_ms), () => open({ metric: "opened_before" }, t("打开后再分享的用户|Who opened, then re-shared")))),
         )
       : null,
   ];
