@@ -1,10 +1,12 @@
 """
-One person of a question: named by ``user`` or by an id, found, and its events. Called by profile, timeline and users.
+Persons of a question: one found by ``user`` or an id, what is shown beside those of a list, their events.
+
+Called by profile, timeline, users and, for the lists of users behind numbers, by reports.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -12,12 +14,18 @@ from msgspec import Meta
 
 from query_api import source
 from query_api.bindings import Bindings
+from query_api.breakdowns import decode_element, key_sql
 from query_api.errors import InvalidRequest, QueryError
 from query_api.identity import candidates
 from query_api.params import Query, TimeRange
+from query_api.periods import rfc3339
 from query_api.report import Ask, Row
 from query_api.sql import load_sql
+from sdk_spec.ids import KINDS
 from sdk_spec.limits import MAX_ID_CHARS
+
+MAX_SUMMARIES = 10_000
+"""Persons of one list with what is shown beside each."""
 
 
 def _ever() -> TimeRange:
@@ -102,6 +110,69 @@ def events_of(
     actors = load_sql("people.actors", then=then)
     rows = ask.source(bindings, f"({actors}) AND ({where})", from_ms=from_ms)
     return load_sql("people.events", source=rows)
+
+
+async def with_summaries(ask: Ask, users: list[Row], fields: Sequence[str] = ()) -> list[Row]:
+    """
+    Return the users of a list, each with what is shown beside it.
+
+    Of all their events in the asked apps up to the end of the range: ``first_seen``, ``last_seen``, ``events``,
+    ``platforms``, ``ids``, and ``fields`` (attributes) where some are asked for. One without events has none of these.
+    """
+    if not users:
+        return users
+    persons = [int(row["user"]) for row in users]
+    bindings = ask.bindings()
+    sql = events_of(ask, bindings, persons, from_ms=0)
+    shown = key_sql(list(fields), bindings, "$.fields")
+    rows = await ask.fetch("people.summaries", bindings, source=sql, fields=shown)
+    phones = await phones_of(ask, persons)
+    unseen: Row = {"first_seen": None, "last_seen": None, "events": 0, "platforms": []}
+    known: dict[int, Row] = {
+        row["user"]: {
+            "first_seen": rfc3339(row["first_ms"], ask.zone),
+            "last_seen": rfc3339(row["last_ms"], ask.zone),
+            "events": row["events"],
+            "platforms": row["platforms"],
+            "ids": [id_of(one) for one in row["ids"]] + phones.get(row["user"], []),
+            **({"fields": _fields(fields, row["fields"])} if fields else {}),
+        }
+        for row in rows
+    }
+    return [
+        {
+            "user": str(person),
+            **known.get(person, {**unseen, "ids": phones.get(person, [])}),
+        }
+        for person in persons
+    ]
+
+
+def keys_of(users: Sequence[str], path: str) -> list[int]:
+    """Return the numbers of persons. Errors: ``invalid_request`` for one beyond 64 bits."""
+    keys = [int(user) for user in users]
+    for place, key in enumerate(keys):
+        if key >= 2**64:
+            raise InvalidRequest(f"{path}[{place}]", "a `user` as lists of users name it")
+    return keys
+
+
+def _fields(names: Sequence[str], values: list[str]) -> Row:
+    return {name: decode_element(value) for name, value in zip(names, values, strict=True)}
+
+
+def flat(row: Row) -> Row:
+    """Flatten a person with its summary: a column for each kind of id, and one for each field."""
+    one = {name: value for name, value in row.items() if name not in ("ids", "fields")}
+    for kind in KINDS:
+        one[kind] = " ".join(found["id"] for found in row.get("ids", []) if found["kind"] == kind)
+    return {**one, **row.get("fields", {})}
+
+
+def flat_columns(fields: Sequence[str] = ()) -> list[str]:
+    """Return the columns of ``flat`` over persons with their summaries."""
+    summary = ("user", "first_seen", "last_seen", "events", "platforms")
+    return list(flat({**dict.fromkeys(summary), "fields": dict.fromkeys(fields)}))
 
 
 async def phones_of(ask: Ask, persons: list[int]) -> dict[int, list[Row]]:

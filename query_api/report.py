@@ -85,12 +85,13 @@ class Report(Struct, frozen=True, kw_only=True):
                 raise InvalidRequest(f"$.{one.name}", self.refuses[one.name])
 
     def users_params(self) -> type[Query]:
-        """Params of ``/users``: those of the report, and ``cell``, ``compared``, ``limit``, ``after``."""
+        """Params of ``/users``: those of the report, and ``cell``, ``compared``, ``details``, ``limit``, ``after``."""
         return msgspec.defstruct(  # type: ignore[return-value]
             f"{self.params.__name__}Users",
             [
                 ("cell", self.cell),
                 ("compared", bool, False),
+                ("details", bool, False),
                 ("limit", Annotated[int, Meta(ge=1, le=MAX_USERS_PER_PAGE)], 10_000),
                 ("after", Annotated[str, Meta(pattern="^[0-9]{1,20}$")], "0"),
             ],

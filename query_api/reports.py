@@ -25,6 +25,7 @@ from query_api import (
     lifecycle,
     ltv,
     paths,
+    people,
     profile,
     promoters,
     recall,
@@ -41,8 +42,9 @@ from query_api import (
 )
 from query_api.clickhouse import Database
 from query_api.comparison import of_cell
-from query_api.errors import QueryError
+from query_api.errors import InvalidRequest, QueryError
 from query_api.params import Query, decode
+from query_api.people import MAX_SUMMARIES
 from query_api.report import Answer, Ask, Report, Row, users_page
 from query_api.rules import FIRST_DAY_MS
 from query_api.segments import Segments
@@ -225,7 +227,11 @@ async def _users(report: Report, ask: Ask) -> Answer:
     query: Any = ask.query
     inner = of_cell(ask, query.compared)
     select = await report.users(inner, query, query.cell)
+    if query.details and query.limit > MAX_SUMMARIES:
+        raise InvalidRequest("$.limit", f"with `details` at most {MAX_SUMMARIES} users a page")
     page = await users_page(inner, select, query.limit, query.after)
+    if query.details:
+        page.result["users"] = await people.with_summaries(ask, page.result["users"])
     if inner is not ask:
         ask.rows_read += inner.rows_read
     return page
@@ -242,6 +248,11 @@ def _flat(report: Report, result: Row) -> list[Row]:
     ]
 
 
+def _flat_users(result: Row) -> list[Row]:
+    rows = result["users"]
+    return [people.flat(row) for row in rows] if rows and "ids" in rows[0] else rows
+
+
 def table_of(name: str, result: Row) -> list[Row]:
     """
     Flatten a result into rows for CSV and Arrow: nested lists become JSON texts.
@@ -249,7 +260,7 @@ def table_of(name: str, result: Row) -> list[Row]:
     With a comparison: its rows after the others, told apart by a first column ``compared``.
     """
     report_name, _, part = name.partition("/")
-    rows = result["users"] if part else _flat(REPORTS[report_name], result)
+    rows = _flat_users(result) if part else _flat(REPORTS[report_name], result)
     return [
         {
             key: msgspec.json.encode(value).decode() if isinstance(value, list | dict) else value
@@ -263,7 +274,8 @@ def columns_of(name: str, body: bytes, result: Row) -> list[str]:
     """Return the columns of a table without rows; none where only rows would tell them."""
     report_name, _, part = name.partition("/")
     if part:
-        return ["user"]
+        query: Any = decode(body, params_of(report_name, True))
+        return people.flat_columns() if query.details else ["user"]
     columns = REPORTS[report_name].columns
     if columns is None:
         return []

@@ -204,9 +204,14 @@ class LifecycleResult(Struct, kw_only=True):
 
 
 class CellUser(Struct, kw_only=True):
-    """A user of a cell: the key that ``profile`` and ``timeline`` take."""
+    """A user of a cell: the key that ``profile`` and ``timeline`` take; the rest with ``details`` only."""
 
     user: str
+    first_seen: str | None = None
+    last_seen: str | None = None
+    events: int | None = None
+    platforms: list[str] = []
+    ids: list[dict[str, str]] = []
 
 
 class UsersResult(Struct, kw_only=True):

@@ -13,28 +13,30 @@ import msgspec
 from msgspec import Meta
 
 from query_api import attributes, people, rules
-from query_api.breakdowns import decode_element, key_sql
 from query_api.errors import InvalidRequest
 from query_api.filters import filter_sql
 from query_api.params import Params, Query
-from query_api.people import UserKey
-from query_api.periods import rfc3339
+from query_api.people import MAX_SUMMARIES, UserKey
 from query_api.report import Answer, Ask, Report, Row, UserSelect, users_page
 from query_api.rules import FIRST_DAY_MS, Did, Rule, Scope
 from query_api.sql import load_sql
-from sdk_spec.ids import KINDS
 
 FieldOfUser = Annotated[str, Meta(pattern=r"^user\..+", max_length=200)]
 
 
 class UsersQuery(Query, kw_only=True):
-    """Persons by rule. ``fields``: attributes to show, such as ``user.city``. ``after``: the last user of the page before."""
+    """
+    Persons by rule.
 
+    ``users``: only these. ``fields``: attributes to show, such as ``user.city``. ``after``: the last user of the page before.
+    """
+
+    users: Annotated[list[UserKey], Meta(max_length=MAX_SUMMARIES)] | None = None
     rule: Rule | None = None
     did: Annotated[list[Did], Meta(max_length=20)] = msgspec.field(default_factory=list)
     did_not: Annotated[list[Did], Meta(max_length=20)] = msgspec.field(default_factory=list)
     fields: Annotated[list[FieldOfUser], Meta(max_length=50)] = msgspec.field(default_factory=list)
-    limit: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    limit: Annotated[int, Meta(ge=1, le=MAX_SUMMARIES)] = 100
     after: UserKey = "0"
 
 
@@ -61,10 +63,12 @@ def scope_of(ask: Ask, from_ms: int, to_ms: int) -> Scope:
 async def users(ask: Ask, query: UsersQuery, _cell: UsersCell | None = None) -> UserSelect:
     """Select the users of the list."""
     bindings = ask.bindings()
-    seen = load_sql(
-        "rules.everyone",
-        source=ask.source(bindings, filter_sql(query.filter, "$.filter", bindings)),
-    )
+    where = filter_sql(query.filter, "$.filter", bindings)
+    if query.users is None:
+        events = ask.source(bindings, where)
+    else:
+        events = people.events_of(ask, bindings, people.keys_of(query.users, "$.users"), where)
+    seen = load_sql("rules.everyone", source=events)
     conditions = []
     if query.rule is not None:
         scope = scope_of(ask, FIRST_DAY_MS, ask.range.to_ms)
@@ -81,20 +85,18 @@ async def users(ask: Ask, query: UsersQuery, _cell: UsersCell | None = None) -> 
             path = (error.path or "$").replace(f"$.{name}", f"$.{name}[{i}]", 1)
             raise InvalidRequest(path, error.message) from error
         conditions.append((select, f"{name}{i}"))
-    where = [
+    passes = [
         load_sql("source.in_segment", users=bindings.embed(prefix, select.sql, select.bindings))
         for select, prefix in conditions
     ]
-    sql = load_sql("source.restricted", events=seen, where=" AND ".join(where) or "1", segment="1")
+    sql = load_sql("source.restricted", events=seen, where=" AND ".join(passes) or "1", segment="1")
     return UserSelect("users.listed", load_sql("users.listed", rows=sql), bindings)
 
 
 async def answer(ask: Ask, query: UsersQuery) -> Answer:
     """Answer the users report."""
     page = await users_page(ask, await users(ask, query), query.limit, query.after)
-    persons = [int(row["user"]) for row in page.result["users"]]
-    known = await _summaries(ask, query, persons) if persons else {}
-    page.result["users"] = [{"user": str(person), **known.get(person, {})} for person in persons]
+    page.result["users"] = await people.with_summaries(ask, page.result["users"], query.fields)
     return Answer(
         result=page.result,
         semantics={**page.semantics, **_semantics(query)},
@@ -102,32 +104,9 @@ async def answer(ask: Ask, query: UsersQuery) -> Answer:
     )
 
 
-async def _summaries(ask: Ask, query: UsersQuery, persons: list[int]) -> dict[int, Row]:
-    """Return what is shown beside each person: of all their events in the asked apps up to the end of the range."""
-    bindings = ask.bindings()
-    source = people.events_of(ask, bindings, persons, from_ms=0)
-    fields = key_sql(list(query.fields), bindings, "$.fields")
-    rows = await ask.fetch("users.summaries", bindings, source=source, fields=fields)
-    phones = await people.phones_of(ask, persons)
-    return {
-        row["user"]: {
-            "first_seen": rfc3339(row["first_ms"], ask.zone),
-            "last_seen": rfc3339(row["last_ms"], ask.zone),
-            "events": row["events"],
-            "platforms": row["platforms"],
-            "ids": [people.id_of(one) for one in row["ids"]] + phones.get(row["user"], []),
-            **({"fields": _fields(query, row["fields"])} if query.fields else {}),
-        }
-        for row in rows
-    }
-
-
-def _fields(query: UsersQuery, values: list[str]) -> Row:
-    return {name: decode_element(value) for name, value in zip(query.fields, values, strict=True)}
-
-
 def _semantics(query: UsersQuery) -> Row:
     return {
+        "users": query.users,
         "rule": None if query.rule is None else msgspec.to_builtins(query.rule),
         "did": msgspec.to_builtins(query.did),
         "did_not": msgspec.to_builtins(query.did_not),
@@ -142,20 +121,12 @@ def _semantics(query: UsersQuery) -> Row:
 
 def table(result: Row) -> list[Row]:
     """Flatten: one row for each person, with a column for each field and one for each kind of id."""
-    return [_flat(row) for row in result["users"]]
-
-
-def _flat(row: Row) -> Row:
-    flat = {name: value for name, value in row.items() if name not in ("ids", "fields")}
-    for kind in KINDS:
-        flat[kind] = " ".join(one["id"] for one in row.get("ids", []) if one["kind"] == kind)
-    return {**flat, **row.get("fields", {})}
+    return [people.flat(row) for row in result["users"]]
 
 
 def columns(query: UsersQuery, _result: Row) -> list[str]:
     """Return the columns of a table without rows."""
-    summary = ("user", "first_seen", "last_seen", "events", "platforms")
-    return list(_flat({**dict.fromkeys(summary), "fields": dict.fromkeys(query.fields)}))
+    return people.flat_columns(query.fields)
 
 
 REPORT: Any = Report(

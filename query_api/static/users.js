@@ -4,16 +4,17 @@ import { csv, post } from "./api.js";
 import { h, put } from "./dom.js";
 import { errorLine } from "./errors.js";
 import { number } from "./format.js";
-import { t } from "./i18n.js";
-import { addressOf } from "./state.js";
+import { platformTitle, t } from "./i18n.js";
+import { nameOf, personLink } from "./names.js";
 import { apiRequest, errorNotice, missingNotice } from "./report.js";
 import { button, copy, dialog, download, toast } from "./widgets.js";
 
 const PAGE = 100;
+const MAX_DETAILED = 10_000;
 
-/** Open the list of a cell's users. profiles: the people page exists, so each id leads there. */
+/** Open the list of a cell's users, each under its strongest id. profiles: the people page exists, so each leads there. */
 export function showUsers(report, body, cell, title, { profiles = false } = {}) {
-  const question = { ...body, cell, limit: PAGE };
+  const question = { ...body, cell, details: true, limit: PAGE };
   const total = h("p", { class: "users-total" }, t("正在查询…|Querying…"));
   const list = h("ol", { class: "users-list" });
   const more = h("div", { class: "users-more" });
@@ -26,7 +27,8 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
       { class: "row" },
       button(t("下载 CSV|Download CSV"), async () => {
         try {
-          download(`scenetrail-${report}-users.csv`, await csv(`${report}/users`, { ...body, cell, limit: 100_000 }));
+          const whole = Number(box.dataset.total) > MAX_DETAILED ? { limit: 100_000 } : { details: true, limit: MAX_DETAILED };
+          download(`scenetrail-${report}-users.csv`, await csv(`${report}/users`, { ...body, cell, ...whole }));
         } catch (error) {
           toast(errorLine(error), "error");
         }
@@ -50,8 +52,9 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
         if (missing) total.after(missing);
         box.dataset.total = String(answer.result.total);
       }
-      for (const { user } of users) {
-        list.append(h("li", {}, profiles ? h("a", { href: addressOf("people", { user }), onClick: () => box.close() }, user) : h("code", {}, user)));
+      for (const row of users) {
+        const link = personLink(row.user, nameOf(row), { profiles, title: row.platforms.map(platformTitle).join("、"), onClick: () => box.close() });
+        list.append(h("li", {}, link));
       }
       if (next) put(more, button(t("再显示 {n} 位|Show {n} more", { n: PAGE }), () => page(next)));
     } catch (error) {

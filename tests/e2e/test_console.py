@@ -14,6 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
+from sdk_spec.ids import KINDS
 from tests.e2e.console_browser import (
     HOSTILE,
     REFUSED,
@@ -403,14 +404,29 @@ def test_paths_sessions_lifecycle_and_sharing_show_the_numbers_of_the_api(
         link = page.locator("[data-figure=reshares] .users-link").nth(number)
         assert users_of(page, link) == listed["total"]
     best = page.get_by_role("region", name="分享者排行").locator("tbody tr").first
-    sharer = best.locator("th").inner_text()
+    sharer = best.locator("th a").get_attribute("data-user")
+    [known] = demo.ask("users", {**past_days(), "users": [sharer]})["result"]["users"]
+    expect(best.locator("th a")).to_have_text(strongest(known))
     cell = {"metric": "converters", "sharer": sharer}
     paid = demo.ask("share/users", {**past_days(), "cell": cell})["result"]["total"]
     assert users_of(page, best.locator("button").last) == paid
+    cell = {"metric": "openers", "sharer": sharer}
+    rows = demo.ask("share/users", {**past_days(), "cell": cell, "details": True})["result"][
+        "users"
+    ]
+    best.locator("button").first.click()
+    expect(page.locator(".users-list li").first).to_have_text(strongest(rows[0]))
+    close_dialog(page)
     href = best.locator("td a").first.get_attribute("href")
     assert href == f"#/people?user={sharer}"
     page.locator("table").last.locator("tbody button").first.click()
     expect(page.get_by_role("region", name="分享裂变")).to_contain_text("的传播")
+
+
+def strongest(user: dict[str, Any]) -> str:
+    """Return the id under which the console shows a user."""
+    ids = {one["kind"]: one["id"] for one in reversed(user["ids"])}
+    return next(ids[kind] for kind in KINDS if kind in ids)
 
 
 def test_a_person_is_found_with_the_source_of_each_fact(page: Page, demo: Demo) -> None:

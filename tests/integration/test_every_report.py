@@ -342,6 +342,13 @@ def test_the_users_of_a_cell_are_as_many_as_it_says(asker, report):
     listed = ask(asker, f"{report}/users", cell=cell)["result"]
     assert listed["total"] == number_at(whole["result"], path) > 0
     assert len({row["user"] for row in listed["users"]}) == listed["total"]
+    detailed = ask(asker, f"{report}/users", cell=cell, details=True)["result"]
+    keys = [row["user"] for row in listed["users"]]
+    known = ask(asker, "users", users=keys, limit=len(keys))["result"]["users"]
+    rows = {row["user"]: row for row in detailed["users"]}
+    assert list(rows) == keys
+    assert [rows[row["user"]] for row in known] == known
+    assert all(row["ids"] for row in known)
     if report in REFUSED["compare"]:
         error = refused(asker, f"{report}/users", cell=cell, compared=True)
         assert error == ("invalid_request", "$.compared")
@@ -372,7 +379,14 @@ def test_a_table_without_rows_has_the_columns_of_one_with_rows(asker, report):
     assert columns_of(report, told, empty["result"]) == columns
     header = ",".join(columns) + "\r\n"
     assert encode(CSV, [], empty, columns).decode() == header
-    assert columns_of(f"{report}/users", told, empty["result"]) == ["user"]
+    if report in CELLS:
+        of_cell = {**RANGE, **REPORTS_ASKED[report], "cell": CELLS[report][0]}
+        told = msgspec.json.encode(of_cell)
+        assert columns_of(f"{report}/users", told, {}) == ["user"]
+        detailed = ask(asker, f"{report}/users", cell=CELLS[report][0], details=True)["result"]
+        told = msgspec.json.encode({**of_cell, "details": True})
+        columns = columns_of(f"{report}/users", told, {})
+        assert columns == list(table_of(f"{report}/users", detailed)[0])
 
 
 @pytest.mark.parametrize("report", REPORTS_ASKED)

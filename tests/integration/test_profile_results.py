@@ -173,6 +173,10 @@ def test_lists_by_rule(asker):
     city = {"field": "user.city", "op": "exists"}
     for body, wanted in (
         ({}, {U1, U2, U3}),
+        ({"users": [str(U1), str(U3), "17"]}, {U1, U3}),
+        ({"users": [str(U1), str(U2)], "did": [pay]}, {U2}),
+        ({"users": [str(U2)], "filter": {"field": "event", "op": "ne", "values": ["pay"]}}, {U2}),
+        ({"users": []}, set()),
         ({"filter": {"field": "event", "op": "eq", "values": ["pay"]}}, {U2, U3}),
         ({"filter": {"field": "user.level", "op": "gt", "values": [5]}}, {U2}),
         ({"did": [pay]}, {U2, U3}),
@@ -232,6 +236,7 @@ def test_wrong_requests_name_the_field(database, asker):
         ("profile", {"id": "x"}, "invalid_request", "$.id"),
         ("profile", {"user": "9" * 20}, "invalid_request", "$.user"),
         ("timeline", {"id": "user_id:x", "after": "[1]"}, "invalid_request", "$.after"),
+        ("users", {**DAY, "users": ["1", "9" * 20]}, "invalid_request", "$.users[1]"),
         ("users", {**DAY, "rule": {}}, "invalid_request", "$.rule"),
         (
             "users",

@@ -5,6 +5,7 @@ import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { instant, number, plain } from "../format.js";
 import { eventTitle, platformTitle, t } from "../i18n.js";
+import { nameOf, strongest } from "../names.js";
 import { eventPicker, rangePicker } from "../pickers.js";
 import { common, errorNotice, filterSection, known, panel } from "../report.js";
 import { groupTitle } from "../scene_names.js";
@@ -77,7 +78,7 @@ function list({ state, set, has }) {
         table(
           t("用户列表|Users"),
           [
-            { name: "user", title: t("用户|User"), cell: (r) => h("a", { href: addressOf("people", { ...shared(state), user: r.user }) }, strongest(r) ?? r.user), value: (r) => strongest(r) ?? r.user },
+            { name: "user", title: t("用户|User"), cell: (r) => h("a", { href: addressOf("people", { ...shared(state), user: r.user }) }, nameOf(r)), value: nameOf },
             { name: "first", title: t("首次出现|First seen"), cell: (r) => (r.first_seen ? instant(r.first_seen, zone(), false) : "–"), value: (r) => r.first_seen },
             { name: "last", title: t("最近出现|Last seen"), cell: (r) => (r.last_seen ? instant(r.last_seen, zone(), false) : "–"), value: (r) => r.last_seen },
             { name: "platforms", title: t("平台|Platforms"), cell: (r) => (r.platforms ?? []).map(platformTitle).join("、"), value: (r) => (r.platforms ?? []).join() },
@@ -88,17 +89,6 @@ function list({ state, set, has }) {
       ],
     }),
   ];
-}
-
-const ORDER = ["user_id", "unionid", "openid", "anonymous_id"];
-
-function strongest(row) {
-  const ids = row.ids ?? [];
-  for (const kind of ORDER) {
-    const found = ids.find((one) => one.kind === kind);
-    if (found) return found.id;
-  }
-  return null;
 }
 
 // --- One person ------------------------------------------------------------------
@@ -184,7 +174,7 @@ function profile(result) {
 
 /** Why the ids are one person, asked when it is opened. mayUnbind: the token is for the whole project. */
 function why(result, mayUnbind) {
-  const [first] = ORDER.flatMap((kind) => result.ids.filter((one) => one.kind === kind));
+  const first = strongest(result.ids);
   if (!first) return null;
   const place = h("div");
   async function load() {

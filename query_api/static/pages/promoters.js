@@ -4,6 +4,7 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { fixed, instant, number, short } from "../format.js";
 import { t } from "../i18n.js";
+import { namedLinks } from "../names.js";
 import { against, eventField, figures, labelled, ofRange, selector } from "../parts.js";
 import { eventFace, fieldPicker } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
@@ -95,7 +96,7 @@ function view(result, { body, state, set, users, isPerson }) {
           { height: 220, onClick: (p) => set({ trail: shown[p.dataIndex].promoter }) },
         )
       : null,
-    trail ? orders(trail, state, set) : null,
+    trail ? orders(trail, body, state, set) : null,
     h("h3", { class: "sub" }, t("各分销员|Each promoter")),
     table(
       t("各分销员|Each promoter"),
@@ -117,14 +118,15 @@ function view(result, { body, state, set, users, isPerson }) {
 }
 
 /** Each order with the touch that it is due to. */
-function orders(trail, state, set) {
+function orders(trail, body, state, set) {
+  const buyer = namedLinks(trail.map((order) => order.user), body);
   return [
     h("div", { class: "row" }, h("h3", { class: "sub" }, t("订单依据：{name}|What the orders are due to: {name}", { name: state.trail })), button(t("收起|Close"), () => set({ trail: undefined }), { class: "button ghost small" })),
     table(
       t("订单依据|What the orders are due to"),
       [
         { name: "at", title: t("下单时间|Ordered"), value: (r) => r.at, cell: (r) => h("span", { class: "day" }, instant(r.at, zone())) },
-        { name: "user", title: t("用户|User"), value: (r) => r.user, cell: (r) => h("a", { href: addressOf("people", { user: r.user }) }, r.user) },
+        { name: "user", title: t("用户|User"), value: (r) => r.user, cell: (r) => buyer(r.user) },
         { name: "amount", title: t("订单金额|Amount"), number: true, value: (r) => r.amount, cell: (r) => fixed(r.amount) },
         { name: "base", title: t("佣金基数|Commission base"), number: true, value: (r) => r.base, cell: (r) => fixed(r.base) },
         { name: "touch", title: t("绑定时间|Bound"), value: (r) => r.touch?.at ?? "", cell: (r) => (r.touch ? h("span", { class: "day" }, instant(r.touch.at, zone())) : "–") },

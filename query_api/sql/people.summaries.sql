@@ -1,4 +1,4 @@
--- users.summaries: what a list shows beside each user.  Caller: query_api/users.py _summaries()
+-- people.summaries: what a list shows beside each user.  Caller: query_api/people.py with_summaries()
 -- Params: fragments source (the users' events), fields (a key of attributes, the same on all events of a user)
 -- Rows:   user UInt64; events UInt64; first_ms, last_ms Int64; platforms Array(String); ids; fields Array(String)
 -- Source: ids are those that stand in the user's events.
