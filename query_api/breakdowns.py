@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
 from query_api.fields import FieldSql, field_sql
+from query_api.source import GROUPED_ON_SHARDS
+from query_api.sql import load_sql
 
 if TYPE_CHECKING:
     from query_api.report import Ask
@@ -95,8 +97,9 @@ async def top(ask: Ask, events: str, key: str, bindings: Bindings) -> list[Key] 
     if not query.breakdown:
         return None
     bindings.named("breakdown_limit", query.breakdown_limit + 1, "UInt32")
-    rows = await ask.fetch("breakdowns.top", bindings, events=events, key=key)
-    keys: list[Key] = [tuple(row["key"]) for row in rows]
+    sql = load_sql("breakdowns.top", events=events, key=key)
+    found = await ask.run("breakdowns.top", sql, bindings, GROUPED_ON_SHARDS)
+    keys: list[Key] = [tuple(row["key"]) for row in found.rows]
     if len(keys) <= query.breakdown_limit:
         return None
     return keys[: query.breakdown_limit]

@@ -131,7 +131,7 @@ async def _series(
         "starts", list(periods.starts_ms[:-1]) if periods else [range_.from_ms], "Array(Int64)"
     )
     name, sql = points_sql(ask, bindings, plan, range_, top)
-    rows = await ask.fetch_sql(name, sql, bindings)
+    rows = (await ask.run(name, sql, bindings, source.GROUPED_ON_SHARDS)).rows
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row

@@ -36,6 +36,13 @@ def events(
     )
 
 
+GROUPED_ON_SHARDS = {"optimize_const_name_size": -1}
+"""
+Settings of a query over ``alone`` with a GROUP BY. TRICKY: else a large constant in it, such as the values of a breakdown that
+are shown, is named by a hash that differs between the asked node and a shard (THERE_IS_NO_COLUMN).
+"""
+
+
 def alone(
     bindings: Bindings,
     app_ids: list[str],

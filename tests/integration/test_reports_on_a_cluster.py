@@ -133,12 +133,13 @@ test_summary = with_examples(test_summary_results.test_random_logs_agree_with_th
 def test_counts_leave_the_shards_as_groups_and_users_as_rows(database, asker):
     """What DESIGN-cluster.md says of the bytes: measures that need no person are counted where the events lie."""
     database.command(
-        "INSERT INTO events (app_id, event, event_id, event_key, actor, occurred_at, client_occurred_at, properties_number)"
-        " SELECT 'many', 'pay', toString(number), sipHash64(number), number % 5000,"
+        "INSERT INTO events"
+        " (app_id, event, page, event_id, event_key, actor, occurred_at, client_occurred_at, properties_number)"
+        " SELECT 'many', 'pay', repeat(toString(number % 30), 20), toString(number), sipHash64(number), number % 5000,"
         " toDateTime64('2026-03-01', 3, 'UTC') + number AS at, at, map('price', 0.1) FROM numbers(100000)"
     )
 
-    def asked(**measure: str) -> tuple[float, int]:
+    def asked(breakdown: str = "app_id", **measure: str) -> tuple[float, int]:
         before = received_bytes(database)
         measures = [{"event": "pay", "as": "it", **measure}]
         days = {"from": "2026-03-01", "to": "2026-03-03"}
@@ -146,15 +147,16 @@ def test_counts_leave_the_shards_as_groups_and_users_as_rows(database, asker):
             "app_ids": ["many"],
             "measures": measures,
             "time_range": days,
-            "breakdown": ["app_id"],
+            "breakdown": [breakdown],
         }
-        [series] = asker.whole("events", body)["result"]["series"]
-        return series["total"]["it"], received_bytes(database) - before
+        series = asker.whole("events", body)["result"]["series"]
+        return sum(one["total"]["it"] for one in series), received_bytes(database) - before
 
     (users, rows_bytes), (events, count_bytes) = asked(aggregate="users"), asked()
     price, sum_bytes = asked(aggregate="sum", field="properties.price")
+    on_pages, _ = asked("page")
 
-    assert (users, events, price) == (5_000, 100_000, 10_000)
+    assert (users, events, on_pages, price) == (5_000, 100_000, 100_000, 10_000)
     assert max(count_bytes, sum_bytes) < rows_bytes / 4
 
 
