@@ -113,10 +113,10 @@ def test_four_questions_are_answered_by_a_few_clicks(browser: Browser, demo: Dem
         expect(ranked.first.locator("td").nth(2)).to_have_text(f"{best:,}")
         assert whole(page.locator("[data-figure=new_users]").inner_text()) > 0
         who = ranked.first.locator("th a")
-        user = who.inner_text()
+        user = who.get_attribute("data-user") or ""
         hand.click(who)
         expect(region(page, "用户画像")).to_be_visible()
-        assert user in page.url
+        assert page.url.endswith(f"user={user}")
 
         assert hand.clicks <= MOST_CLICKS
     context.close()

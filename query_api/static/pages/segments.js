@@ -6,6 +6,7 @@ import { h, put } from "../dom.js";
 import { errorLine } from "../errors.js";
 import { instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
+import { nameOf, namedLinks, personLink } from "../names.js";
 import { against, breakdownField, brokenDown, figures, labelled, ofRange, rowCell, rowName } from "../parts.js";
 import { common, compared, confirmDelete, errorNotice, filterSection, panel, section, wholeRange } from "../report.js";
 import { completeRule, ruleBuilder, ruleWords } from "../rules.js";
@@ -92,13 +93,13 @@ function fresh({ state, set, users }) {
       render: (answer) => [
         figures([["size", t("满足规则的用户|Users of the rule"), usersLink(number(answer.result.total), () => users("users", body, {}, t("满足规则的用户|Users of the rule")))]]),
         h("p", { class: "words" }, ruleWords(rule)),
-        sample(answer.result.users.map((u) => u.user)),
+        sample(answer.result.users.map((u) => personLink(u.user, nameOf(u)))),
       ],
     }),
   ];
 }
 
-const sample = (ids) => (ids.length ? h("p", { class: "muted" }, t("例如：|For example: "), ids.map((user, i) => [i ? t("、|, ") : "", h("a", { href: addressOf("people", { user }) }, user)])) : null);
+const sample = (links) => (links.length ? h("p", { class: "muted" }, t("例如：|For example: "), links.map((link, i) => [i ? t("、|, ") : "", link])) : null);
 
 function save(rule, apps, set) {
   const name = textInput(t("名称|Name"), "", () => {}, { maxlength: 200, required: true, autofocus: true });
@@ -160,7 +161,7 @@ function one({ state, set, users }) {
           ["made", t("创建|Made"), instant(segment.created_at, zone(), false)],
           ["apps", t("应用|Apps"), number(segment.app_ids.length)],
         ]),
-        sample(segment.sample),
+        sample(segment.sample.map(namedLinks(segment.sample, all))),
         h("h3", { class: "sub" }, t("用它看|Use it in")),
         h("div", { class: "row" }, USES.map(([page, title]) => h("a", { class: "button", href: addressOf(page, { ...shared(state), segment: segment.segment_id }) }, t(title))), h("a", { class: "button", href: compareAddress(state, segment.segment_id) }, t("加入对比|Compare it"))),
         h("h3", { class: "sub" }, t("快照|Snapshots")),
