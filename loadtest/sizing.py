@@ -89,8 +89,7 @@ COSTS = [
 """
 ``cpu_s``: ``loadtest queries --no-growth --merge`` (loadtest/README.md). ``sent_bytes``, ``on_shards``: ``loadtest network
 --events 2000000 --users 100000``. ``memory_bytes``: peak on the asked node over 4 million events of 200,000 persons on two
-shards, less the 50 MB that any report takes. Counts and sums have changed since: their CPU is what it was times what two
-million events say (0.5, 0.8).
+shards, less the 50 MB that any report takes. The hour gave a tenth less than that of loadtest/README.md's table.
 """
 
 
