@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { h } from "./dom.js";
+import { errorLine } from "./errors.js";
 import { addressOf } from "./state.js";
 
 const STRONGEST_FIRST = ["user_id", "unionid", "openid", "anonymous_id", "phone_hash"];
@@ -34,7 +35,7 @@ export function namedLinks(users, body, { profiles = true } = {}) {
       for (const row of answer.result.users) names.set(row.user, nameOf(row));
       for (const link of links) link.textContent = names.get(link.dataset.user) ?? link.dataset.user;
     } catch (error) {
-      console.warn(error); // the list stays as it is: its keys lead to the same people
+      for (const link of links) link.title = errorLine(error); // it still leads to the same person
     }
   }
 
