@@ -93,16 +93,20 @@ async def top(ask: Ask, events: str, key: str, bindings: Bindings) -> list[Key] 
 
     ``events``: a FROM clause; ``key``: expression over its columns.
     """
-    query = ask.query
-    if not query.breakdown:
+    if not ask.query.breakdown:
         return None
-    bindings.named("breakdown_limit", query.breakdown_limit + 1, "UInt32")
+    keys = await most_frequent(ask, events, key, ask.query.breakdown_limit, bindings)
+    return None if keys is None else [tuple(one) for one in keys]
+
+
+async def most_frequent(
+    ask: Ask, events: str, key: str, limit: int, bindings: Bindings
+) -> list[Any] | None:
+    """Return at most ``limit`` values of ``key``, as ``top`` does; packed or not."""
+    bindings.named("breakdown_limit", limit + 1, "UInt32")
     sql = load_sql("breakdowns.top", events=events, key=key)
     found = await ask.run("breakdowns.top", sql, bindings, GROUPED_ON_SHARDS)
-    keys: list[Key] = [tuple(row["key"]) for row in found.rows]
-    if len(keys) <= query.breakdown_limit:
-        return None
-    return keys[: query.breakdown_limit]
+    return None if len(found.rows) <= limit else [row["key"] for row in found.rows[:limit]]
 
 
 def decode_element(text: str) -> Any:  # noqa: ANN401 (a JSON value)

@@ -26,6 +26,7 @@ from sdk_spec.limits import MAX_ID_CHARS
 
 MAX_SUMMARIES = 10_000
 """Persons of one list with what is shown beside each."""
+_UNSEEN: Row = {"first_seen": None, "last_seen": None, "events": 0, "platforms": []}
 
 
 def _ever() -> TimeRange:
@@ -127,7 +128,6 @@ async def with_summaries(ask: Ask, users: list[Row], fields: Sequence[str] = ())
     shown = key_sql(list(fields), bindings, "$.fields")
     rows = await ask.fetch("people.summaries", bindings, source=sql, fields=shown)
     phones = await phones_of(ask, persons)
-    unseen: Row = {"first_seen": None, "last_seen": None, "events": 0, "platforms": []}
     known: dict[int, Row] = {
         row["user"]: {
             "first_seen": rfc3339(row["first_ms"], ask.zone),
@@ -142,7 +142,7 @@ async def with_summaries(ask: Ask, users: list[Row], fields: Sequence[str] = ())
     return [
         {
             "user": str(person),
-            **known.get(person, {**unseen, "ids": phones.get(person, [])}),
+            **known.get(person, {**_UNSEEN, "ids": phones.get(person, [])}),
         }
         for person in persons
     ]
@@ -171,8 +171,7 @@ def flat(row: Row) -> Row:
 
 def flat_columns(fields: Sequence[str] = ()) -> list[str]:
     """Return the columns of ``flat`` over persons with their summaries."""
-    summary = ("user", "first_seen", "last_seen", "events", "platforms")
-    return list(flat({**dict.fromkeys(summary), "fields": dict.fromkeys(fields)}))
+    return list(flat({"user": None, **_UNSEEN, "fields": dict.fromkeys(fields)}))
 
 
 async def phones_of(ask: Ask, persons: list[int]) -> dict[int, list[Row]]:

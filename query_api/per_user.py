@@ -103,10 +103,9 @@ async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -
 
     ``rows``: a SELECT with a packed ``key``.
     """
-    bindings.named("breakdown_limit", query.breakdown_limit + 1, "UInt32")
-    found = await ask.fetch("breakdowns.top", bindings, events=f"FROM ({rows})", key="key")
-    keys = [breakdowns.unpack(row["key"]) for row in found]
-    return None if len(keys) <= query.breakdown_limit else keys[: query.breakdown_limit]
+    limit = query.breakdown_limit
+    keys = await breakdowns.most_frequent(ask, f"FROM ({rows})", "key", limit, bindings)
+    return None if keys is None else [breakdowns.unpack(key) for key in keys]
 
 
 async def top_of(ask: Ask, query: QueryType, rows_of: RowsOf[QueryType]) -> list[Key] | None:

@@ -169,8 +169,7 @@ class Ask:
         events = source.events(
             bindings,
             self.app_ids,
-            self.range.from_ms if from_ms is None else from_ms,
-            self.range.to_ms if to_ms is None else to_ms,
+            *self._between(from_ms, to_ms),
             self.query.identity,
             "1" if outside else where,
             self.as_of,
@@ -206,10 +205,15 @@ class Ask:
         return source.alone(
             bindings,
             self.app_ids,
-            self.range.from_ms if from_ms is None else from_ms,
-            self.range.to_ms if to_ms is None else to_ms,
+            *self._between(from_ms, to_ms),
             where,
             self.as_of,
+        )
+
+    def _between(self, from_ms: int | None, to_ms: int | None) -> tuple[int, int]:
+        return (
+            self.range.from_ms if from_ms is None else from_ms,
+            self.range.to_ms if to_ms is None else to_ms,
         )
 
     async def has_any(

@@ -225,10 +225,10 @@ async def _users(report: Report, ask: Ask) -> Answer:
     if report.users is None:
         raise QueryError("not_found", "this report has no lists of users")
     query: Any = ask.query
-    inner = of_cell(ask, query.compared)
-    select = await report.users(inner, query, query.cell)
     if query.details and query.limit > MAX_SUMMARIES:
         raise InvalidRequest("$.limit", f"with `details` at most {MAX_SUMMARIES} users a page")
+    inner = of_cell(ask, query.compared)
+    select = await report.users(inner, query, query.cell)
     page = await users_page(inner, select, query.limit, query.after)
     if query.details:
         page.result["users"] = await people.with_summaries(ask, page.result["users"])
