@@ -14,9 +14,9 @@ from tests.e2e.console_browser import (
     new_context,
     seen_events,
     sign_in,
-    until,
     watched,
 )
+from tests.waiting import until
 
 SCALE = 0.02
 CONSOLE = "test_console"

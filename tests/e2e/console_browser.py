@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,6 +28,8 @@ from playwright.sync_api import (
     expect,
     sync_playwright,
 )
+
+from tests.waiting import until
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 ZONE = SHANGHAI if datetime.now(SHANGHAI).hour < 22 else ZoneInfo("Asia/Kolkata")
@@ -68,17 +70,6 @@ HOSTILE = [
     "长" * 10_000,
 ]
 """Property values that a page must show as text."""
-
-
-def until(condition: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
-    """Return the condition's first true value; fail after the limit."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
-        time.sleep(0.05)
 
 
 class Demo:

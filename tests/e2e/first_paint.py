@@ -12,7 +12,8 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext
 
-from tests.e2e.console_browser import ANSWERED, console_at, new_context, sign_in, until
+from tests.e2e.console_browser import ANSWERED, console_at, new_context, sign_in
+from tests.waiting import until
 
 WATCH = """
 window.__seen = {};

@@ -30,11 +30,11 @@ from tests.e2e.console_browser import (
     settle,
     shows,
     sign_in,
-    until,
     users_of,
     watched,
     whole,
 )
+from tests.waiting import until
 
 PAGES = [
     *("overview", "boards", "events", "funnel", "retention", "paths", "sessions", "scenes"),

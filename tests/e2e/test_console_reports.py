@@ -26,11 +26,11 @@ from tests.e2e.console_browser import (
     seen_events,
     settle,
     shows,
-    until,
     users_of,
     watched,
     whole,
 )
+from tests.waiting import until
 
 PAY = {"event": "order_pay"}
 AMOUNT = "properties.amount"

@@ -5,9 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from loadtest.clickhouse import ClickHouse, ClickHouseError
 from loadtest.life import DAYS, ZONE, Batch, Life
 from loadtest.product import Ports, Serving, running
 from loadtest.query import QueryApi
+from tests.waiting import until
 
 SCALE = 0.04
 ANY_PORTS = ["--collector-port", "0", "--query-port", "0", "--clickhouse-port", "0"]
@@ -43,14 +43,6 @@ def play(folder: Path) -> str:
 
 def wide_terminal() -> dict[str, str]:
     return {**os.environ, "COLUMNS": "120"}
-
-
-def until(condition: Callable[[], Any], what: str, limit_s: float = 300) -> Any:
-    deadline = time.monotonic() + limit_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
-        time.sleep(0.05)
-    return value
 
 
 def state_of(folder: Path) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.standalone_process import Standalone, request, until
+from integration.standalone_process import Standalone, request
 
 from tests.faults.client import now_ms, seeded, sent_again
+from tests.waiting import until
 
 USERS = 60
 

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from integration.standalone_process import Standalone, request, until
+from integration.standalone_process import Standalone, request
 
 from tests.faults.bad_way import FAULTS, BadWay
 from tests.faults.collector_process import APP_ID, WRITE_KEY, System, kill_9
+from tests.waiting import until
 
 JS = Path(__file__).parents[2] / "sdk_spec" / "js"
 

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from collector.migrate import connect
-from tests.integration.standalone_process import SCENETRAIL, Standalone, request, until
+from tests.integration.standalone_process import SCENETRAIL, Standalone, request
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

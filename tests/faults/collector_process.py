@@ -19,13 +19,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
-import pytest
 from clickhouse_connect.driver.client import Client
 
 from collector.local_clickhouse import prepare
 from collector.migrate import connect, migrate
 from sdk_spec import access
 from tests.conftest import free_port
+from tests.waiting import until
 
 APP_ID = "wx-faults"
 WRITE_KEY = "wk_faults"
@@ -33,18 +33,6 @@ WRITE_KEY_ID = "k1"
 OTHER_APP_ID = "wx-other"
 OTHER_KEY = "wk_other"
 PROJECT = "faults"
-
-
-def until(condition: Callable[[], Any], what: str, limit_s: float = 240) -> Any:
-    """Return the condition's first true value; fail after the limit."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {limit_s:g} s: {what}")
-        time.sleep(0.02)
 
 
 class ClickHouse:

@@ -23,14 +23,8 @@ from tests.faults.client import (
     send,
     send_batch,
 )
-from tests.faults.collector_process import (
-    APP_ID,
-    OTHER_APP_ID,
-    OTHER_KEY,
-    WRITE_KEY,
-    Collector,
-    until,
-)
+from tests.faults.collector_process import APP_ID, OTHER_APP_ID, OTHER_KEY, WRITE_KEY, Collector
+from tests.waiting import until
 
 MakeCollector = Callable[..., Collector]
 Rows = Callable[[], int]

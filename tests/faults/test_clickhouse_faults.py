@@ -19,7 +19,8 @@ from tests.faults.client import (
     seeded,
     send_batch,
 )
-from tests.faults.collector_process import Collector, System, until
+from tests.faults.collector_process import Collector, System
+from tests.waiting import until
 
 MakeCollector = Callable[..., Collector]
 MakeSystem = Callable[..., System]

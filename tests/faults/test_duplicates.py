@@ -16,7 +16,8 @@ from tests.faults.client import (
     send_batch,
     sent_again,
 )
-from tests.faults.collector_process import Collector, until
+from tests.faults.collector_process import Collector
+from tests.waiting import until
 
 MakeCollector = Callable[..., Collector]
 Rows = Callable[[], int]

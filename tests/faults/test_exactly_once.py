@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from tests.faults.client import Load, make_batches, seeded, sending
-from tests.faults.collector_process import System, until
+from tests.faults.collector_process import System
+from tests.waiting import until
 
 EVENTS = 100_000
 

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.faults.client import Batch, Load, make_batch, make_event, now_ms, seeded, sending
-from tests.faults.collector_process import System, kill_9, until
+from tests.faults.collector_process import System, kill_9
+from tests.waiting import until
 
 KILLS = {"a worker": 18, "all workers": 8, "the writer": 14, "ClickHouse": 6, "everything": 4}
 WEEK_MS = 7 * 86_400_000

@@ -19,7 +19,8 @@ from query_api.reports import answer_query
 from query_api.settings import Settings
 from tests.conftest import ClusterServers
 from tests.faults.client import Load, make_batches, now_ms, seeded
-from tests.faults.collector_process import APP_ID, Collector, until
+from tests.faults.collector_process import APP_ID, Collector
+from tests.waiting import until
 
 MakeCollector = Callable[..., Collector]
 COUNT = {

@@ -21,8 +21,9 @@ from tests.faults.client import (
     send_batch,
     sending,
 )
-from tests.faults.collector_process import Collector, until
+from tests.faults.collector_process import Collector
 from tests.faults.small_disk import lockable, set_read_only, small_disk
+from tests.waiting import until
 
 MakeCollector = Callable[..., Collector]
 Rows = Callable[[], int]

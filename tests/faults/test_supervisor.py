@@ -5,14 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
 from collector.processes import Child, ChildNotReadyError, Supervisor
+from tests.waiting import until_async
 
 # Writes "<name> <word>" lines to the file JOURNAL; argv: name, "obey" or "ignore" (SIGTERM).
 CHILD = """
@@ -70,14 +69,6 @@ def child(journal: Path, name: str, manner: str = "obey", **more: object) -> Chi
     return Child(name=name, argv=argv, env={"JOURNAL": str(journal)}, **more)  # type: ignore[arg-type]
 
 
-async def until(condition: Callable[[], object], limit_s: float = 120) -> None:
-    """Return when the condition holds; fail after the limit."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never held"
-        await asyncio.sleep(0.01)
-
-
 def words(process: psutil.Process) -> list[str]:
     """Command line of a process; none when it has ended."""
     try:
@@ -98,11 +89,11 @@ async def test_killed_child_starts_again_and_the_others_go_on(journal: Path) -> 
     supervisor = Supervisor([child(journal, "a"), child(journal, "b")])
     stop = asyncio.Event()
     running = asyncio.create_task(supervisor.run(stop))
-    await until(lambda: sorted(lines(journal)) == ["a start", "b start"])
+    await until_async(lambda: sorted(lines(journal)) == ["a start", "b start"], "both start")
     before = supervisor.pids()
 
     os.kill(before["a"], signal.SIGKILL)
-    await until(lambda: lines(journal).count("a start") == 2)
+    await until_async(lambda: lines(journal).count("a start") == 2, "a starts again")
 
     after = supervisor.pids()
     assert after["a"] != before["a"]
@@ -124,7 +115,7 @@ async def test_children_stop_by_phases(journal: Path) -> None:
     )
     stop = asyncio.Event()
     running = asyncio.create_task(supervisor.run(stop))
-    await until(lambda: len(lines(journal)) == 4)
+    await until_async(lambda: len(lines(journal)) == 4, "four lines")
 
     stop.set()
     await running
@@ -144,14 +135,14 @@ async def test_child_that_ignores_sigterm_is_killed_with_its_own_children(journa
             stop_deadline_s=0.3,
         )
     )
-    await until(lambda: sorted(lines(journal)) == ["left start", "right start"])
+    await until_async(lambda: sorted(lines(journal)) == ["left start", "right start"], "both start")
     parent = supervisor.pids()["parent"]
     tree = [parent, *(p.pid for p in psutil.Process(parent).children(recursive=True))]
     assert len(tree) == 3
 
     await supervisor.stop()
 
-    await until(lambda: all(is_gone(pid) for pid in tree))
+    await until_async(lambda: all(is_gone(pid) for pid in tree), "all are gone")
 
 
 async def test_hurry_ends_a_long_stop(journal: Path) -> None:
@@ -160,10 +151,10 @@ async def test_hurry_ends_a_long_stop(journal: Path) -> None:
     )
     stop = asyncio.Event()
     running = asyncio.create_task(supervisor.run(stop))
-    await until(lambda: lines(journal) == ["slow start"])
+    await until_async(lambda: lines(journal) == ["slow start"], "it starts")
     pid = supervisor.pids()["slow"]
     stop.set()
-    await until(lambda: lines(journal)[-1] == "slow term")
+    await until_async(lambda: lines(journal)[-1] == "slow term", "it is told to end")
     assert not running.done()
 
     supervisor.hurry()
@@ -244,7 +235,7 @@ def test_output_of_children_does_not_reach_standard_output() -> None:
 async def test_ctrl_c_in_a_terminal_does_not_reach_children(journal: Path) -> None:
     supervisor = Supervisor()
     supervisor.start(child(journal, "a"))
-    await until(lambda: lines(journal) == ["a start"])
+    await until_async(lambda: lines(journal) == ["a start"], "it starts")
     pid = supervisor.pids()["a"]
 
     assert os.getpgid(pid) != os.getpgid(os.getpid())
@@ -265,14 +256,16 @@ async def test_killed_parent_leaves_no_child_and_no_grandchild(journal: Path) ->
         },
     )
     try:
-        await until(lambda: sorted(lines(journal)) == ["left start", "right start"])
+        await until_async(
+            lambda: sorted(lines(journal)) == ["left start", "right start"], "both start"
+        )
         tree = [p.pid for p in psutil.Process(process.pid).children(recursive=True)]
         assert len(tree) == 3
     finally:
         process.kill()
         await process.wait()
 
-    await until(lambda: all(is_gone(pid) for pid in tree))
+    await until_async(lambda: all(is_gone(pid) for pid in tree), "all are gone")
 
 
 GRANDPARENT = """

@@ -7,7 +7,8 @@ from clickhouse_connect.driver.client import Client
 
 from collector.spool_format import FILE_MAGIC
 from tests.faults.client import make_batches, seeded, send_batch
-from tests.faults.collector_process import Collector, until
+from tests.faults.collector_process import Collector
+from tests.waiting import until
 
 MakeCollector = Callable[..., Collector]
 

@@ -12,7 +12,6 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,17 +21,6 @@ import psutil
 MARKER = "SCENETRAIL_TEST_MARKER"
 SCENETRAIL = [sys.executable, "-m", "collector.cli"]
 ANY_PORTS = ["--collector-port", "0", "--query-port", "0", "--clickhouse-port", "0"]
-
-
-def until(condition: Callable[[], Any], what: str, limit_s: float = 180) -> Any:
-    """Return the condition's first true value; fail after the limit."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"not within {limit_s} s: {what}"
-        time.sleep(0.05)
 
 
 def request(url: str, body: object = None, **headers: str) -> tuple[int, Any]:

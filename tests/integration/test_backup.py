@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
-from standalone_process import until
 
 from collector.backup import BackupError, Step, backup, restore
 from collector.clickhouse_urls import addresses
@@ -19,6 +18,7 @@ from collector.spool_format import SpoolRecord
 from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from tests.conftest import ClusterServers
+from tests.waiting import until
 
 APP, PROJECT, T = "wx0001", "brand", 1790812800_000
 TABLES = ("events", "event_ids", "identity_bindings", "identity_map", "dead_letters", "arrivals")

@@ -12,7 +12,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 
 from tests.faults.client import make_batch, make_event, now_ms, seeded, send_batch
-from tests.faults.collector_process import APP_ID, WRITE_KEY, Collector, until
+from tests.faults.collector_process import APP_ID, WRITE_KEY, Collector
+from tests.waiting import until
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

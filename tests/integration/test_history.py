@@ -20,7 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from query_support import APP, PROJECT, ms
-from standalone_process import until
 
 from collector.clickhouse_urls import addresses
 from collector.export import export_events
@@ -39,6 +38,7 @@ from collector.writer import Writer
 from sdk_spec.access import AccessFile, App, save
 from sdk_spec.id_hashing import hashed
 from tests.conftest import ClusterServers
+from tests.waiting import until
 
 T = ms("2026-03-01T00:00:00+08:00")
 NOW = ms("2026-11-22T08:00:00Z")

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from standalone_process import ANY_PORTS, SCENETRAIL, Standalone, request, until
+from standalone_process import ANY_PORTS, SCENETRAIL, Standalone, request
 
 from collector.clickhouse_urls import AddressError, with_database
 from collector.local_clickhouse import LocalServer
 from collector.migrate import connect
 from collector.ports import PortError, PortWish, http_url, pick_ports
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

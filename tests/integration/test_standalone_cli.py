@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from standalone_process import SCENETRAIL, Standalone, request, until
+from standalone_process import SCENETRAIL, Standalone, request
 
 from collector.identity import id_key
 from collector.local_clickhouse import LocalServer
@@ -19,6 +19,7 @@ from collector.migrate import connect
 from collector.spool import Spool
 from collector.spool_format import SpoolRecord
 from sdk_spec import cards, id_hashing, phones
+from tests.waiting import until
 
 
 @pytest.fixture(scope="module")

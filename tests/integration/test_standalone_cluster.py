@@ -6,10 +6,11 @@ import threading
 import time
 from pathlib import Path
 
-from standalone_process import Standalone, request, until
+from standalone_process import Standalone, request
 
 from collector.clickhouse_urls import addresses
 from collector.migrate import connect
+from tests.waiting import until
 
 EVENTS_OF_A_BATCH = 50
 DAY = {"time_range": {"from": "2020-01-01", "to": "2037-12-31"}}

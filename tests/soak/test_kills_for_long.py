@@ -7,8 +7,9 @@ from pathlib import Path
 from collector.migrate import migrate
 from tests.faults.clickhouse_proxy import Proxy
 from tests.faults.client import Load, make_batches, seeded, sending
-from tests.faults.collector_process import System, until
+from tests.faults.collector_process import System
 from tests.faults.test_kills import fifty_kills
+from tests.waiting import until
 
 
 def test_kills_until_the_time_is_over(tmp_path: Path) -> None:

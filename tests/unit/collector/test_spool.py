@@ -6,7 +6,6 @@ import os
 import struct
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from tests.unit.collector.spool_bytes import (
     record,
     write_segment,
 )
+from tests.waiting import until_async
 
 MIB = 1024 * 1024
 Opener = Callable[..., Spool]
@@ -283,7 +283,7 @@ async def test_spool_that_is_full_with_one_segment_gets_its_room_back(
     reader.confirm(positions)
 
     writing.measure()
-    await until(lambda: not segments_after_tidy(reader, tmp_path))
+    await until_async(lambda: not segments_after_tidy(reader, tmp_path), "the segment leaves")
     writing.measure()
 
     assert not writing.is_full
@@ -295,14 +295,6 @@ async def test_spool_that_is_full_with_one_segment_gets_its_room_back(
 def segments_after_tidy(reader: SpoolReader, tmp_path: Path) -> list[Path]:
     reader.tidy()
     return segments(tmp_path / "spool" / "worker-000")
-
-
-async def until(condition: Callable[[], object], limit_s: float = 120) -> None:
-    """Return when the condition holds; fail after the limit."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition never held"
-        await asyncio.sleep(0.005)
 
 
 async def test_old_segment_of_a_quiet_worker_leaves_when_stored(
@@ -318,7 +310,7 @@ async def test_old_segment_of_a_quiet_worker_leaves_when_stored(
     monkeypatch.setattr("collector.spool._SEGMENT_AGE_S", 0.0)
     writing.measure()
 
-    await until(lambda: not segments_after_tidy(reader, tmp_path))
+    await until_async(lambda: not segments_after_tidy(reader, tmp_path), "the segment leaves")
     reader.close()
 
 

@@ -11,8 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import pytest
 from sdk_spec.events import Event
 from sdk_spec.measure_tracker import measure
 from sdk_spec.tracker import EventFields, Tracker
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 Reply = tuple[int, dict[str, str], bytes]
@@ -77,14 +77,6 @@ def collector() -> Iterator[StubCollector]:
 
 def tracker(collector: StubCollector, **settings: Any) -> Tracker:
     return Tracker(collector.url, "wk", "app", flush_interval_s=0.01, **settings)
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until something holds, for a minute at most."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 MISBEHAVIOUR: dict[str, Reply] = {
