@@ -18,8 +18,12 @@ from query_api.clickhouse import Database
 from query_api.reports import answer_query
 from query_api.settings import Settings
 
-APP = "wx0001"
+APP, OTHER_APP = "wx0001", "wx0002"
 PROJECT = "brand"
+ALL, ONE, STRANGER = (
+    {"Authorization": f"Bearer {secret}"} for secret in ("rt_all", "rt_one", "rt_other")
+)
+"""Headers for both apps of the project, for ``APP`` alone, for another project's (``conftest.access_file``)."""
 KINDS = ("user_id", "unionid", "openid", "anonymous_id")
 _numbers = itertools.count(1)
 

@@ -2,19 +2,14 @@
 
 import asyncio
 import json
-import threading
 from datetime import UTC, datetime
 from random import Random
 
 import pytest
 from reference.identity import Seen
 
-from collector.filter import KeyFilter
 from collector.rows import build_block
-from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
-from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from query_api.clickhouse import Database
 from query_api.errors import QueryError
 from query_api.periods import rfc3339
@@ -84,22 +79,6 @@ def drawn(random: Random) -> list[tuple[Seen, str, int]]:
         name = random.choice(["open", "open", "order_pay", "user_set"])
         found.append((seen, name, occurred_at + random.choice([100, DAY_MS, 4 * DAY_MS])))
     return sorted(found, key=lambda one: one[2])
-
-
-@pytest.fixture
-def writer(database_url, tmp_path):
-    reader = SpoolReader(tmp_path / "spool")
-    sink = ClickHouseSink(database_url, 60)
-    yield Writer(
-        reader,
-        sink,
-        KeyFilter(100_000),
-        block_rows=1_000,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
-    reader.close()
-    sink.close()
 
 
 class Then:

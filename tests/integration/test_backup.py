@@ -7,32 +7,18 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from writers import WriterOf
 
 from collector.backup import BackupError, Step, backup, restore
 from collector.clickhouse_urls import addresses
-from collector.filter import KeyFilter
 from collector.migrate import connect, migrate
 from collector.rows import build_block
-from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
-from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from tests.conftest import ClusterServers
 from tests.waiting import until
 
 APP, PROJECT, T = "wx0001", "brand", 1790812800_000
 TABLES = ("events", "event_ids", "identity_bindings", "identity_map", "dead_letters", "arrivals")
-
-
-def writer_of(url: str, folder: Path) -> Writer:
-    return Writer(
-        SpoolReader(folder / "spool"),
-        ClickHouseSink(url, 60),
-        KeyFilter(100_000),
-        block_rows=1_000,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
 
 
 def record(number: int, size: int = 50) -> SpoolRecord:
@@ -74,7 +60,7 @@ def without_tables(url: str) -> None:
 
 
 def test_a_backup_under_load_has_an_event_for_each_key_and_a_person_for_each_event(
-    database_url: str, folder: str, tmp_path: Path
+    writer_of: WriterOf, database_url: str, folder: str, tmp_path: Path
 ) -> None:
     """On one server; with ``--shards 2`` on a cluster, where each node is restored from its own."""
     writer = writer_of(database_url, tmp_path)
@@ -122,7 +108,7 @@ def test_a_backup_under_load_has_an_event_for_each_key_and_a_person_for_each_eve
 
 
 def test_a_server_that_had_nothing_has_every_row_of_the_old_one(
-    cluster: ClusterServers, folder: str, tmp_path: Path
+    writer_of: WriterOf, cluster: ClusterServers, folder: str, tmp_path: Path
 ) -> None:
     """With the files of the backup brought to another machine."""
     old, _, fresh = cluster.servers

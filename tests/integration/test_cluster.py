@@ -5,7 +5,6 @@ Two and three servers without Keeper, told in turn; statements for a cluster wit
 """
 
 import re
-import threading
 
 import pytest
 from many_logs import asker_of
@@ -16,15 +15,12 @@ from collector import doctor_clickhouse, privacy
 from collector import nodes as node_states
 from collector.clickhouse_urls import addresses, without_password
 from collector.cluster import Cluster, Layout, on_node, tables_over
-from collector.filter import KeyFilter
 from collector.findings import Setup
 from collector.migrate import connect, files, migrate, statements, tables_to_all_nodes
 from collector.nodes import ClusterError
 from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink
 from collector.spool_format import SpoolRecord
-from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from query_api.errors import QueryError
 from tests.conftest import ClusterServers, stores_everywhere
 
@@ -53,17 +49,6 @@ def numbers(nodes, table):
     return [node.query(f"SELECT count() FROM {table}").result_rows[0][0] for node in nodes]  # noqa: S608
 
 
-def writer_of(url, folder):
-    return Writer(
-        SpoolReader(folder / "spool"),
-        ClickHouseSink(url, 30),
-        KeyFilter(10_000),
-        block_rows=1_000,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
-
-
 def records(ids, at=T, name="view", who="openid"):
     """One request with an event for each id, of as many people."""
     events = ",".join(
@@ -74,7 +59,7 @@ def records(ids, at=T, name="view", who="openid"):
     return [SpoolRecord(1, at, f"r-{at}", PROJECT, APP, 300_000, [], [], body.encode())]
 
 
-def test_events_lie_on_one_shard_each_and_persons_on_every_node(two, clients, tmp_path):
+def test_events_lie_on_one_shard_each_and_persons_on_every_node(writer_of, two, clients, tmp_path):
     writer = writer_of(two, tmp_path)
     writer.store(build_block(records(range(200))), [])
 
@@ -87,7 +72,7 @@ def test_events_lie_on_one_shard_each_and_persons_on_every_node(two, clients, tm
     assert numbers(clients, "arrivals") == [2, 2]
 
 
-def test_a_copy_through_another_collector_and_node_counts_once(two, clients, tmp_path):
+def test_a_copy_through_another_collector_and_node_counts_once(writer_of, two, clients, tmp_path):
     """With the writer's own memory empty each time: the sort key must meet its equal on one shard."""
     first, second = addresses(two)
     for number, url in enumerate((first, second, two)):
@@ -102,7 +87,7 @@ def test_a_copy_through_another_collector_and_node_counts_once(two, clients, tmp
 
 
 async def test_a_shard_that_is_down_keeps_the_writer_waiting_and_the_block_counts_once(
-    cluster, two, clients, tmp_path
+    writer_of, cluster, two, clients, tmp_path
 ):
     writer = writer_of(two, tmp_path)
     block = build_block(records(range(100)))
@@ -202,7 +187,7 @@ def test_nodes_that_are_missing_or_know_no_such_cluster_are_told(cluster):
         server.close()
 
 
-async def test_one_server_grows_to_two_shards_and_to_three(cluster, tmp_path):
+async def test_one_server_grows_to_two_shards_and_to_three(writer_of, cluster, tmp_path):
     """Rows stay where they are; a copy of an old event meets it there; what happens later goes to the new shard as well."""
     name = "test_grown"
     one, both, three = (cluster.url(name, shards) for shards in (1, 2, 3))
@@ -254,7 +239,7 @@ async def test_one_server_grows_to_two_shards_and_to_three(cluster, tmp_path):
             client.close()
 
 
-def test_an_erased_person_is_gone_from_every_node(two, clients, tmp_path):
+def test_an_erased_person_is_gone_from_every_node(writer_of, two, clients, tmp_path):
     writer = writer_of(two, tmp_path)
     block = build_block(records(range(20), who="unionid"))
     writer.store(block, [])

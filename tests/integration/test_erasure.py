@@ -1,37 +1,20 @@
 """The writer and tombstones: what happened before an erasure does not come back, what happens later is new."""
 
-import threading
-
 import msgspec
 import numpy as np
 import pytest
 from query_support import APP, PROJECT, event, id_key, insert
+from writers import writer_with
 
 from collector import privacy
 from collector.clickhouse_urls import addresses
-from collector.filter import KeyFilter
 from collector.migrate import connect
 from collector.rows import build_block
-from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
-from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from sdk_spec.persons import Binding
 
 T = 1_790_000_000_000
 LATER = 4_000_000_000_000
-
-
-@pytest.fixture
-def writer(database_url, tmp_path):
-    return Writer(
-        SpoolReader(tmp_path / "spool"),
-        ClickHouseSink(database_url, 30),
-        KeyFilter(1_000),
-        block_rows=10,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
 
 
 def bind(at, event_id):
@@ -87,14 +70,7 @@ def test_what_was_before_stays_away_and_what_comes_later_is_new(
     assert (receipt.rows["events"], len(receipt.ids)) == (1, 2)
     assert ids_of(database) == []
 
-    restarted = Writer(
-        writer._reader,
-        writer._sink,
-        KeyFilter(1_000),
-        block_rows=10,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
+    restarted = writer_with(writer._reader, writer._sink)
     block = build_block(
         [
             record("e2", T + 1, USER),

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from query_support import APP, PROJECT, ms
+from writers import writer_on
 
 from collector.clickhouse_urls import addresses
 from collector.export import export_events
-from collector.filter import KeyFilter
 from collector.history import Importer, Report, refused_file
 from collector.history_files import Reading, SourceError, find
 from collector.ingest import screen
@@ -33,8 +33,6 @@ from collector.privacy import find as find_person
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
-from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from sdk_spec.access import AccessFile, App, save
 from sdk_spec.id_hashing import hashed
 from tests.conftest import ClusterServers
@@ -145,15 +143,6 @@ def run(url: str, *paths: Path | str, refused: Path | None = None, **options: An
 
 def send(url: str, folder: Path, many: list[dict[str, Any]], received_at: int = NOW) -> None:
     """Store rows by the path of events over HTTP, one request each."""
-    sink = ClickHouseSink(url, 60)
-    writer = Writer(
-        SpoolReader(folder / "spool"),
-        sink,
-        KeyFilter(10_000),
-        block_rows=1_000,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
     of_batch = ("app_id", "platform", "device", "app_version", "sent_at")
     records = []
     for number, row in enumerate(many):
@@ -167,8 +156,8 @@ def send(url: str, folder: Path, many: list[dict[str, Any]], received_at: int = 
                 1, received_at, f"r{number}", PROJECT, app.app_id, SKEW_MS, refused, [], content
             )
         )
-    writer.store(build_block(records), [])
-    sink.close()
+    with writer_on(url, folder) as writer:
+        writer.store(build_block(records), [])
 
 
 def table(client: Any, name: str, order: str, without: tuple[str, ...] = ()) -> list[Any]:

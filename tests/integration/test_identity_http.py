@@ -1,75 +1,22 @@
 """Explaining and taking apart ids over HTTP, with the real writer behind it."""
 
-import threading
 import time
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from query_support import ALL, APP, ONE, OTHER_APP, PROJECT, STRANGER
 
 from collector import identity as collected
-from collector.filter import KeyFilter
 from collector.local_clickhouse import EDITABLE
 from collector.migrate import connect, migrate
-from collector.sinks import ClickHouseSink
-from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from query_api.app import create_app
 from query_api.errors import QueryError
 from query_api.identity import candidates, id_key
 from query_api.settings import Settings
-from sdk_spec.access import AccessFile, App, ReadToken, digest, save
 from sdk_spec.ids import KINDS
 from sdk_spec.persons import Binding
 
-PROJECT, APP, OTHER_APP = "brand", "wx0001", "wx0002"
 T = 1_790_000_000_000
-
-
-def bearer(secret):
-    return {"Authorization": f"Bearer {secret}"}
-
-
-ALL, ONE, STRANGER = bearer("rt_all"), bearer("rt_one"), bearer("rt_other")
-
-
-@pytest.fixture
-def access_file(tmp_path):
-    path = tmp_path / "access.json"
-    save(
-        path,
-        AccessFile(
-            apps=(App(APP, PROJECT), App(OTHER_APP, PROJECT), App("wx9", "stranger")),
-            read_tokens=(
-                ReadToken("t1", PROJECT, digest("rt_all")),
-                ReadToken("t2", PROJECT, digest("rt_one"), (APP,)),
-                ReadToken("t3", "stranger", digest("rt_other")),
-            ),
-        ),
-    )
-    return path
-
-
-@pytest.fixture
-async def client(database_url, access_file):
-    settings = Settings(
-        clickhouse_reader_url=database_url,
-        clickhouse_editor_url=database_url,
-        access_file=access_file,
-    )
-    async with TestClient(TestServer(create_app(settings))) as client:
-        yield client
-
-
-@pytest.fixture
-def writer(database_url, tmp_path):
-    return Writer(
-        SpoolReader(tmp_path / "spool"),
-        ClickHouseSink(database_url, 30),
-        KeyFilter(1_000),
-        block_rows=10,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
 
 
 def bind(strong, weak, at, event_id, app_id=APP):

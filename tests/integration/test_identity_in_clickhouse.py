@@ -1,8 +1,6 @@
 """Persons as the writer keeps them in ClickHouse, whatever arrives first, against a slow replay of all events."""
 
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +8,11 @@ from clickhouse_connect.driver.client import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference.identity import Id, Seen, ids_of, meaning
+from writers import WriterOf
 
-from collector.filter import KeyFilter
 from collector.identity import id_key
 from collector.rows import build_block
-from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
-from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 
 T = 1_795_300_000_000
@@ -29,20 +25,8 @@ def most(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def writer(database_url: str, tmp_path: Path, most: int) -> Iterator[Writer]:
-    reader = SpoolReader(tmp_path / "spool")
-    sink = ClickHouseSink(database_url, 60)
-    yield Writer(
-        reader,
-        sink,
-        KeyFilter(100_000),
-        block_rows=1_000,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-        max_companions=most,
-    )
-    reader.close()
-    sink.close()
+def writer(writer_of: WriterOf, database_url: str, tmp_path: Path, most: int) -> Writer:
+    return writer_of(database_url, tmp_path, max_companions=most)
 
 
 events = st.lists(

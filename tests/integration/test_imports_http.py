@@ -5,17 +5,12 @@ from decimal import Decimal
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
-from query_support import APP, PROJECT, event, id_key, insert, ms
+from query_support import ALL, APP, ONE, OTHER_APP, PROJECT, STRANGER, event, id_key, insert, ms
 
 from collector import privacy
 from query_api.app import create_app
 from query_api.settings import Settings
-from sdk_spec.access import AccessFile, App, ReadToken, digest, save
 
-OTHER = "wx0002"
-ALL, ONE, STRANGER = (
-    {"Authorization": f"Bearer {secret}"} for secret in ("rt_all", "rt_one", "rt_other")
-)
 PATHS = ("/v1/qr-codes", "/v1/costs", "/v1/messages")
 CODE = {"code_id": "A1", "app_id": APP, "label": "门口 1", "store": "s1", "city": "上海"}
 COST = {"day": "2026-10-01", "app_id": APP, "key": {"utm.source": "baidu"}, "amount": 100.25}
@@ -26,30 +21,6 @@ MESSAGE = {
     "person": {"kind": "openid", "id": "o1"},
     "sent_at": "2026-10-01T10:00:00+08:00",
 }
-
-
-@pytest.fixture
-def access_file(tmp_path):
-    path = tmp_path / "access.json"
-    apps = (App(APP, PROJECT), App(OTHER, PROJECT), App("wx9", "stranger"))
-    tokens = (
-        ReadToken("t1", PROJECT, digest("rt_all")),
-        ReadToken("t2", PROJECT, digest("rt_one"), (APP,)),
-        ReadToken("t3", "stranger", digest("rt_other")),
-    )
-    save(path, AccessFile(apps=apps, read_tokens=tokens))
-    return path
-
-
-@pytest.fixture
-async def client(database_url, access_file):
-    settings = Settings(
-        clickhouse_reader_url=database_url,
-        clickhouse_editor_url=database_url,
-        access_file=access_file,
-    )
-    async with TestClient(TestServer(create_app(settings))) as client:
-        yield client
 
 
 async def call(client, method, path, body=None, headers=ALL, status=200, **query):
@@ -70,15 +41,15 @@ ROWS = dict(zip(PATHS, (CODE, COST, MESSAGE), strict=True))
 async def test_a_token_touches_the_rows_of_its_apps_only(client, path):
     row = ROWS[path]
     assert await call(client, "POST", path, wrapped(path, row)) == {"stored": 1}
-    await call(client, "POST", path, wrapped(path, {**row, "app_id": OTHER}))
+    await call(client, "POST", path, wrapped(path, {**row, "app_id": OTHER_APP}))
 
     assert (await call(client, "GET", path))["total"] == 2
     assert (await call(client, "GET", path, headers=ONE))["total"] == 1
-    assert (await call(client, "GET", path, app_id=OTHER))["total"] == 1
+    assert (await call(client, "GET", path, app_id=OTHER_APP))["total"] == 1
     assert (await call(client, "GET", path, headers=STRANGER))["total"] == 0
     await call(client, "GET", path, headers=STRANGER, app_id=APP, status=403)
     await call(client, "GET", path, headers={}, status=401)
-    for headers, app_id in ((ONE, OTHER), (STRANGER, APP), (ALL, "wx9")):
+    for headers, app_id in ((ONE, OTHER_APP), (STRANGER, APP), (ALL, "wx9")):
         body = wrapped(path, {**row, "app_id": app_id})
         refused = await call(client, "POST", path, body, headers, 403)
         assert refused["path"].endswith("[0].app_id")
@@ -230,9 +201,9 @@ async def test_costs_stand_beside_what_they_brought(client, database):
     ]
     await call(client, "POST", "/v1/costs", wrapped("/v1/costs", *costs))
     await call(client, "POST", "/v1/qr-codes", wrapped("/v1/qr-codes", CODE))
-    gone = {**COST, "app_id": OTHER, "key": {"utm.source": "gone"}}
+    gone = {**COST, "app_id": OTHER_APP, "key": {"utm.source": "gone"}}
     await call(client, "POST", "/v1/costs", wrapped("/v1/costs", gone))
-    days = {"app_id": OTHER, "from": "2026-10-01", "to": "2026-10-01"}
+    days = {"app_id": OTHER_APP, "from": "2026-10-01", "to": "2026-10-01"}
     assert await call(client, "DELETE", "/v1/costs", **days) == {"deleted": 1}
     columns = ["project", "app_id", "day", "key_fields", "key_values", "amount", "currency"]
     stray = ["a stranger", APP, date(2026, 10, 1), ["utm.source"], ["baidu"], Decimal(9), "CNY"]

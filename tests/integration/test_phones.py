@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 import time
 
 import pytest
@@ -10,13 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from query_support import id_key
 
 from collector import privacy
-from collector.filter import KeyFilter
 from collector.migrate import connect
 from collector.rows import build_block
-from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
-from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from query_api.app import create_app
 from query_api.settings import Settings
 from sdk_spec.access import AccessFile, App, ReadToken, digest, save
@@ -41,16 +36,7 @@ def store(writer, *events):
 
 
 @pytest.fixture
-def writer(database_url, tmp_path):
-    reader, sink = SpoolReader(tmp_path / "spool"), ClickHouseSink(database_url, 30)
-    writer = Writer(
-        reader,
-        sink,
-        KeyFilter(1_000),
-        block_rows=10,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
+def writer(writer):
     store(
         writer,
         (APP, 0, {"openid": "o1", "phone_hash": P1}),
@@ -59,9 +45,7 @@ def writer(database_url, tmp_path):
         (APP, 3, {"user_id": "u1", "phone_hash": P2}),
         (OTHER_APP, 4, {"user_id": "u2", "phone_hash": P1}),
     )
-    yield writer
-    reader.close()
-    sink.close()
+    return writer
 
 
 @pytest.fixture

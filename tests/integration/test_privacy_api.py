@@ -9,6 +9,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from writers import writer_with
 
 from collector import handlers, privacy, retention
 from collector.app import create_app
@@ -20,7 +21,6 @@ from collector.server import Runner
 from collector.settings import Settings
 from collector.sinks import ClickHouseSink
 from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from sdk_spec import id_hashing
 from sdk_spec.access import AccessFile, AdminToken, App, ReadToken, WriteKey, digest, save
 
@@ -67,16 +67,13 @@ class CollectorServer(TestServer):
 def stored(database_url, tmp_path):
     """Stores what is in the spool."""
     sink = ClickHouseSink(database_url, 60)
-    threads = threading.Event()
     reader = None
     key_filter = KeyFilter(10_000)
 
     def store():
         nonlocal reader
         reader = reader or SpoolReader(tmp_path / "spool")
-        writer = Writer(
-            reader, sink, key_filter, block_rows=100, flush_interval_ms=1, stopping=threads
-        )
+        writer = writer_with(reader, sink, key_filter)
         records, positions = reader.read(10**7)
         if positions:
             writer.store(build_block(records), positions)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import jsonschema
@@ -44,7 +45,7 @@ async def server(database, database_url, tmp_path):
     events = []
     for i in range(30):
         city = ["北京", "上海", None][i % 3]
-        properties = {"city": city} if city else {}
+        properties = {"city": city} if city else {"city": "[红]\x1b[31m" if i == 2 else None}
         events.append(event(f"u{i}", "view", "2026-10-01T10:00:00+08:00", properties=properties))
         events.append(event(f"u{i}", "app_launch", "2026-10-01T09:59:00+08:00", scene="1001"))
         if i < 12:
@@ -108,7 +109,7 @@ async def test_the_asynchronous_client_answers_the_same(server):
         names = [seen["event"] for seen in await client.schema()]
 
     def same(client: Client) -> None:
-        assert client.funnel(ASKED["funnel"]).result == funnel.result
+        assert client.funnel(MappingProxyType(ASKED["funnel"])).result == funnel.result
         assert client.retention(ASKED["retention"]).result == retention.result
         assert client.events(ASKED["events"]).result == events.result
         assert client.scenes(ASKED["scenes"]).result == scenes.result
@@ -148,7 +149,7 @@ async def test_a_server_that_is_busy_is_asked_again_and_another_program_is_told(
         if len(asked) <= 2:
             fault = {"error": "storage_unavailable", "message": "later", "request_id": "r1"}
             return web.json_response(fault, status=503, headers={"Retry-After": "0"})
-        return web.Response(text="<html>", status=502)
+        return web.Response(text="<html>", status=502 if "funnel" in request.path else 200)
 
     app = web.Application()
     app.router.add_post("/{path:.*}", busy_twice)
@@ -157,6 +158,8 @@ async def test_a_server_that_is_busy_is_asked_again_and_another_program_is_told(
         with pytest.raises(QueryFailedError, match=r"not_scenetrail.*502"):
             await in_thread(url, lambda client: client.funnel(FUNNEL))
         assert len(asked) == 3
+        with pytest.raises(QueryFailedError, match=r"not_scenetrail.*200"):
+            await in_thread(url, lambda client: client.events(RANGE))
         asked.clear()
         async with AsyncClient(url, TOKEN, attempts=2) as client:
             with pytest.raises(QueryFailedError, match=r"storage_unavailable.*later"):
@@ -220,6 +223,11 @@ async def test_the_command_prints_a_table_with_bars(server):
     assert "12" in lines[1]
     assert "40.0%" in lines[1]
     assert "数据截至" in told.stdout
+    told = await command(
+        server, "events", *DAYS, "--measure", "view", "--breakdown", "properties.city"
+    )
+    [line] = [line for line in told.stdout.splitlines() if "红" in line]
+    assert "[红]\\x1b[31m" in line
 
 
 async def test_the_command_takes_every_field_and_writes_csv_and_json(server):
@@ -246,6 +254,16 @@ async def test_the_command_takes_every_field_and_writes_csv_and_json(server):
     answer = msgspec.json.decode(told.stdout[told.stdout.index("{\n") :])
     assert answer["semantics"]["order"] == "any"
     assert answer["semantics"]["time_range"]["from"] == "2026-10-01T00:00:00.000+08:00"
+
+    body = msgspec.json.encode({**RANGE, "timezone": "UTC"}).decode()
+    told = await command(
+        *(server, "scenes", "--body", "-", "--where", "scene=1001", "--json"),
+        *("--days", "2", "--to", "2026-10-02"),
+        given=body,
+    )
+    answer = msgspec.json.decode(told.stdout[told.stdout.index("{\n") :])
+    assert answer["result"]["total"]["users"] == 30
+    assert answer["semantics"]["time_range"]["from"] == "2026-10-01T00:00:00.000Z"
 
     told = await command(server, "retention", *DAYS, "--initial", "view", "--returning", "支付")
     assert told.exit_code == 0, told.stderr
@@ -274,6 +292,9 @@ async def test_the_command_is_one_of_scenetrail(server):
         (["funnel", "--set", "steps=[{"], 2, "--set steps"),
         (["funnel", "--body", "/nowhere"], 2, "--body /nowhere"),
         (["funnel", "--timezone", "Mars/Base"], 2, "IANA"),
+        (["funnel", "--timezone", "Asia"], 2, "IANA"),
+        (["funnel", "--csv", "--json"], 2, "either --csv or --json"),
+        (["funnel", "--token", "令牌"], 2, "no read token"),
         (["funnel", "--to", "yesterday"], 2, "not a day"),
         (["funnel", "--token", ""], 2, "SCENETRAIL_READ_TOKEN"),
         (["funnel"], 1, "invalid_request ($.steps)"),

@@ -2,19 +2,13 @@
 
 import pyarrow as pa
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
-from query_support import APP, PROJECT, bind, event, id_key, insert, ms
+from query_support import ALL, APP, ONE, PROJECT, STRANGER, bind, event, id_key, insert, ms
 
-from query_api.app import create_app
 from query_api.clickhouse import Database
 from query_api.editor import Editor
 from query_api.segment_refresh import refresh_due
 from query_api.settings import Settings
-from sdk_spec.access import AccessFile, App, ReadToken, digest, save
 
-ALL, ONE, STRANGER = (
-    {"Authorization": f"Bearer {secret}"} for secret in ("rt_all", "rt_one", "rt_other")
-)
 RANGE = {"time_range": {"from": "2025-10-01", "to": "2025-10-31"}}
 USERS = {**RANGE, "measures": [{"aggregate": "users"}]}
 
@@ -27,19 +21,7 @@ U1, U2, U3 = (id_key("user_id", f"u{i}") for i in (1, 2, 3))
 
 
 @pytest.fixture
-async def client(database, database_url, tmp_path):
-    path = tmp_path / "access.json"
-    save(
-        path,
-        AccessFile(
-            apps=(App(APP, PROJECT), App("wx0002", PROJECT), App("wx9", "stranger")),
-            read_tokens=(
-                ReadToken("t1", PROJECT, digest("rt_all")),
-                ReadToken("t2", PROJECT, digest("rt_one"), (APP,)),
-                ReadToken("t3", "stranger", digest("rt_other")),
-            ),
-        ),
-    )
+def client(client, database):
     insert(
         database,
         [
@@ -51,11 +33,7 @@ async def client(database, database_url, tmp_path):
             event("u3", "open", at(5), app_id="wx0002"),
         ],
     )
-    settings = Settings(
-        clickhouse_reader_url=database_url, clickhouse_editor_url=database_url, access_file=path
-    )
-    async with TestClient(TestServer(create_app(settings))) as client:
-        yield client
+    return client
 
 
 async def call(client, method, path, body=None, headers=ALL, status=200):

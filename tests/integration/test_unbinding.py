@@ -1,16 +1,10 @@
 """Persons in ClickHouse as bindings come and are taken apart: the real writer's identity half on a real server."""
 
-import threading
 from datetime import UTC, datetime
-from pathlib import Path
 
-import pytest
 from clickhouse_connect.driver.client import Client
 
-from collector.filter import KeyFilter
 from collector.identity import id_key
-from collector.sinks import ClickHouseSink
-from collector.spool_reader import SpoolReader
 from collector.writer import Writer
 from sdk_spec.persons import Binding
 
@@ -41,18 +35,6 @@ def bind(strong: tuple[str, str], weak: tuple[str, str], at: int, event_id: str 
 
 
 T = 1_790_000_000_000
-
-
-@pytest.fixture
-def writer(database_url: str, tmp_path: Path) -> Writer:
-    return Writer(
-        SpoolReader(tmp_path / "spool"),
-        ClickHouseSink(database_url, 30),
-        KeyFilter(1_000),
-        block_rows=10,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
 
 
 def person(database: Client, kind: str, value: str) -> int:

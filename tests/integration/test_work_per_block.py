@@ -1,6 +1,5 @@
 """How often ClickHouse is asked and given something for a block: once for each table, however many bodies it holds."""
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +7,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from writers import writer_with
 
-from collector.filter import KeyFilter
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
@@ -44,14 +43,7 @@ def sink(database_url: str) -> Iterator[CountedSink]:
 @pytest.fixture
 def writer(sink: CountedSink, tmp_path: Path) -> Iterator[Writer]:
     reader = SpoolReader(tmp_path / "spool")
-    yield Writer(
-        reader,
-        sink,
-        KeyFilter(1_000_000),
-        block_rows=50_000,
-        flush_interval_ms=1,
-        stopping=threading.Event(),
-    )
+    yield writer_with(reader, sink)
     reader.close()
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 from clickhouse_connect.driver.client import Client
+from writers import writer_with
 
 from collector.filter import KeyFilter
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
 from collector.spool_reader import SpoolReader
-from collector.writer import Writer
 from collector.writer_process import load_filter
 from tests.unit.collector.spool_bytes import FILE_HEADER, encode, write_segment
 
@@ -81,9 +81,7 @@ def record(prefix: str, copy: str, received_at: int) -> bytes:
 
 def run_once(sink: Any, reader: Any, key_filter: KeyFilter, block_bytes: int) -> None:
     """Store all that the spool holds, as ``Writer.run`` does, in this thread."""
-    writer = Writer(
-        reader, sink, key_filter, block_rows=1_000, flush_interval_ms=1, stopping=threading.Event()
-    )
+    writer = writer_with(reader, sink, key_filter)
     while True:
         records, positions = reader.read(block_bytes)
         if not positions:
