@@ -496,16 +496,19 @@ def semantics(params: FunnelParams) -> Row:
 
 
 def table(result: Row) -> list[Row]:
-    """Flatten: one row for each step of the whole, of each group and of each point."""
+    """
+    Flatten: one row for each step of the whole, of each group and of each point.
+
+    A breakdown's field has its name as a column; ``event``, which a step has as well, is ``breakdown.event``.
+    """
     rows: list[Row] = []
 
     def add(part: dict[str, Any], time: str | None, mature: bool | None) -> None:
-        head = {
-            "time": time,
-            "mature": mature,
-            **(part.get("breakdown") or {}),
-            "other": part.get("other", False),
+        values = {
+            "breakdown.event" if name == "event" else name: value
+            for name, value in (part.get("breakdown") or {}).items()
         }
+        head = {"time": time, "mature": mature, **values, "other": part.get("other", False)}
         rows.extend({**head, **step} for step in part["steps"])
 
     add(result, None, None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
 import pyarrow as pa
@@ -98,18 +99,21 @@ def _cell(value: object) -> object:
 
 
 def _column(values: list[object]) -> pa.Array:
-    """One Arrow column; values of several types (a property that is a number here and a text there) become JSON texts."""
+    """
+    One Arrow column.
+
+    Values of several types (a property that is a number here and a text there) become JSON texts, and so do numbers that
+    Arrow has no common type for: integers beyond 64 bits, or beyond 2^53 beside fractions.
+    """
     kinds = {
         float if isinstance(v, int) and not isinstance(v, bool) else type(v)
         for v in values
         if v is not None
     }
-    if len(kinds) > 1:
-        return pa.array(
-            [
-                v if v is None or isinstance(v, str) else msgspec.json.encode(v).decode()
-                for v in values
-            ],
-            pa.string(),
-        )
-    return pa.array(values)
+    if len(kinds) <= 1:
+        with suppress(OverflowError, pa.ArrowInvalid):
+            return pa.array(values)
+    return pa.array(
+        [v if v is None or isinstance(v, str) else msgspec.json.encode(v).decode() for v in values],
+        pa.string(),
+    )

@@ -156,6 +156,9 @@ def test_table_has_a_row_for_each_step_of_each_part() -> None:
         for time, page in ((None, None), (None, "p"), ("2026-10-01", None), ("2026-10-01", "p"))
         for step in (1, 2, 3)
     ]
+    group |= {"breakdown": {"event": "view"}}
+    row = table({"steps": steps, "groups": [group]})[3]
+    assert (row["breakdown.event"], row["event"]) == ("view", steps[0]["event"])
 
 
 def test_the_cell_is_the_reports() -> None:

@@ -55,6 +55,19 @@ def test_a_column_of_several_types_becomes_texts_in_arrow():
 
 
 @pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([10**20, 1], ["100000000000000000000", "1"]),
+        ([2**53 + 1, 1.5, None], ["9007199254740993", "1.5", None]),
+    ],
+)
+def test_numbers_that_arrow_has_no_type_for_become_texts(values, texts):
+    rows = [{"n": value} for value in values]
+    table = pa.ipc.open_stream(io.BytesIO(encode(ARROW, rows, ANSWER))).read_all()
+    assert table.column("n").to_pylist() == texts
+
+
+@pytest.mark.parametrize(
     "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", "=cmd|' /C calc'!A0"]
 )
 def test_a_spreadsheet_runs_no_text_of_a_csv_cell_or_column_name(text):
