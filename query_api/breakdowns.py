@@ -89,9 +89,10 @@ def top_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
 
 async def top(ask: Ask, events: str, key: str, bindings: Bindings) -> list[Key] | None:
     """
-    Return the keys with the most events in ``events``, most frequent first; None when there are no others.
+    Return the keys with the most events in ``events``, most frequent first; None when there are no others anywhere.
 
-    ``events``: a FROM clause; ``key``: expression over its columns.
+    ``events``: a FROM clause; ``key``: expression over its columns. What a comparison shows by itself are the values of the
+    range asked for: with ``compare`` these are returned also where they are all, since the other range may have more.
     """
     if not ask.query.breakdown:
         return None
@@ -106,7 +107,9 @@ async def most_frequent(
     bindings.named("breakdown_limit", limit + 1, "UInt32")
     sql = load_sql("breakdowns.top", events=events, key=key)
     found = await ask.run("breakdowns.top", sql, bindings, GROUPED_ON_SHARDS)
-    return None if len(found.rows) <= limit else [row["key"] for row in found.rows[:limit]]
+    if len(found.rows) <= limit and ask.query.compare is None:
+        return None
+    return [row["key"] for row in found.rows[:limit]]
 
 
 def decode_element(text: str) -> Any:  # noqa: ANN401 (a JSON value)

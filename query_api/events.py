@@ -65,16 +65,11 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
     """Answer the events report."""
     periods = _periods(query, ask, ask.range)
     top = await _top(ask, query)
-    shown = top
 
     async def result_of(one: Ask) -> Row:
-        nonlocal shown
-        series = await _series(one, query, one.range, _periods(query, one, one.range), shown)
-        if query.breakdown and shown is None:
-            shown = [line["key"] for line in series]
-        for line in series:
-            del line["key"]
-        return {"series": series}
+        return {
+            "series": await _series(one, query, one.range, _periods(query, one, one.range), top)
+        }
 
     result = await with_comparison(ask, query.compare, result_of)
     if periods is not None and (periods.starts_ms[0], periods.starts_ms[-1]) != (
@@ -111,16 +106,6 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
     )
 
 
-async def _shown(ask: Ask, query: EventsQuery) -> list[Key] | None:
-    """Return the keys that are not "other"; a comparison has one also where the range asked for shows all its values."""
-    top = await _top(ask.asked, query)
-    if top is not None or ask is ask.asked:
-        return top
-    asked = ask.asked
-    series = await _series(asked, query, asked.range, _periods(query, asked, asked.range), None)
-    return [line["key"] for line in series]
-
-
 async def _series(
     ask: Ask, query: EventsQuery, range_: Range, periods: Periods | None, top: list[Key] | None
 ) -> list[Row]:
@@ -144,28 +129,32 @@ async def _series(
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_POINTS} points: fewer series or longer periods"
         )
-    series = []
-    for key, by_bucket in found.items():
-        line: Row = {
-            "key": key,
-            **breakdowns.describe(key, query.breakdown),
-            "points": [
-                {
-                    "time": label,
-                    **_values(query, plan, by_bucket.get(start), windowed.get(key, {}).get(number)),
-                }
-                for number, (label, start) in enumerate(
-                    zip(periods.labels, periods.starts_ms, strict=False)
-                )
-            ]
-            if periods
-            else [],
-            "total": _values(query, plan, by_bucket.get(0)),
-        }
-        series.append(line)
+    lines = [
+        (
+            key,
+            {
+                **breakdowns.describe(key, query.breakdown),
+                "points": [
+                    {
+                        "time": label,
+                        **_values(
+                            query, plan, by_bucket.get(start), windowed.get(key, {}).get(number)
+                        ),
+                    }
+                    for number, (label, start) in enumerate(
+                        zip(periods.labels, periods.starts_ms, strict=False)
+                    )
+                ]
+                if periods
+                else [],
+                "total": _values(query, plan, by_bucket.get(0)),
+            },
+        )
+        for key, by_bucket in found.items()
+    ]
     first = plan.names[0]
-    series.sort(key=lambda line: (line["other"], -(line["total"][first] or 0), line["key"]))
-    return series
+    lines.sort(key=lambda one: (one[1]["other"], -(one[1]["total"][first] or 0), one[0]))
+    return [line for _, line in lines]
 
 
 def _values(query: EventsQuery, plan: Plan, row: Row | None, windowed: Row | None = None) -> Row:
@@ -211,8 +200,8 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
         bucket_ms = periods.starts_ms[periods.labels.index(cell.time)]
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, query.breakdown)
     # Only "other" depends on which values are the most frequent.
-    top = await _shown(ask, query) if key == OTHER and cell.other else None
-    if cell.other and not top:
+    top = await _top(ask.asked, query) if cell.other else None
+    if cell.other and top is None:
         raise InvalidRequest("$.cell.other", "this answer has no `other`: all values are shown")
     bindings.named(
         "starts", list(periods.starts_ms[:-1]) if periods else [ask.range.from_ms], "Array(Int64)"

@@ -32,7 +32,7 @@ OF_A_FIELD = {"sum", "avg", "min", "max", "p50", "p90", "p99"}
 RATES = {"avg", "per_user"}
 _OF_USERS = {"users", "sessions", "per_user"}
 _NOT_TRAILING = {"sessions", "p50", "p90", "p99"}
-_RESERVED = {"time", "formula", "breakdown", "other"}
+_RESERVED = {"time", "formula", "breakdown", "other", "compared"}
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,31}")
 
 
@@ -107,8 +107,10 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
             raise InvalidRequest(
                 f"{path}.as", "a letter, then letters, digits and _; not a name the answer uses"
             )
-        if name in names:
-            raise InvalidRequest(f"{path}.as", "another measure has this name")
+        if name in names or name in query.breakdown:
+            raise InvalidRequest(
+                f"{path}.as", "another measure or a field of the breakdown has this name"
+            )
         names.append(name)
         condition = selector_sql(measure, path, bindings)
         conditions.append(condition)

@@ -99,7 +99,7 @@ def folded(top: list[Key] | None, bindings: Bindings, key: str = "key") -> str:
 
 async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -> list[Key] | None:
     """
-    Return the keys with the most rows, most frequent first; None when there are no others.
+    Return the keys with the most rows, most frequent first, as ``breakdowns.top`` does.
 
     ``rows``: a SELECT with a packed ``key``.
     """

@@ -89,6 +89,17 @@ def test_by_hand(database, asker):
     assert result["compare"]["points"][0]["time"] == "2026-10-01"
     assert result["compare"]["points"][0]["new"] == 2
 
+    # All values of the 4th are shown; a comparison shows these and no others.
+    day = {"from": "2026-10-04", "to": "2026-10-04"}
+    body |= {"time_range": day, "breakdown": ["platform"]}
+    result = asker("lifecycle", body)
+    assert [s["other"] for s in result["series"]] == [False]
+    assert [
+        (s["breakdown"]["platform"], s["points"][0]["dormant"]) for s in result["compare"]["series"]
+    ] == [("wechat", 0), (None, 1)]
+    cell = {"state": "dormant", "other": True}
+    assert asker.users("lifecycle", body | {"compared": True}, cell) == {id_key("user_id", "u2")}
+
 
 @RANDOM
 @given(

@@ -161,6 +161,8 @@ WRONG = [
     ("events", {**RANGE, "measures": [{"as": "time"}]}, "$.measures[0].as"),
     ("events", {**RANGE, "measures": [{"as": "a b"}]}, "$.measures[0].as"),
     ("events", {**RANGE, "measures": [{"as": "x"}, {"as": "x"}]}, "$.measures[1].as"),
+    ("events", {**RANGE, "measures": [{"as": "compared"}]}, "$.measures[0].as"),
+    ("events", {**RANGE, "measures": [{"as": "page"}], "breakdown": ["page"]}, "$.measures[0].as"),
     ("events", {**EVENTS, "interval": "minute"}, "$.interval"),
     (
         "events",
