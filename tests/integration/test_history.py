@@ -599,7 +599,7 @@ def test_killed_in_the_middle_and_run_again_counts_each_row_once(
         count = partial(client.command, "SELECT count() FROM event_ids")
         first = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
         try:
-            until(count, "a block of the first run", 240)
+            until(count, "a block of the first run")
         finally:
             first.kill()
             first.communicate()

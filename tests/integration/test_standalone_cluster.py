@@ -71,7 +71,7 @@ def counted(ready: dict, events: int) -> dict:
         assert found["events"] <= events
         return found if found["events"] == events else None
 
-    found: dict = until(seen, f"{events} events are counted", 240)
+    found: dict = until(seen, f"{events} events are counted")
     return found
 
 
