@@ -39,8 +39,11 @@ KINDS = ("absent", "text", "number", "flag", "list")
 _PARTS = ("kind", "text", "number", "number_text", "flag", "list")
 
 
-_ELSEWHERE = ("values", "cell", "rule", "did", "did_not", "tree")
-"""Values are no fields; rules and trees read attributes by themselves, as they were at their instant."""
+_ELSEWHERE = (
+    *("values", "cell", "rule", "did", "did_not", "tree"),
+    *("event", "id", "campaigns", "root", "trail", "sql", "title"),
+)
+"""Values and names of events are data, whatever they look like; rules and trees read attributes as of their instant."""
 
 
 def named_in(query: Any) -> tuple[str, ...]:  # noqa: ANN401 (any Struct of a request)

@@ -280,6 +280,7 @@ STRANGE = [
     "line\nbreak\ttab\r\0nul",
     "漢字 emoji 👩‍👩‍👧 \u202e rtl",
     "<script>alert(1)</script>",
+    "user.first_source.nothing",
     "a" * 5000,
     " ",
 ]
