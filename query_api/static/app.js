@@ -3,6 +3,7 @@
 import { forget, get, post, remove } from "./api.js";
 import { isDark } from "./charts.js";
 import { h, icon, put, uid } from "./dom.js";
+import { errorLine, errorTexts } from "./errors.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { GROUPS, PAGES } from "./pages.js";
 import { appPicker, rangePicker } from "./pickers.js";
@@ -10,7 +11,7 @@ import { errorNotice } from "./report.js";
 import { saveView } from "./saved.js";
 import { addressOf, readAddress, shared } from "./state.js";
 import { showUsers } from "./users.js";
-import { button, copy, iconButton, menu, notice } from "./widgets.js";
+import { button, copy, iconButton, menu, notice, toast } from "./widgets.js";
 
 const root = document.getElementById("app");
 const KEPT_THEME = "scenetrail.theme";
@@ -25,7 +26,9 @@ async function start() {
   window.addEventListener("hashchange", () => show());
   window.addEventListener("signed-out", () => {
     if (server.session?.signed_in) {
-      server.session = { signed_in: false };
+      forget();
+      server.session = { signed_in: false, has_ended: true };
+      for (const box of document.querySelectorAll("dialog")) box.close();
       show();
     }
   });
@@ -91,7 +94,8 @@ function signIn() {
         put(fault);
         try {
           await post("/console/session", { token: input.value.trim() });
-          await connect();
+          if (server.session.has_ended) location.reload(); // what the page has learnt is of another token
+          else await connect();
           root.querySelector("h1")?.focus({ preventScroll: true });
         } catch (error) {
           put(
@@ -117,6 +121,7 @@ function signIn() {
       { class: "sign-in-card" },
       brand(),
       h("h1", {}, t("登录控制台|Sign in to the console")),
+      server.session.has_ended ? h("p", { class: "missing", role: "alert" }, Object.values(errorTexts("unauthorized")).join(" ")) : null,
       h("p", { class: "muted" }, t("启动时终端里打印的“读取令牌”就是登录凭证。|The read token that was printed in the terminal at the start lets you in.")),
       form,
       h("div", { class: "row" }, languageButton(), themeButton()),
@@ -156,8 +161,11 @@ function makeShell() {
   const main = h("main", { class: "page", id: "main" });
   const opener = iconButton("menu", t("菜单|Menu"), () => toggle(!document.body.classList.contains("nav-open")), { class: "icon-button nav-opener", "aria-controls": "navigation", "aria-expanded": "false" });
   const toggle = (open) => {
+    const wasOpen = document.body.classList.contains("nav-open");
     document.body.classList.toggle("nav-open", open);
     opener.setAttribute("aria-expanded", String(open));
+    if (open) (navigation.querySelector("[aria-current]") ?? navigation.querySelector("a"))?.focus();
+    else if (wasOpen) opener.focus();
   };
   const skip = h("button", { type: "button", class: "skip", onClick: () => main.querySelector("button, a, input, select")?.focus() }, t("跳到内容|Skip to content"));
   put(
@@ -165,16 +173,13 @@ function makeShell() {
     skip,
     h(
       "div",
-      { class: "shell" },
+      { class: "shell", onKeydown: (event) => event.key === "Escape" && toggle(false) },
       h("aside", { class: "side" }, h("a", { href: "#/overview", class: "brand-link", "aria-label": t("scenetrail 概览|scenetrail overview") }, brand()), navigation, h("div", { class: "side-foot" }, h("p", { class: "muted small" }, t("项目|Project"), " ", server.session.project), button(t("退出登录|Sign out"), signOut, { class: "button ghost small" }))),
       h("div", { class: "scrim", onClick: () => toggle(false) }),
       h("div", { class: "body" }, h("header", { class: "bar" }, opener, title, bar), main),
     ),
   );
   let current = null;
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") toggle(false);
-  });
 
   function update(page, state) {
     const isNew = current !== page?.id;
@@ -301,10 +306,13 @@ function keepFocus(within) {
 }
 
 async function signOut() {
-  await remove("/console/session");
-  forget();
-  server.session = { signed_in: false };
-  show();
+  try {
+    await remove("/console/session");
+    forget();
+    location.reload(); // another token may not see what the page has learnt
+  } catch (error) {
+    toast(errorLine(error), "error");
+  }
 }
 
 start();

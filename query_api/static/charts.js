@@ -42,16 +42,17 @@ function sweep() {
 }
 
 /**
- * A chart in a box. option(): of ECharts. label: what it shows, for screen readers. onClick(params of ECharts).
+ * A chart in a box. option(): of ECharts. label: what it shows, for screen readers. onClick(params of ECharts). after: a
+ * promise that its texts wait for.
  *
- * The box has `chart` (a promise), for pictures and for tests.
+ * The box has `chart` (a promise), for pictures and for tests; null where the box was gone before it was drawn.
  */
-export function chart(label, option, { height = 300, onClick } = {}) {
+export function chart(label, option, { height = 300, onClick, after = null } = {}) {
   const canvas = h("div", { class: "chart", role: "img", "aria-label": label, style: { height: `${height}px` } });
   canvas.chart = loadCharts().then(async (echarts) => {
-    do await painted();
-    while (!canvas.isConnected);
+    await Promise.all([painted(), after]);
     sweep();
+    if (!canvas.isConnected) return null;
     const made = echarts.init(canvas, null, { renderer: "canvas" });
     made.setOption(themed(option()), { notMerge: true });
     const observer = new ResizeObserver(() => made.resize());

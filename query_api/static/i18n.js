@@ -40,6 +40,8 @@ const EVENT_NAMES = {
   page_leave: "离开页面|Page leave",
   share: "分享|Share",
   tap: "点击|Tap",
+  app_error: "程序出错|App error",
+  navigate_to_mini_program: "跳转其他小程序|To another mini-program",
   search: "搜索|Search",
   product_view: "浏览商品|Product view",
   add_to_cart: "加入购物车|Add to cart",
@@ -77,6 +79,11 @@ const PLATFORMS = {
 export function platformTitle(name) {
   return Object.hasOwn(PLATFORMS, name) ? t(PLATFORMS[name]) : name;
 }
+
+const ID_KINDS = { user_id: "用户编号|User id", anonymous_id: "设备编号|Device id", phone_hash: "手机号（加密）|Hashed phone" };
+
+/** A kind of id as people say it; openid and unionid are said as they are. */
+export const idKindTitle = (kind) => (Object.hasOwn(ID_KINDS, kind) ? t(ID_KINDS[kind]) : kind);
 
 /** A value of a field as people say it: platforms and events have titles, the rest stands as it is. */
 export function valueTitle(field, value, plain) {

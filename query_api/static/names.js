@@ -3,6 +3,7 @@
 import { post } from "./api.js";
 import { h } from "./dom.js";
 import { errorLine } from "./errors.js";
+import { t } from "./i18n.js";
 import { addressOf } from "./state.js";
 
 const STRONGEST_FIRST = ["user_id", "unionid", "openid", "anonymous_id", "phone_hash"];
@@ -20,12 +21,28 @@ export function personLink(user, name, { profiles = true, ...props } = {}) {
   return profiles ? h("a", { href: addressOf("people", { user }), ...props }, name) : h("code", {}, name);
 }
 
-/** Links for the users of a list that has keys only: each says its name as soon as one question for all of them is answered. */
-export function namedLinks(users, body, { profiles = true } = {}) {
+/**
+ * What the users of a list that has keys only are called: one question for all of them.
+ *
+ * title(user): the name; "…" while it is on its way, the key where there is none. link(user, props): a link that keeps
+ * the place of the name until it says it. known: a promise that resolves when the names stand.
+ */
+export function namesOf(users, body, { profiles = true } = {}) {
   const wanted = [...new Set(users)];
   const names = new Map();
   const links = [];
-  if (profiles && wanted.length) learn();
+  let isPending = profiles && wanted.length > 0;
+  let fault = "";
+
+  const title = (user) => (isPending ? "…" : (names.get(user) ?? user));
+
+  function say(link) {
+    link.classList.toggle("pending", isPending);
+    if (isPending) link.setAttribute("aria-label", t("正在读取名称|Reading the name"));
+    else link.removeAttribute("aria-label");
+    link.textContent = isPending ? "" : title(link.dataset.user);
+    link.title = fault || link.textContent;
+  }
 
   async function learn() {
     const { app_ids, timezone, as_of, partial } = body;
@@ -33,15 +50,22 @@ export function namedLinks(users, body, { profiles = true } = {}) {
     try {
       const answer = await post("/v1/query/users", { app_ids, timezone, as_of, partial, time_range, users: wanted, limit: wanted.length });
       for (const row of answer.result.users) names.set(row.user, nameOf(row));
-      for (const link of links) link.textContent = names.get(link.dataset.user) ?? link.dataset.user;
     } catch (error) {
-      for (const link of links) link.title = errorLine(error); // it still leads to the same person
+      fault = errorLine(error); // the key still leads to the same person
     }
+    isPending = false;
+    links.forEach(say);
   }
 
-  return (user) => {
-    const link = personLink(user, names.get(user) ?? user, { profiles, dataset: { user } });
-    links.push(link);
-    return link;
+  return {
+    title,
+    known: isPending ? learn() : Promise.resolve(),
+    link(user, props = {}) {
+      if (!profiles) return personLink(user, user, { profiles });
+      const link = personLink(user, "", { ...props, class: "person", dataset: { user } });
+      say(link);
+      links.push(link);
+      return link;
+    },
   };
 }

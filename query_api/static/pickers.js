@@ -55,12 +55,11 @@ export function combobox(label, face, items, onChoose, { free = false, class: na
       }
       function show() {
         if (known === null) return put(list, h("li", { class: "options-note", role: "presentation" }, t("正在读取…|Loading…")));
-        const text = input.value.trim().toLowerCase();
-        const found = text ? known.filter((item) => item.search.includes(text)) : known;
-        shown = found.slice(0, SHOWN);
-        if (free && input.value && !shown.some((item) => item.value === input.value)) {
-          shown = [{ value: input.value, title: input.value, hint: t("按此文字|as typed"), group: "" }, ...shown];
-        }
+        const text = input.value.trim();
+        const exact = known.find((item) => text && String(item.value) === text);
+        const found = text ? known.filter((item) => item !== exact && item.search.includes(text.toLowerCase())) : known;
+        const first = exact ?? (free && text ? typed(text, known) : null);
+        shown = [...(first ? [first] : []), ...found].slice(0, SHOWN);
         let group = "";
         put(
           list,
@@ -109,6 +108,12 @@ export function combobox(label, face, items, onChoose, { free = false, class: na
     },
     { class: name, panelClass: "combo-popover", title: label, ariaLabel: `${label}: ${face}` },
   );
+}
+
+/** What was typed, as a value: a number where only numbers were seen, since no text equals one. */
+function typed(text, known) {
+  const isNumber = known.length > 0 && known.every((item) => typeof item.value === "number") && Number.isFinite(Number(text));
+  return { value: isNumber ? Number(text) : text, title: text, hint: t("按此文字|as typed"), group: "" };
 }
 
 /** "支付订单 order_pay" for an event; any: "任意事件". */

@@ -42,12 +42,18 @@ export function partialFrom(labels, answer) {
   if (Number.isNaN(until) || labels.length === 0) return labels.length;
   const start = (label) => (label.includes("T") ? Date.parse(label) : startOfDay(label));
   const last = start(labels[labels.length - 1]);
-  // As long as the period before; months of 31 days so that none counts as ended too early.
-  const before = labels.length > 1 ? last - start(labels[labels.length - 2]) : 86_400_000;
-  const length = before >= 28 * 86_400_000 && before < 32 * 86_400_000 ? 31 * 86_400_000 : before;
+  const before = labels.length > 1 ? last - start(labels[labels.length - 2]) : DAY_MS;
+  // As long as the period before; months and quarters as long as there are, so that none counts as ended too early.
+  const length = before < 28 * DAY_MS ? before : (before < 32 * DAY_MS ? 31 : 92) * DAY_MS;
   return until < last + length ? labels.length - 1 : labels.length;
 }
 
+/** What is said of a part to those who hear the page: that it is asked and answered. The answer itself would be read out whole. */
+const status = () => h("p", { class: "visually-hidden", role: "status" });
+const isAsked = (title) => t("{title}：正在查询|{title}: querying", { title });
+const isHere = (title) => t("{title}：已显示|{title}: shown", { title });
+
+const DAY_MS = 86_400_000;
 const WAIT_MS = 350;
 
 /**
@@ -58,13 +64,15 @@ const WAIT_MS = 350;
  * render(answer): nodes. isEmpty(answer), emptyAction: what one can do then. title, name: of the card and its files. isList: false where a cut list matters not.
  */
 export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true, emptyAction = null, after = null }) {
-  const content = h("div", { class: "panel-content", "aria-live": "polite" });
+  const content = h("div", { class: "panel-content" });
+  const said = status();
   const tools = h("div", { class: "panel-tools" });
   const foot = h("div", { class: "panel-foot" });
   const card = h(
     "section",
     { class: `panel ${wide ? "wide" : ""}`, "aria-label": title },
     h("div", { class: "panel-head" }, h("h2", {}, title), h("div", { class: "panel-actions" }, ...actions, tools)),
+    said,
     content,
     foot,
   );
@@ -73,12 +81,12 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
 
   function show(answer, isOld) {
     card.dataset.state = isOld ? "old" : "done";
-    if (isEmpty?.(answer)) {
-      put(content, notice("empty", t("这段时间没有符合条件的数据|Nothing in this range"), body.as_of ? t("到那一天结束时，这段时间的事件还没有到达。|By the end of that day no events of this range had arrived.") : t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive."), emptyAction, h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live"))));
-    } else put(content, render(answer));
+    if (isEmpty?.(answer)) put(content, emptyNotice(answer.meta, body, emptyAction));
+    else put(content, render(answer));
     const missing = missingNotice(answer.meta, () => go({ partial: undefined }));
     if (missing) content.prepend(missing);
     put(foot, footOf(answer, isOld, isList));
+    if (!isOld) put(said, isHere(title));
   }
 
   async function run({ fresh = false } = {}) {
@@ -91,27 +99,27 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
     }
     put(tools, toolsOf({ report, body, name, card, again: () => run({ fresh: true }) }));
     const before = fresh ? undefined : lastAnswer(report, body);
-    if (before) {
-      show(before.answer, true);
-      if (Date.now() - before.at < 5000) return show(before.answer, false);
-    } else {
-      card.dataset.state = "loading";
-    }
+    if (!before) card.dataset.state = "loading";
     controller = new AbortController();
     const mine = controller;
     const began = Date.now();
     const waiting = before
       ? null
       : setTimeout(() => {
+          put(said, isAsked(title));
           const elapsed = h("span", {}, "");
           const bar = h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") });
           put(content, h("div", { class: "loading" }, bar, h("p", {}, t("正在查询|Querying"), " ", elapsed), button(t("取消|Cancel"), () => mine.abort("cancel"))));
           const timer = setInterval(() => {
             if (!elapsed.isConnected) return clearInterval(timer);
-            return put(elapsed, `${Math.round((Date.now() - began) / 1000)} s`);
+            return put(elapsed, duration(Math.round((Date.now() - began) / 1000) * 1000));
           }, 500);
         }, WAIT_MS);
     try {
+      if (before) {
+        show(before.answer, true);
+        if (Date.now() - before.at < 5000) return show(before.answer, false);
+      }
       await Promise.allSettled([after]);
       mine.signal.throwIfAborted();
       const asked = ask(report, body, mine.signal);
@@ -139,15 +147,27 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   return card;
 }
 
+/** That an answer says nothing: of this range, as of that day, or because no event has come yet. action: what else one can do. */
+function emptyNotice({ data_complete_until: newest }, { as_of: asOf }, action) {
+  const [title, hint] = asOf
+    ? [t("这段时间没有符合条件的数据|Nothing in this range"), t("到那一天结束时，这段时间的事件还没有到达。|By the end of that day no events of this range had arrived.")]
+    : newest
+      ? [t("这段时间没有符合条件的数据|Nothing in this range"), t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive.")]
+      : [t("还没有收到任何事件|No event has arrived yet"), t("接入 SDK 或向采集地址发送第一个事件后，“实时”会在两秒内显示它。|Once the SDK or a program sends a first event to the collector, Live shows it within two seconds.")];
+  return notice("empty", title, hint, action, h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live")));
+}
+
 /** What went wrong, and what one can do; the server's own words below. partly: asks what the other shards know. */
 export function errorNotice(error, again, { partly = null } = {}) {
+  const isWrong = error.code === "invalid_request" || !(error instanceof ApiError);
   const retry = again && error.code !== "invalid_request" ? button(t("重试|Try again"), again) : null;
-  if (!(error instanceof ApiError)) return notice("error", t("页面出错|A fault of the page"), String(error.message ?? error), retry);
+  const clear = again && isWrong ? h("a", { class: "button", href: addressOf(readAddress().page) }, t("清除这个页面的条件|Clear this page's conditions")) : null;
+  if (!(error instanceof ApiError)) return notice("error", t("页面出错|A fault of the page"), [t("也许地址里的条件写错了。|Perhaps the conditions in the address are wrong."), h("br"), h("span", { class: "small error-detail" }, String(error.message ?? error))], retry, clear);
   const { title, hint } = errorTexts(error.code);
   const words = [error.path ? h("code", {}, error.path) : null, error.message, error.requestId ? `${t("请求编号|request id")} ${error.requestId}` : null].filter(Boolean);
   const detail = words.length ? h("span", { class: "small error-detail" }, words.flatMap((one, i) => (i ? [" · ", one] : [one]))) : null;
   const less = partly && error.code === "storage_unavailable" ? button(t("只看能读到的部分|Show what can be read"), partly) : null;
-  return notice("error", title, [hint, hint && detail ? h("br") : null, detail], retry, less);
+  return notice("error", title, [hint, hint && detail ? h("br") : null, detail], retry, less, clear);
 }
 
 /** That shards of the cluster did not answer: their events are missing from every number of this answer. */
@@ -317,9 +337,10 @@ export function filterSection(state, set, { filter = true, compare = "chosen" } 
  * The element has `reload()`.
  */
 export function section({ title, load, render, actions = [], name = "section" }) {
-  const content = h("div", { class: "panel-content", "aria-live": "polite" });
+  const content = h("div", { class: "panel-content" });
+  const said = status();
   const foot = h("div", { class: "panel-foot" });
-  const card = h("section", { class: "panel", "aria-label": title, dataset: { report: name, state: "loading" } }, h("div", { class: "panel-head" }, h("h2", {}, title), h("div", { class: "panel-actions" }, ...actions)), content, foot);
+  const card = h("section", { class: "panel", "aria-label": title, dataset: { report: name, state: "loading" } }, h("div", { class: "panel-head" }, h("h2", {}, title), h("div", { class: "panel-actions" }, ...actions)), said, content, foot);
   let turn = 0;
   card.reload = async () => {
     turn += 1;
@@ -331,6 +352,7 @@ export function section({ title, load, render, actions = [], name = "section" })
       if (mine !== turn) return;
       put(content, render(answer));
       put(foot, answer.semantics ? definition(answer.semantics) : null);
+      put(said, isHere(title));
       card.dataset.state = "done";
     } catch (error) {
       if (mine !== turn) return;

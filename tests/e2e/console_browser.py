@@ -25,10 +25,12 @@ from playwright.sync_api import (
     Locator,
     Page,
     Playwright,
+    Route,
     expect,
     sync_playwright,
 )
 
+from sdk_spec.ids import KINDS
 from tests.waiting import until
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -100,7 +102,7 @@ class Demo:
             assert self.process.poll() is None, "".join(self.printed)
             return any(SERVING in line for line in self.printed)
 
-        until(serving, "the demo serves", 600)
+        until(serving, "the demo serves")
         text = "".join(self.printed)
         self.url = self._found(r"Console and queries\s+(http://\S+)", text)
         self.collector_url = self._found(r"Collector\s+(http://\S+)/v1/events", text)
@@ -155,6 +157,12 @@ class Demo:
         with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             return json.loads(answer.read())
 
+    def name_of(self, user: str) -> str:
+        """Return the id under which the console shows a user, of whom lists know the key only."""
+        ever = {"from": "2015-01-01", "to": "2099-12-31"}
+        [known] = self.ask("users", {"time_range": ever, "users": [user]})["result"]["users"]
+        return strongest(known["ids"])
+
     def app(self) -> tuple[str, str]:
         """Return the WeChat app and its write key."""
         state = json.loads((self.folder / "demo.json").read_text())
@@ -181,6 +189,12 @@ class Demo:
         )
         with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             return json.loads(answer.read())
+
+
+def strongest(ids: list[dict[str, str]]) -> str:
+    """Return the id under which the console shows a user."""
+    of_kind = {one["kind"]: one["id"] for one in reversed(ids)}
+    return next(of_kind[kind] for kind in KINDS if kind in of_kind)
 
 
 def launch(playwright: Playwright) -> Browser:
@@ -262,6 +276,25 @@ def sign_in(page: Page, demo: Demo) -> None:
 def settle(page: Page) -> None:
     """Wait until every part of the page has its answer. Asked from outside: the page's policy allows no eval."""
     until(lambda: page.evaluate(ANSWERED), f"answers of {page.url}")
+
+
+@contextmanager
+def held_back(page: Page, address: str) -> Iterator[None]:
+    """Let requests to an address wait until the block has ended."""
+    waiting: list[Route] = []
+    is_over = False
+
+    def hold(route: Route) -> None:
+        if is_over:
+            route.continue_()
+        else:
+            waiting.append(route)
+
+    page.route(address, hold)
+    yield
+    is_over = True  # also for what is told of only now
+    for route in waiting:
+        route.continue_()
 
 
 def choose_by_typing(page: Page, text: str) -> None:

@@ -77,7 +77,7 @@ def test_a_segment_is_built_sized_kept_and_its_day_is_stored(page: Page, demo: D
     page.get_by_role("button", name="保存分群").click()
     page.get_by_label("名称").fill(name)
     page.get_by_role("button", name="保存", exact=True).click()
-    expect(page.locator(".segment-name")).to_have_text(name)
+    expect(page.locator(".subject")).to_have_text(name)
     expect(size).to_have_text(f"{expected:,}")
     assert users_of(page, size.locator("button")) == expected
     page.get_by_role("button", name="保存快照").click()
@@ -89,7 +89,7 @@ def test_a_segment_is_built_sized_kept_and_its_day_is_stored(page: Page, demo: D
     page.get_by_role("button", name="删除分群").click()
     page.locator("dialog").get_by_role("button", name="删除", exact=True).click()
     expect(page.locator(".toast").last).to_contain_text("已删除")
-    expect(page.locator(".segment-name")).to_have_count(0)
+    expect(page.locator(".subject")).to_have_count(0)
     settle(page)
     expect(page.get_by_role("region", name="分群列表").first).not_to_contain_text(name)
 
@@ -199,7 +199,9 @@ def test_promoters_are_listed_with_the_orders_due_to_them(page: Page, demo: Demo
     assert users_of(page, promoters) == result["promoters_total"]
     unbound = page.locator("[data-figure=direct] button")
     assert users_of(page, unbound) == result["direct"]["buyers"]
-    row = page.get_by_role("region", name="各分销员").locator("tr", has_text=best["promoter"])
+    name = page.locator(f"a[data-user='{best['promoter']}']")
+    row = page.get_by_role("region", name="各分销员").locator("tr", has=name)
+    expect(row.locator("th")).to_have_text(demo.name_of(best["promoter"]))
     assert users_of(page, row.locator("td").first.locator("button")) == best["bound_users"]
     row.locator("td").nth(1).locator("button").click()  # nobody registered in the demo
     trail = page.get_by_role("region", name="订单依据").locator("tbody tr")

@@ -4,7 +4,7 @@ import { get, post } from "../api.js";
 import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { instant, number, plain } from "../format.js";
-import { eventTitle, platformTitle, t } from "../i18n.js";
+import { eventTitle, idKindTitle, platformTitle, t } from "../i18n.js";
 import { nameOf, strongest } from "../names.js";
 import { eventPicker, rangePicker } from "../pickers.js";
 import { common, errorNotice, filterSection, known, panel } from "../report.js";
@@ -21,7 +21,7 @@ function search({ state, set }) {
   const input = h("input", {
     class: "input",
     type: "search",
-    value: state.id ?? state.user ?? "",
+    value: state.id ?? "",
     autocomplete: "off",
     spellcheck: "false",
     "aria-label": t("用户编号、openid、unionid 或设备编号|User id, openid, unionid or device id"),
@@ -78,10 +78,10 @@ function list({ state, set, has }) {
         table(
           t("用户列表|Users"),
           [
-            { name: "user", title: t("用户|User"), cell: (r) => h("a", { href: addressOf("people", { ...shared(state), user: r.user }) }, nameOf(r)), value: nameOf },
-            { name: "first", title: t("首次出现|First seen"), cell: (r) => (r.first_seen ? instant(r.first_seen, zone(), false) : "–"), value: (r) => r.first_seen },
-            { name: "last", title: t("最近出现|Last seen"), cell: (r) => (r.last_seen ? instant(r.last_seen, zone(), false) : "–"), value: (r) => r.last_seen },
-            { name: "platforms", title: t("平台|Platforms"), cell: (r) => (r.platforms ?? []).map(platformTitle).join("、"), value: (r) => (r.platforms ?? []).join() },
+            { name: "user", title: t("用户|User"), cell: (r) => h("a", { class: "person", title: nameOf(r), href: addressOf("people", { ...shared(state), user: r.user }) }, nameOf(r)), value: nameOf },
+            { name: "first", title: t("首次出现|First seen"), cell: (r) => h("span", { class: "day" }, instant(r.first_seen, zone(), false)), value: (r) => r.first_seen },
+            { name: "last", title: t("最近出现|Last seen"), cell: (r) => h("span", { class: "day" }, instant(r.last_seen, zone(), false)), value: (r) => r.last_seen },
+            { name: "platforms", title: t("平台|Platforms"), cell: (r) => h("span", { class: "day" }, (r.platforms ?? []).map(platformTitle).join(t("、|, "))), value: (r) => (r.platforms ?? []).join() },
             { name: "events", title: t("事件|Events"), number: true, cell: (r) => h("a", { class: "users-link", href: addressOf("people", { ...shared(state), user: r.user }) }, number(r.events)), value: (r) => r.events },
           ],
           answer.result.users,
@@ -126,12 +126,13 @@ function profile(result) {
       : null;
   const figure = (title, text) => h("div", {}, h("span", { class: "label" }, title), h("span", { class: "value" }, text));
   return [
+    h("h3", { class: "subject" }, nameOf(result)),
     h(
       "div",
       { class: "summary" },
       figure(t("事件|Events"), number(result.events)),
-      figure(t("首次出现|First seen"), result.first_seen ? instant(result.first_seen, zone(), false) : "–"),
-      figure(t("最近出现|Last seen"), result.last_seen ? instant(result.last_seen, zone(), false) : "–"),
+      figure(t("首次出现|First seen"), instant(result.first_seen, zone(), false)),
+      figure(t("最近出现|Last seen"), instant(result.last_seen, zone(), false)),
       entry(t("首次来源|First source"), result.first_source),
       entry(t("最近来源|Latest source"), result.latest_source),
     ),
@@ -161,7 +162,7 @@ function profile(result) {
         table(
           t("编号|Ids"),
           [
-            { name: "kind", title: t("种类|Kind"), cell: (r) => r.kind, value: (r) => r.kind },
+            { name: "kind", title: t("种类|Kind"), cell: (r) => idKindTitle(r.kind), value: (r) => r.kind },
             { name: "id", title: t("编号|Id"), cell: (r) => h("code", {}, r.id), value: (r) => r.id },
             { name: "app", title: "app_id", cell: (r) => h("code", { class: "muted" }, r.app_id || "–"), value: (r) => r.app_id },
           ],
@@ -208,7 +209,7 @@ const WHY_NOT = {
 
 /** again: asks once more after two ids were taken apart; null where the token may not do that. */
 function explained(found, again) {
-  const side = (one) => h("span", {}, h("span", { class: "muted" }, `${one.kind} `), h("code", {}, one.id));
+  const side = (one) => h("span", {}, h("span", { class: "muted" }, `${idKindTitle(one.kind)} `), h("code", {}, one.id));
   const pair = [
     { name: "id", title: t("编号|Id"), cell: (r) => side(r.id) },
     { name: "other", title: t("一起出现的编号|Seen together with"), cell: (r) => side(r.other) },

@@ -4,11 +4,11 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { fixed, instant, number, short } from "../format.js";
 import { t } from "../i18n.js";
-import { namedLinks } from "../names.js";
+import { namesOf } from "../names.js";
 import { against, eventField, figures, labelled, ofRange, selector } from "../parts.js";
 import { eventFace, fieldPicker } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
-import { addressOf, zone } from "../state.js";
+import { zone } from "../state.js";
 import { button, segmented, select, table, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
 
@@ -62,15 +62,17 @@ export default function promoters({ state, set, has, users }) {
       body,
       wide: true,
       isEmpty: ({ result }) => result.promoters.length === 0 && !result.direct,
-      render: (answer) => view(answer.result, { body, state, set, users, isPerson: by === "sharer" && has("profile") }),
+      render: (answer) => view(answer.result, { body, state, set, users, profiles: has("profile") }),
     }),
   );
 }
 
-function view(result, { body, state, set, users, isPerson }) {
+function view(result, { body, state, set, users, profiles }) {
   const { promoters: rows, direct, due, promoters_total: count, trail } = result;
   const before = result.compare;
-  const name = (r) => r.promoter ?? t("没有分销员|Nobody");
+  const isPerson = body.by === "sharer";
+  const names = namesOf([...(isPerson ? [...rows.map((r) => r.promoter), ...(trail ? [state.trail] : [])] : []), ...(trail ?? []).map((order) => order.user)], body, { profiles });
+  const name = (r) => (r.promoter === null ? t("没有分销员|Nobody") : isPerson ? names.title(r.promoter) : r.promoter);
   const most = Math.max(1, ...rows.map((r) => r.bound_users));
   const colors = palette();
   const shown = rows.slice(0, 12);
@@ -86,22 +88,22 @@ function view(result, { body, state, set, users, isPerson }) {
     ]),
     rows.length
       ? chart(
-          t("各分销员的佣金基数：{list}|Commission base by promoter: {list}", { list: shown.map((r) => `${name(r)} ${fixed(r.base)}`).join(", ") }),
+          t("各分销员的佣金基数，明细见下表|Commission base by promoter; the table below has the numbers"),
           () => {
             const option = timeOption({ labels: shown.map(name), kind: "bar", format: short, unit: t("佣金基数|Commission base"), series: [{ name: t("佣金基数|Commission base"), values: shown.map((r) => r.base), color: colors[0] }] });
-            option.xAxis.axisLabel = { ...option.xAxis.axisLabel, formatter: (text) => text, width: 90, overflow: "truncate" };
+            option.xAxis.axisLabel = { ...option.xAxis.axisLabel, formatter: (text) => text, interval: 0, width: 78, overflow: "truncate" };
             option.tooltip = tooltip({ trigger: "axis", formatter: ([p]) => tip(name(shown[p.dataIndex]), [[p.color, t("佣金基数|Commission base"), fixed(p.value)], [null, t("订单|Orders"), number(shown[p.dataIndex].orders)]]) });
             return option;
           },
-          { height: 220, onClick: (p) => set({ trail: shown[p.dataIndex].promoter }) },
+          { height: 220, after: names.known, onClick: (p) => set({ trail: shown[p.dataIndex].promoter }) },
         )
       : null,
-    trail ? orders(trail, body, state, set) : null,
+    trail ? orders(trail, isPerson ? names.link(state.trail) : state.trail, names, set) : null,
     h("h3", { class: "sub" }, t("各分销员|Each promoter")),
     table(
       t("各分销员|Each promoter"),
       [
-        { name: "promoter", title: t("分销员|Promoter"), value: name, cell: (r) => withBar(isPerson && r.promoter !== null ? h("a", { href: addressOf("people", { user: r.promoter }) }, name(r)) : name(r), r.bound_users / most) },
+        { name: "promoter", title: t("分销员|Promoter"), value: name, cell: (r) => withBar(isPerson && r.promoter !== null ? names.link(r.promoter) : name(r), r.bound_users / most) },
         userColumn("bound_users", t("绑定用户|Bound users")),
         ...(anyRegistered ? [userColumn("registered_users", t("注册用户|Registered"))] : []),
         { ...orderColumn, cell: (r) => (r.promoter === null ? orderColumn.cell(r) : h("button", { type: "button", class: "users-link", title: t("查看订单依据|Show what they are due to"), onClick: () => set({ trail: r.promoter }) }, number(r.orders))) },
@@ -117,16 +119,15 @@ function view(result, { body, state, set, users, isPerson }) {
   ];
 }
 
-/** Each order with the touch that it is due to. */
-function orders(trail, body, state, set) {
-  const buyer = namedLinks(trail.map((order) => order.user), body);
+/** Each order with the touch that it is due to. promoter: theirs; names: of the users. */
+function orders(trail, promoter, names, set) {
   return [
-    h("div", { class: "row" }, h("h3", { class: "sub" }, t("订单依据：{name}|What the orders are due to: {name}", { name: state.trail })), button(t("收起|Close"), () => set({ trail: undefined }), { class: "button ghost small" })),
+    h("div", { class: "row" }, h("h3", { class: "sub" }, t("订单依据：|What the orders are due to: "), promoter), button(t("收起|Close"), () => set({ trail: undefined }), { class: "button ghost small" })),
     table(
       t("订单依据|What the orders are due to"),
       [
         { name: "at", title: t("下单时间|Ordered"), value: (r) => r.at, cell: (r) => h("span", { class: "day" }, instant(r.at, zone())) },
-        { name: "user", title: t("用户|User"), value: (r) => r.user, cell: (r) => buyer(r.user) },
+        { name: "user", title: t("用户|User"), value: (r) => names.title(r.user), cell: (r) => names.link(r.user) },
         { name: "amount", title: t("订单金额|Amount"), number: true, value: (r) => r.amount, cell: (r) => fixed(r.amount) },
         { name: "base", title: t("佣金基数|Commission base"), number: true, value: (r) => r.base, cell: (r) => fixed(r.base) },
         { name: "touch", title: t("绑定时间|Bound"), value: (r) => r.touch?.at ?? "", cell: (r) => (r.touch ? h("span", { class: "day" }, instant(r.touch.at, zone())) : "–") },

@@ -5,9 +5,10 @@ import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { eventFault } from "../errors.js";
 import { duration, instant, number, rate } from "../format.js";
-import { appName, t } from "../i18n.js";
+import { appName, idKindTitle, t } from "../i18n.js";
+import { namesOf } from "../names.js";
 import { errorNotice, section as asked } from "../report.js";
-import { addDays, addressOf, today, zone } from "../state.js";
+import { addDays, today, zone } from "../state.js";
 import { button, check, dialog, field, notice, segmented, table, toast, usersLink } from "../widgets.js";
 
 const exists = (field) => ({ field, op: "exists" });
@@ -189,9 +190,10 @@ async function openRefused(row, title, { since, redriven, nameOf, set }) {
 
 /** Open the pairs of ids behind a number of conflicts: each leads to its person. */
 function openConflicts(row) {
-  const person = (user) => h("a", { href: addressOf("people", { user }), onClick: () => box.close() }, user);
+  const names = namesOf(row.pairs.flat(), { timezone: zone() });
+  const person = (user) => names.link(user, { onClick: () => box.close() });
   const box = dialog(
-    `${t("身份冲突|Identity conflicts")} · ${row.reason}`,
+    `${t("身份冲突|Identity conflicts")} · ${idKindTitle(row.reason)}`,
     row.conflicts > row.pairs.length ? h("p", { class: "muted" }, t("只列 {n} 对。|{n} of the pairs.", { n: row.pairs.length })) : null,
     h("ul", { class: "users-list" }, row.pairs.map(([a, b]) => h("li", {}, person(a), " · ", person(b)))),
   );
@@ -336,7 +338,7 @@ function view(answer, { nameOf, set, users }) {
         ? table(
             t("身份冲突|Identity conflicts"),
             [
-              { name: "reason", title: t("冲突的编号|Conflicting id"), cell: (r) => r.reason, value: (r) => r.reason },
+              { name: "reason", title: t("冲突的编号|Conflicting id"), cell: (r) => idKindTitle(r.reason), value: (r) => r.reason },
               { name: "conflicts", title: t("冲突|Conflicts"), number: true, cell: (r) => usersLink(number(r.conflicts), () => openConflicts(r)), value: (r) => r.conflicts },
               { name: "last", title: t("最近|Latest"), cell: (r) => h("span", { class: "day" }, instant(r.last_ms, zone())), value: (r) => r.last_ms },
             ],

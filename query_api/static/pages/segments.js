@@ -6,7 +6,7 @@ import { h, put } from "../dom.js";
 import { errorLine } from "../errors.js";
 import { instant, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { nameOf, namedLinks, personLink } from "../names.js";
+import { nameOf, namesOf, personLink } from "../names.js";
 import { against, breakdownField, brokenDown, figures, labelled, ofRange, rowCell, rowName } from "../parts.js";
 import { common, compared, confirmDelete, errorNotice, filterSection, panel, section, wholeRange } from "../report.js";
 import { completeRule, ruleBuilder, ruleWords } from "../rules.js";
@@ -153,15 +153,16 @@ function one({ state, set, users }) {
       const { segment } = answer.result;
       const all = { app_ids: segment.app_ids, time_range: { from: ALL_OF_HISTORY, to: segment.counted_at }, timezone: segment.timezone };
       const open = (name, title) => users("users", { ...all, segment: name }, {}, title);
+      const names = namesOf(segment.sample, all);
       return [
-        h("h3", { class: "segment-name" }, segment.name),
+        h("h3", { class: "subject" }, segment.name),
         h("p", { class: "words" }, ruleWords(segment.rule)),
         figures([
           ["size", t("现在的用户|Users now"), usersLink(number(segment.users), () => open(segment.segment_id, segment.name))],
           ["made", t("创建|Made"), instant(segment.created_at, zone(), false)],
           ["apps", t("应用|Apps"), number(segment.app_ids.length)],
         ]),
-        sample(segment.sample.map(namedLinks(segment.sample, all))),
+        sample(segment.sample.map((user) => names.link(user))),
         h("h3", { class: "sub" }, t("用它看|Use it in")),
         h("div", { class: "row" }, USES.map(([page, title]) => h("a", { class: "button", href: addressOf(page, { ...shared(state), segment: segment.segment_id }) }, t(title))), h("a", { class: "button", href: compareAddress(state, segment.segment_id) }, t("加入对比|Compare it"))),
         h("h3", { class: "sub" }, t("快照|Snapshots")),

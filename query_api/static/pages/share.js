@@ -4,7 +4,7 @@ import { chart, isDark, palette, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { duration, fixed, number, plain } from "../format.js";
 import { t } from "../i18n.js";
-import { namedLinks } from "../names.js";
+import { namesOf } from "../names.js";
 import { against, breakdownField, brokenDown, figures, ofRange, rowCell, rowName } from "../parts.js";
 import { eventPicker, fieldFace } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
@@ -58,7 +58,8 @@ export default function share({ state, set, has, users }) {
 
 function view(answer, state, body, users, profiles) {
   const { result } = answer;
-  const sharer = namedLinks(result.sharers.map((one) => one.user), body, { profiles });
+  const cards = state.root ? (result.cascade?.cards ?? []) : [];
+  const names = namesOf([...result.sharers.map((one) => one.user), ...cards.map((card) => card.sharer).filter(Boolean)], body, { profiles });
   const before = result.compare?.total ?? {};
   const counted = (name, title, { metric = name, show = number } = {}) => [name, title, against(show, result.total[name], before[name], { open: (isBefore) => users("share", ofRange(body, isBefore), { metric }, title) })];
   const open = (cell, title, isBefore = false) => users("share", ofRange(body, isBefore), cell, title);
@@ -74,24 +75,24 @@ function view(answer, state, body, users, profiles) {
       kFigure(result, (isBefore) => open({ metric: "new_users" }, t("带来新用户|New users"), isBefore)),
     ]),
     kDefinition(result, open),
-    state.root && result.cascade ? cascade(result.cascade, open) : null,
+    state.root && result.cascade ? cascade(result.cascade, names, open) : null,
     h("h3", { class: "sub" }, t("谁带来了别人：分享者排行|Who brings others: top sharers")),
     table(
       t("谁带来了别人：分享者排行|Who brings others: top sharers"),
       [
-        { name: "user", title: t("用户|User"), cell: (r) => sharer(r.user), value: (r) => r.user },
+        { name: "user", title: t("用户|User"), cell: (r) => names.link(r.user), value: (r) => names.title(r.user) },
         { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => (profiles ? h("a", { class: "users-link", href: addressOf("people", { user: r.user }), title: t("这位分享者的主页|This sharer's page") }, number(r.shares)) : number(r.shares)), value: (r) => r.shares },
-        { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => usersLink(number(r.direct_openers), () => users("share", body, { metric: "openers", sharer: r.user }, t("直接打开用户|Direct openers"))) },
-        { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => usersLink(number(r.descendant_openers), () => users("share", body, { metric: "descendant_openers", sharer: r.user }, t("全部下级打开用户|All descendants"))) },
-        ...(result.sharers[0] && "new_users" in result.sharers[0] ? [{ name: "new", title: t("新用户|New users"), number: true, value: (r) => r.new_users, cell: (r) => usersLink(number(r.new_users), () => users("share", body, { metric: "new_users", sharer: r.user }, `${r.user} · ${t("新用户|New users")}`)) }] : []),
-        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => usersLink(fixed(r.revenue), () => open({ metric: "converters", sharer: r.user }, `${r.user} · ${t("转化用户|Converted")}`)) }] : []),
+        { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => usersLink(number(r.direct_openers), () => users("share", body, { metric: "openers", sharer: r.user }, `${names.title(r.user)} · ${t("直接打开用户|Direct openers")}`)) },
+        { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => usersLink(number(r.descendant_openers), () => users("share", body, { metric: "descendant_openers", sharer: r.user }, `${names.title(r.user)} · ${t("全部下级打开用户|All descendants")}`)) },
+        ...(result.sharers[0] && "new_users" in result.sharers[0] ? [{ name: "new", title: t("新用户|New users"), number: true, value: (r) => r.new_users, cell: (r) => usersLink(number(r.new_users), () => users("share", body, { metric: "new_users", sharer: r.user }, `${names.title(r.user)} · ${t("新用户|New users")}`)) }] : []),
+        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => usersLink(fixed(r.revenue), () => open({ metric: "converters", sharer: r.user }, `${names.title(r.user)} · ${t("转化用户|Converted")}`)) }] : []),
       ],
       result.sharers,
       { limit: 10, sorted: { name: "all", down: true } },
     ),
     h("h3", { class: "sub" }, t("逐层传播|By depth")),
     metricsTable(t("层级|Depth"), result.depths, "depth", (r) => t("第 {n} 层|Depth {n}", { n: r.depth }), (r) => ({ depth: r.depth }), body, users),
-    result.rows ? [h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field: body.breakdown.map(fieldFace).join(" / ") })), metricsTable(t("分组|Group"), result.rows, "group", (r) => rowName(r, body.breakdown), (r) => rowCell(r, body.breakdown), body, users)] : null,
+    result.rows ? [h("h3", { class: "sub" }, t("按“{field}”看|By {field}", { field: body.breakdown.map(fieldFace).join(" / ") })), metricsTable(t("分组|Group"), result.rows, "group", (r) => rowName(r, body.breakdown), (r) => rowCell(r, body.breakdown), body, users)] : null,
     h("div", { class: "grid-2" }, [ofKind(result.pages, "page", t("被分享的页面|Shared pages"), body, users), ofKind(result.channels, "channel", t("分享渠道|Channels"), body, users, channelTitle)]),
     ofKind(result.groups, "group_id", t("群|Groups"), body, users),
     result.reshare_delay
@@ -172,8 +173,8 @@ function metricsTable(caption, rows, first, name, cell, body, users, limit = 50,
   );
 }
 
-/** The cascade of a card; a card of it opens those who opened it. open(cell, title): users. */
-function cascade({ root, total_cards: total, cards }, open) {
+/** The cascade of a card; a card of it opens those who opened it. names: of its sharers; open(cell, title): users. */
+function cascade({ root, total_cards: total, cards }, names, open) {
   const byParent = new Map();
   const known = new Set(cards.map((c) => c.share_id));
   for (const card of cards.slice(0, 400)) {
@@ -207,7 +208,7 @@ function cascade({ root, total_cards: total, cards }, open) {
           formatter: (p) =>
             tip(p.data.card.share_id, [
               [null, t("层级|Depth"), number(p.data.card.depth)],
-              [null, t("分享者|Sharer"), p.data.card.sharer],
+              [null, t("分享者|Sharer"), names.title(p.data.card.sharer)],
               [null, t("页面|Page"), plain(p.data.card.page)],
               [null, t("打开用户|Openers"), number(p.data.card.openers)],
               [null, t("新用户|New users"), number(p.data.card.new_users)],
