@@ -107,6 +107,7 @@ function builder(state, measures, set) {
             ["day", t("天|day")],
             ["week", t("周|week")],
             ["month", t("月|month")],
+            ["quarter", t("季|quarter")],
           ],
           intervalOf(state),
           (interval) => set({ interval }),

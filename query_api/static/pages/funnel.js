@@ -363,7 +363,7 @@ function groups(answer, body, users) {
   const large = list.filter((g) => !g.other && g.steps[0].users >= steps[0].users / 20);
   const worst = large.length > 1 ? large.reduce((a, b) => (b.steps[steps.length - 1].rate_from_first < a.steps[steps.length - 1].rate_from_first ? b : a)) : null;
   return [
-    h("h3", { class: "sub" }, t("按 {field} 分组|By {field}", { field })),
+    h("h3", { class: "sub" }, t("按“{field}”看|By {field}", { field })),
     table(
       t("各组转化|Conversion by group"),
       [

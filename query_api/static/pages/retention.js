@@ -27,7 +27,7 @@ export default function retention({ state, set, users }) {
       incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => [headline(answer.result, body, users), curve(answer, body, users), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? byGroup(answer, body, users) : null, cohorts(answer, body, state, set, users), semanticsTable(answer.result, body, users)],
+      render: (answer) => [headline(answer.result, body, users), curve(answer, body, users), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? [byGroup(answer, body, users), h("details", { class: "more-options" }, h("summary", {}, t("各组各批的留存表|Table of each group's cohorts")), cohorts(answer, body, state, set, users))] : cohorts(answer, body, state, set, users), semanticsTable(answer.result, body, users)],
     }),
   );
 }

@@ -51,7 +51,7 @@ const QR_STATUS = {
 
 export default function scenes({ state, set, users }) {
   const scheme = state.scheme ?? "standard";
-  const metric = state.metric ?? "users";
+  const [metric] = METRICS.find(([name]) => name === state.metric) ?? METRICS[0];
   const dimension = state.rows ?? "group";
   const drilled = dimension === "group" && state.group !== undefined;
   const channel = state.by;
@@ -254,7 +254,7 @@ function channels(question, field, users) {
   const name = (r) => `${nameOf(r, by)} · ${rowName(r, [field])}`;
   const userColumn = (key, title, { metric = key, show = number } = {}) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(show(r[key]), () => users("scenes", body, { metric, ...cellOf(r, by), breakdown: r.other ? undefined : r.breakdown }, `${name(r)} · ${title}`)) });
   return panel({
-    title: t("按 {field} 细分|Broken down by {field}", { field: fieldFace(field) }),
+    title: t("按“{field}”细分|Broken down by {field}", { field: fieldFace(field) }),
     report: "scenes",
     name: "channels",
     body,

@@ -67,7 +67,7 @@ function keys(set) {
 }
 
 function view({ apps, write_keys: writeKeys, read_tokens: tokens }) {
-  const made = (r) => (r.created_at ? instant(r.created_at, zone(), false) : "–");
+  const made = (r) => h("span", { class: "day" }, r.created_at ? instant(r.created_at, zone(), false) : "–");
   const state = (r) => (r.revoked_at ? h("span", { class: "badge bad" }, t("已吊销|revoked")) : h("span", { class: "badge good" }, t("有效|valid")));
   const command = (text) => h("div", { class: "row" }, h("code", {}, text), button(t("复制|Copy"), () => copy(text), { class: "button ghost small" }));
   const section = (title, ...content) => h("section", { class: "panel", "aria-label": title }, h("div", { class: "panel-head" }, h("h2", {}, title)), ...content);

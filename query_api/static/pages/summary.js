@@ -104,7 +104,7 @@ function view(result, body, state, set, users) {
           chosen.mature
             ? [
                 h("div", {}, compared(chosen, chosen.previous_period, key, shown, t(BEFORE[interval]), (then) => open(then, metric, t(text)))),
-                h("div", {}, compared(chosen, chosen.previous_year, key, shown, t("去年|year before"), (then) => open(then, metric, t(text)))),
+                chosen.previous_year.users ? h("div", {}, compared(chosen, chosen.previous_year, key, shown, t("去年|year before"), (then) => open(then, metric, t(text)))) : null,
               ]
             : null,
         ),
