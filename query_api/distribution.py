@@ -11,7 +11,7 @@ In each period of ``interval`` (null: the whole range as one) every user with an
 - Of each period: users, mean, min, max and percentiles of the value (exact, interpolated linearly between neighbours).
 - ``measure``: one more number for each bucket, over the events of another kind that the bucket's users have in the same period.
 - Only what lies in the range counts. With a breakdown each user of a period stands under one value: that of the first
-  measured event there with any of the fields, so rows add up.
+  measured event there with any of the fields (``sum``: of those that have its number), so rows add up.
 """
 
 from __future__ import annotations
@@ -298,7 +298,8 @@ def _semantics(query: DistributionQuery) -> Row:
         "measure": None if query.measure is None else msgspec.to_builtins(query.measure),
         "measure_is": "over the events of `measure` that the bucket's users have in the same period; per_user: for each "
         "user of the bucket",
-        "breakdown_value": "of the user's first measured event in the period that has any of the fields",
+        "breakdown_value": "of the user's first measured event in the period that has any of the fields "
+        "(sum: among those that add to it)",
         "breakdown_order": "by users in the range, most first; the rest is `other`",
     }
 

@@ -427,8 +427,8 @@ _BETWEEN = {
 _ENTRY = {
     "best": "best: any step-1 event in the time range may begin the chain; of the deepest chains the one with the earliest "
     "first event, then the earliest second, and so on",
-    "first": "first: only the user's first step-1 event in the time range may begin the chain; then the deepest, then the "
-    "earliest second event, and so on",
+    "first": "first: only the user's first step-1 event in the time range that has what is held constant may begin the chain; "
+    "then the deepest, then the earliest second event, and so on",
 }
 _WINDOW = {
     "elapsed": "first event of the chain; the end is included; a day is 24 hours",

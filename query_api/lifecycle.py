@@ -9,8 +9,8 @@ user is active in a period with at least one event of ``active`` that passes the
 - ``dormant``: active in the period before, not in this one.
 
 So active = new + returning + resurrected, and active of the period before = returning + dormant. A period is ``mature``
-when it has ended by now. With a breakdown each user stands under one value: that of the first event ever with any of the
-fields, so rows add up.
+when it has ended by now. With a breakdown each user stands under one value: that of the first event ever, but before the end
+of the range's last period, with any of the fields, so rows add up.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ def _semantics(query: LifecycleQuery) -> Row:
         "dormant": "active in the period before, not in this one",
         "growth_index": "(new + resurrected) / dormant",
         "mature": "the period has ended by now",
-        "breakdown_value": "of the user's first such event ever that has any of the fields",
+        "breakdown_value": "of the user's first such event before the end of the range that has any of the fields",
         "breakdown_order": "by states of users in the range, most first; the rest is `other`",
     }
 
