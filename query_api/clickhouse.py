@@ -18,7 +18,7 @@ import aiohttp
 import clickhouse_connect
 import numpy as np
 import structlog
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, NotSupportedError
 from clickhouse_connect.driver.external import ExternalData
 from msgspec import Struct
 from numpy.typing import NDArray
@@ -53,6 +53,8 @@ _UNAVAILABLE = {
 _CANNOT_COMPILE_REGEXP = 427
 MAX_NUMBER_ROWS = 10_000_000
 """Rows of numbers of one answer, half a gigabyte: what the constraints of users allow (deploy/clickhouse-users.xml)."""
+MAX_QUERY_BYTES = 16 * 1024 * 1024
+"""Of one statement: as long as a form field may be (deploy/clickhouse-users.xml)."""
 _UNKNOWN_TABLE = 60
 
 
@@ -129,6 +131,8 @@ class Connection:
                 "max_bytes_before_external_group_by": settings.max_memory_bytes // 2,
                 "do_not_merge_across_partitions_select_final": 1,
                 "wait_end_of_query": 1,
+                # A rule of many conditions is one statement: 26 KB for each that looks at attributes.
+                "max_query_size": MAX_QUERY_BYTES,
                 "join_use_nulls": 0,
                 "session_timezone": "UTC",
                 # A shard that hangs takes connections and says nothing; without these it is waited for half a minute.
@@ -258,8 +262,7 @@ class Database:
                 client = await self._connection.client()
                 return await client.query(sql, **arguments)
             except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
-                # Without a code of ClickHouse's it is the connection that failed.
-                if tries <= 0 or getattr(error, "code", None) is not None:
+                if tries <= 0 or not _is_unreached(error):
                     raise translated(error, name, query_id) from error
                 log.warning("node_does_not_answer", sql=name, kind=type(error).__name__)
             await self._connection.move_on(client)
@@ -322,6 +325,11 @@ def _external(tables: dict[str, dict[str, Any]]) -> ExternalData:
     return data
 
 
+def _is_unreached(error: Exception) -> bool:
+    """Tell whether the connection failed: without a code of ClickHouse's, unless the driver cannot read a column's type."""
+    return getattr(error, "code", None) is None and not isinstance(error, NotSupportedError)
+
+
 def translated(error: Exception, name: str, query_id: str) -> QueryError:
     """Turn a failure of the driver into an error of ours and log it."""
     code = getattr(error, "code", None)
@@ -340,7 +348,7 @@ def translated(error: Exception, name: str, query_id: str) -> QueryError:
         )
     if code == _CANNOT_COMPILE_REGEXP:
         return QueryError("invalid_request", "a `matches` expression is not RE2", "$.filter")
-    if code is None or code in _UNAVAILABLE:
+    if code in _UNAVAILABLE or _is_unreached(error):
         return QueryError(
             "storage_unavailable", "ClickHouse does not answer; try again in a moment"
         )

@@ -25,7 +25,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
+from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
@@ -338,12 +338,19 @@ def table(result: Row) -> list[Row]:
     ]
 
 
+def columns(query: DistributionQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    named = breakdowns.describe(OTHER, query.breakdown)
+    return list(table({"series": [{**named, "points": [_point(query, None, 0, {})]}]})[0])
+
+
 REPORT = Report(
     name="distribution",
     summary="Users by how often, on how many days or for how much (分布)",
     params=DistributionQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=DistributionCell,
     users=users,
 )

@@ -27,7 +27,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
+from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import event_names_sql, filter_sql, selector_sql
@@ -324,12 +324,20 @@ def table(result: Row) -> list[Row]:
     ]
 
 
+def columns(query: IntervalQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    named = breakdowns.describe(OTHER, query.breakdown)
+    total = {**_numbers({}, 0, _edges(query)), "mature": False}
+    return list(table({"series": [{**named, "points": [], "total": total}]})[0])
+
+
 REPORT = Report(
     name="interval",
     summary="Time from a start event to the end event that follows (间隔)",
     params=IntervalQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=IntervalCell,
     users=users,
 )

@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
+from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import filter_sql, selector_sql
@@ -206,12 +206,19 @@ def table(result: Row) -> list[Row]:
     return [{**head, **point} for head, line in per_user.heads(lines) for point in line["points"]]
 
 
+def columns(query: LifecycleQuery, result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    named = per_user.described(OTHER, query)
+    return list(table({"series": [{**named, "points": result["points"]}]})[0])
+
+
 REPORT = Report(
     name="lifecycle",
     summary="New, returning, resurrected and dormant users by period (生命周期)",
     params=LifecycleQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=LifecycleCell,
     users=users,
 )

@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
+from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
@@ -40,6 +40,8 @@ MAX_PERIODS_AFTER = 366
 MAX_MEASURES = 10
 MAX_CELLS = 500_000
 """Cohorts times columns times breakdown values of one answer."""
+_OF_PERIOD = ("revenue", "ltv", "payers", "mature")
+"""What a cohort has for each period."""
 _LARGEST_KEY = MAX_PAYLOAD >> 1
 """Below the number of a key a bit says that the event is a start (ltv.cells)."""
 
@@ -320,11 +322,18 @@ def table(result: Row) -> list[Row]:
             **head,
             "size": line["size"],
             "period": n,
-            **{name: line[name][n] for name in ("revenue", "ltv", "payers", "mature")},
+            **{name: line[name][n] for name in _OF_PERIOD},
         }
         for head, line in per_user.heads(result["cohorts"])
         for n in range(len(line["mature"]))
     ]
+
+
+def columns(query: LtvQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    named = per_user.described(OTHER, query)
+    nothing = {"cohort": None, **named, "size": 0, **{name: [None] for name in _OF_PERIOD}}
+    return list(table({"cohorts": [nothing]})[0])
 
 
 REPORT = Report(
@@ -333,6 +342,7 @@ REPORT = Report(
     params=LtvQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=LtvCell,
     users=users,
 )

@@ -393,12 +393,18 @@ def table(result: Row) -> list[Row]:
     return rows
 
 
+def columns(_query: PathsQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    return ["source", "target", "level", "sessions", "users"]
+
+
 REPORT = Report(
     name="paths",
     summary="Ways from a start event or to an end event, level by level (路径)",
     params=PathsQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=PathsCell,
     users=users,
     refuses={

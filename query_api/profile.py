@@ -123,12 +123,18 @@ def table(result: Row) -> list[Row]:
     return [{"user": result["user"], **one} for one in result["attributes"]]
 
 
+def columns(_query: ProfileQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    return ["user", "name", "value", "event", "event_id", "app_id", "at"]
+
+
 REPORT: Any = Report(
     name="profile",
     summary="One person with the source of each attribute (用户画像)",
     params=ProfileQuery,
     answer=answer,
     table=table,
+    columns=columns,
     refuses={
         "filter": "a profile is folded from all events of the person; bound them by `time_range`",
         "breakdown": "one person has none",

@@ -88,6 +88,8 @@ _NUMBERS = (
     "amount",
     "base",
 )
+_OF_ORDER = ("user", "event_id", "app_id", "at", "amount", "base", "touch")
+"""What a trail says of an order, beside its promoter."""
 _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
 
 
@@ -277,8 +279,8 @@ def table(result: Row) -> list[Row]:
 
 
 def columns(query: PromotersQuery, _result: Row) -> list[str]:
-    """Return the columns of a table without rows: of the trail only its rows tell them."""
-    return [] if query.trail is not None else ["promoter", *_NUMBERS]
+    """Return the columns of a table without rows."""
+    return ["promoter", *(_NUMBERS if query.trail is None else _OF_ORDER)]
 
 
 REPORT: Any = Report(

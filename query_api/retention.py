@@ -568,12 +568,28 @@ def table(result: Row) -> list[Row]:
     return rows
 
 
+def columns(query: RetentionQuery, result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    params, _ = resolve(query, _axes(query.preset))
+    nothing = {
+        "cohort": None,
+        **_described(OTHER, params),
+        "size": 0,
+        "returned": [0],
+        "rates": [None],
+        "mature": [False],
+        **_measured_line(params, None, [0] * len(params.columns())),
+    }
+    return list(table({**result, "cohorts": [nothing]})[0])
+
+
 REPORT = Report(
     name="retention",
     summary="Users who come back, by cohort (留存)",
     params=RetentionQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=RetentionCell,
     users=users,
 )

@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
+from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import filter_sql
@@ -204,12 +204,24 @@ def table(result: Row) -> list[Row]:
     ]
 
 
+def columns(query: SegmentsQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    nothing = {
+        **breakdowns.describe(OTHER, query.breakdown),
+        "everyone": 0,
+        "everyone_share": None,
+        "segments": [_compared("", Counter(), Counter(), OTHER)],
+    }
+    return list(table({"rows": [nothing]})[0])
+
+
 REPORT: Any = Report(
     name="segments",
     summary="Segments compared with one another and with everyone (分群对比)",
     params=SegmentsQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=SegmentsCell,
     users=users,
     refuses={

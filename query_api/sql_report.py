@@ -11,6 +11,7 @@ Numbers beyond 2^53 are texts in the answer, as JSON readers round them.
 from __future__ import annotations
 
 import ipaddress
+import math
 import re
 from datetime import datetime
 from typing import Annotated, Any
@@ -34,6 +35,7 @@ UNDER_VIEWS = ("events", "identity_map", "scenes")
 """The tables that the views read."""
 
 _TELLING = {
+    0: "a column of a type that no answer can hold, such as a state",
     36: "a wrong argument",
     42: "a wrong number of arguments",
     43: "an argument of a wrong type",
@@ -44,6 +46,7 @@ _TELLING = {
     60: "an unknown view",
     62: "a syntax error",
     70: "a value that cannot be converted",
+    179: "one name for two things",
     184: "an aggregate inside an aggregate",
     207: "an ambiguous name",
     215: "a column that is neither grouped nor aggregated",
@@ -51,7 +54,7 @@ _TELLING = {
     386: "types without a common one",
     403: "a join condition that is not offered",
 }
-"""ClickHouse's error codes that tell of the statement itself, not of values it met."""
+"""ClickHouse's error codes that tell of the statement itself, not of values it met; 0: the driver's own complaint."""
 
 
 class SqlQuery(Query, kw_only=True):
@@ -143,17 +146,17 @@ async def answer(ask: Ask, query: SqlQuery) -> Answer:
     views = _views(ask, query, bindings, database)
     bindings.named("row_limit", query.limit + 1, "UInt32")
     sql = load_sql("sql_report.statement", statement=query.sql, **views)
+    settings = _settings(ask, query, database, tables)
     try:
-        found = await ask.run(
-            "sql_report.statement", sql, bindings, _settings(ask, query, database, tables)
-        )
+        found = await ask.run("sql_report.statement", sql, bindings, settings)
+        columns = found.columns or await _described(ask, sql, bindings, settings)
     except QueryError as error:
         raise _told(error) from error
-    if len({name for name, _ in found.columns}) < len(found.columns):
+    if len({name for name, _ in columns}) < len(columns):
         raise InvalidRequest(sql_guard.PATH, "two columns have one name: give each its own with AS")
     return Answer(
         result={
-            "columns": [{"name": name, "type": type_} for name, type_ in found.columns],
+            "columns": [{"name": name, "type": type_} for name, type_ in columns],
             "rows": [
                 {name: _plain(value) for name, value in row.items()}
                 for row in found.rows[: query.limit]
@@ -179,6 +182,15 @@ async def answer(ask: Ask, query: SqlQuery) -> Answer:
     )
 
 
+async def _described(
+    ask: Ask, sql: str, bindings: Bindings, settings: Row
+) -> tuple[tuple[str, str], ...]:
+    """Return name and type of the columns of a statement that found nothing: an answer without rows tells neither."""
+    described = load_sql("sql_report.columns", statement=sql)
+    found = await ask.run("sql_report.columns", described, bindings, settings)
+    return tuple((row["name"], row["type"]) for row in found.rows)
+
+
 def _told(error: QueryError) -> QueryError:
     """Turn ClickHouse's complaint about the statement into one for its author; limits stay what they are."""
     code = getattr(error.__cause__, "code", None)
@@ -194,9 +206,16 @@ def _told(error: QueryError) -> QueryError:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (any value that ClickHouse has)
-    """Turn a value into one of JSON."""
+    """Turn a value into one of JSON; there is no infinity in it, and no bytes: what is not UTF-8 is shown in hex."""
     if isinstance(value, bool):
         return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return value.hex()
     if isinstance(value, int):
         return value if abs(value) <= EXACT_FLOAT else str(value)
     if isinstance(value, datetime):
@@ -216,12 +235,18 @@ def table(result: Row) -> list[Row]:
     return rows
 
 
+def columns(_query: SqlQuery, result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    return [column["name"] for column in result["columns"]]
+
+
 REPORT = Report(
     name="sql",
     summary="One read-only SELECT over documented views",
     params=SqlQuery,
     answer=answer,
     table=table,
+    columns=columns,
     refuses={
         "breakdown": "write GROUP BY in the statement",
         "compare": "the statement says what is counted when: compare in it",

@@ -23,7 +23,7 @@ from msgspec import Meta
 
 from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
+from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import filter_sql, selector_sql
@@ -333,12 +333,19 @@ def table(result: Row) -> list[Row]:
     ]
 
 
+def columns(query: StickinessQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    named = breakdowns.describe(OTHER, query.breakdown)
+    return list(table({"series": [{**named, "points": [_point(None, {1: 1})]}]})[0])
+
+
 REPORT = Report(
     name="stickiness",
     summary="Users by number of active days, and DAU, WAU, MAU with their ratios (粘性)",
     params=StickinessQuery,
     answer=answer,
     table=table,
+    columns=columns,
     cell=StickinessCell,
     users=users,
 )

@@ -25,6 +25,22 @@ class TimelineQuery(PersonQuery, kw_only=True):
     after: Annotated[str, Meta(max_length=1_000)] | None = None
 
 
+_SENT = (
+    *("event", "event_id", "app_id", "platform", "clock", "seq", "session_id"),
+    *("anonymous_id", "openid", "unionid", "user_id"),
+    *("scene", "page", "page_query", "referrer_page", "referrer_app_id"),
+    *("share_id", "share_ticket", "chat_type", "group_id"),
+    *("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "duration_ms"),
+    *("device_brand", "device_model", "device_os", "device_os_version", "device_host_version"),
+    *("device_base_library_version", "device_language", "device_network_type"),
+    *("device_screen_width", "device_screen_height"),
+    *("app_version", "env_version", "sdk_name", "sdk_version"),
+)
+"""Columns of an event with what was sent, but for its properties."""
+_COLUMNS = ("user", *_SENT, "occurred_at", "received_at", "properties")
+"""Of a table."""
+_PIXELS = ("device_screen_width", "device_screen_height")
+"""0 where the device did not tell."""
 _Place = tuple[int, int, str, str]
 
 
@@ -47,6 +63,7 @@ async def answer(ask: Ask, query: TimelineQuery) -> Answer:
     rows = await ask.fetch(
         "timeline.events",
         bindings,
+        sent=",\n    ".join(_SENT),
         source=people.events_of(ask, bindings, [person], where),
         beyond="<" if is_newest else ">",
         direction="DESC" if is_newest else "ASC",
@@ -84,24 +101,27 @@ def _place(query: TimelineQuery) -> _Place | None:
 
 def _event(ask: Ask, row: Row) -> Row:
     """Return the event as it was sent, without what is absent."""
-    kept = {
-        name: value
-        for name, value in row.items()
-        if value not in ("", None)
-        and name not in ("at_ms", "received_ms", "total")
-        and not name.startswith("properties_")
-    }
     return {
-        **kept,
+        **{name: row[name] for name in _SENT if _is_there(name, row[name])},
         "occurred_at": rfc3339(row["at_ms"], ask.zone),
         "received_at": rfc3339(row["received_ms"], ask.zone),
         "properties": people.properties_of(row),
     }
 
 
+def _is_there(name: str, value: object) -> bool:
+    return bool(value) if name in _PIXELS else value not in ("", None)
+
+
 def table(result: Row) -> list[Row]:
-    """Flatten: one row for each event."""
-    return [{"user": result["user"], **event} for event in result["events"]]
+    """Flatten: one row for each event, with a column for all that one can have."""
+    empty = dict.fromkeys(_COLUMNS)
+    return [{**empty, "user": result["user"], **event} for event in result["events"]]
+
+
+def columns(_query: TimelineQuery, _result: Row) -> list[str]:
+    """Return the columns of a table without rows."""
+    return list(_COLUMNS)
 
 
 REPORT: Any = Report(
@@ -110,6 +130,7 @@ REPORT: Any = Report(
     params=TimelineQuery,
     answer=answer,
     table=table,
+    columns=columns,
     refuses={
         "breakdown": "one person has none",
         "compare": "one person's events are a list, not numbers: ask again with another `time_range`",

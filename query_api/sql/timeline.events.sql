@@ -1,39 +1,13 @@
 -- timeline.events: one page of a person's events.  Caller: query_api/timeline.py answer()
 -- Params: after_ms Int64, after_seq UInt32, after_event_id, after_app_id String: last event of the page before;
---         is_first_page Bool; page_limit UInt32; fragments source (the person's events), beyond (< or >), direction
+--         is_first_page Bool; page_limit UInt32; fragments sent (columns), source
+--         (the person's events), beyond (< or >), direction
 -- Rows:   the events with all that was sent, and total UInt64: events of all pages
 -- Source: the order of events, (occurred_at, seq, event_id), and app_id, since ids are unique within an app.
 SELECT
-    event,
-    event_id,
-    app_id,
-    platform,
+    {{sent}},
     toUnixTimestamp64Milli(occurred_at) AS at_ms,
     toUnixTimestamp64Milli(received_at) AS received_ms,
-    clock,
-    seq,
-    session_id,
-    anonymous_id,
-    openid,
-    unionid,
-    user_id,
-    scene,
-    page,
-    page_query,
-    referrer_page,
-    referrer_app_id,
-    share_id,
-    group_id,
-    utm_source,
-    utm_medium,
-    utm_campaign,
-    utm_term,
-    utm_content,
-    duration_ms,
-    device_brand,
-    device_model,
-    device_os,
-    app_version,
     properties_text,
     properties_number,
     properties_flag,

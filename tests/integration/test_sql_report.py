@@ -350,10 +350,12 @@ def test_values_are_json(asker):
     [row] = rows(
         asker,
         "SELECT toUInt64(9007199254740993) AS a, toIPv4('1.2.3.4') AS b, map('k', [1]) AS c, (1, 'x') AS d, "
-        "toDecimal64(1.5, 2) AS e, NULL AS f, nan AS g, toDateTime64('2026-10-01 00:00:00', 3, 'UTC') AS h, true AS i",
+        "toDecimal64(1.5, 2) AS e, NULL AS f, nan AS g, toDateTime64('2026-10-01 00:00:00', 3, 'UTC') AS h, true AS i, "
+        "toFixedString('ab', 2) AS j, MD5('') AS k, 1 / 0 AS l",
     )
     assert (row["a"], row["b"], row["c"], row["d"]) == ("9007199254740993", "1.2.3.4", {"k": [1]}, [1, "x"])  # fmt: skip
-    assert (row["f"], row["g"], row["i"]) == (None, None, True)
+    assert (row["f"], row["g"], row["i"], row["l"]) == (None, None, True, None)
+    assert (row["j"], row["k"]) == ("ab", "d41d8cd98f00b204e9800998ecf8427e")
 
 
 def test_wrong_requests_name_the_field(asker):
@@ -363,6 +365,7 @@ def test_wrong_requests_name_the_field(asker):
         ({"sql": "SELECT nothing FROM events"}, "$.sql"),
         ({"sql": "SELECT 1 AS a, 2 AS a"}, "$.sql"),
         ({"sql": "SELECT FROM WHERE"}, "$.sql"),
+        ({"sql": "SELECT uniqState(user) AS x FROM events"}, "$.sql"),
         ({"sql": "SELECT * FROM nowhere"}, "$.sql"),
         ({"limit": 0}, "$.limit"),
         ({"max_execution_time_s": 3600}, "$.max_execution_time_s"),
