@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8720"
 DEFAULT_DAYS = 30
+DEFAULT_TIMEZONE = "Asia/Shanghai"
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
 _LENGTH = re.compile(r"(?P<value>[1-9][0-9]{0,8})(?P<unit>[smhd])")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAR_OF = ("users", "size", "events", "sessions", "entries", "active")
 """Columns that a bar may show, the first that a table has."""
 _SHOWN: dict[str, tuple[str, ...]] = {
@@ -63,10 +65,16 @@ def query(
     first: Annotated[str, typer.Option("--from", help="First day. 起始日。")] = "",
     last: Annotated[str, typer.Option("--to", help="Last day, included. 结束日（含）。")] = "",
     days: Annotated[
-        int,
-        typer.Option(min=1, max=3660, help="Without --from: so many days up to --to. 最近天数。"),
-    ] = DEFAULT_DAYS,
-    timezone: Annotated[str, typer.Option(help="IANA name. 时区。")] = "Asia/Shanghai",
+        int | None,
+        typer.Option(
+            min=1,
+            max=3660,
+            help=f"Without --from: so many days up to --to ({DEFAULT_DAYS}). 最近天数。",
+        ),
+    ] = None,
+    timezone: Annotated[
+        str, typer.Option(help=f"IANA name; absent: {DEFAULT_TIMEZONE}. 时区。")
+    ] = "",
     app: Annotated[list[str] | None, typer.Option(help="app_id, may repeat. 应用。")] = None,
     breakdown: Annotated[
         list[str] | None, typer.Option(help="Field, up to three times. 分组字段。")
@@ -112,12 +120,14 @@ def query(
 
     if not token:
         _refuse("no read token: set SCENETRAIL_READ_TOKEN or give --token 请提供读取令牌", 2)
+    if as_csv and as_json:
+        _refuse("give either --csv or --json 二者只能选一", 2)
     asked = _read_body(body)
-    asked.setdefault("time_range", _days(first, last, days, timezone))
-    if first or last:
-        asked["time_range"] = _days(first, last, days, timezone)
-    if timezone != "Asia/Shanghai" or "timezone" not in asked:
+    if timezone:
         asked["timezone"] = timezone
+    if first or last or days or "time_range" not in asked:
+        zone = str(asked.get("timezone", DEFAULT_TIMEZONE))
+        asked["time_range"] = _days(first, last, days or DEFAULT_DAYS, zone)
     if app:
         asked["app_ids"] = app
     if breakdown:
@@ -136,7 +146,11 @@ def query(
     for text in set_ or []:
         name, value = _assigned(text)
         asked[name] = value
-    with Client(url, token) as client:
+    try:
+        client = Client(url, token)
+    except ValueError as error:
+        _refuse(f"--token: {error}", 2)
+    with client:
         try:
             if as_json:
                 sys.stdout.write(
@@ -147,6 +161,7 @@ def query(
                 sys.stdout.write(client.csv(report, asked))
             else:
                 _show(client, report, asked)
+            sys.stdout.flush()  # who reads may be gone: then it ends here, without a word
         except QueryFailedError as error:
             _refuse(str(error), 1)
         except urllib3.exceptions.HTTPError as error:
@@ -176,7 +191,7 @@ def _show(client: Client, report: str, asked: Mapping[str, Any]) -> None:
         style="dim",
     )
     for warned in meta.warnings:
-        console.print(f"注意 Note: {warned.message}", style="yellow")
+        console.print(f"注意 Note: {warned.message}", style="yellow", markup=False)
 
 
 def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str] = ()) -> Table:
@@ -187,7 +202,7 @@ def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str] = ())
 
     if title == "retention":
         rows = _by_cohort(rows, breakdown)
-    names = [name for name in rows[0] if _is_shown(name, rows)]
+    names = [name for name in rows[0] if name in breakdown or _is_shown(name, rows)]
     if wanted := _SHOWN.get(title):
         names = [name for name in names if name in (*breakdown, "other", *wanted)]
     names.sort(key=lambda name: name not in breakdown)
@@ -197,7 +212,7 @@ def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str] = ())
     for name in names:
         is_number = any(isinstance(row[name], int | float) for row in rows)
         laid.add_column(
-            name.replace("_", " "),
+            Text(_printable(name.replace("_", " "))),
             justify="right" if is_number else "left",
             no_wrap=name in ("time", "cohort"),
         )
@@ -218,7 +233,19 @@ def _is_shown(name: str, rows: list[dict[str, Any]]) -> bool:
     if name == "other":
         return any(row[name] for row in rows)
     values = [row[name] for row in rows if row[name] is not None]
-    return bool(values) and not any(isinstance(v, str) and v.startswith(("[", "{")) for v in values)
+    return bool(values) and not any(
+        isinstance(value, str) and _is_nested(value) for value in values
+    )
+
+
+def _is_nested(text: str) -> bool:
+    """Tell whether a text is the JSON of a list or an object, as tables hold them; an event may be called [热卖]."""
+    if not text.startswith(("[", "{")):
+        return False
+    try:
+        return isinstance(msgspec.json.decode(text), list | dict)
+    except msgspec.DecodeError:
+        return False
 
 
 def _by_cohort(rows: list[dict[str, Any]], breakdown: Sequence[str]) -> list[dict[str, Any]]:
@@ -245,7 +272,12 @@ def _cell(name: str, value: object) -> str:
         return _duration(value)
     if isinstance(value, float):
         return f"{value:,.2f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else _printable(str(value))
+
+
+def _printable(text: str) -> str:
+    """Show control characters as what they are: names and values come from outside, and a terminal would obey them."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _duration(milliseconds: float) -> str:
@@ -270,7 +302,7 @@ def _days(first: str, last: str, days: int, timezone: str) -> dict[str, str]:
     """Return the range that was asked for; without --from, ``days`` days up to --to or to yesterday."""
     try:
         today = datetime.now(ZoneInfo(timezone)).date()
-    except (ZoneInfoNotFoundError, ValueError):
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder of zones
         _refuse(f"--timezone {timezone}: not an IANA time zone such as Asia/Shanghai", 2)
     end = last or (today - timedelta(days=1)).isoformat()
     if first:
@@ -283,10 +315,13 @@ def _days(first: str, last: str, days: int, timezone: str) -> dict[str, str]:
 
 
 def _condition(text: str) -> dict[str, Any]:
+    from query_api.fields import TEXT_COLUMNS  # noqa: PLC0415
+
     field, is_given, value = text.partition("=")
     if not is_given or not field:
         _refuse(f"--where {text}: give field=value", 2)
-    return {"field": field, "op": "eq", "values": [_value(value)]}
+    is_text = field in TEXT_COLUMNS or field == "scene_group"
+    return {"field": field, "op": "eq", "values": [value if is_text else _value(value)]}
 
 
 def _value(text: str) -> str | int | float | bool:

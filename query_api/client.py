@@ -128,7 +128,9 @@ class _Asking:
         attempts: int = DEFAULT_ATTEMPTS,
     ) -> None:
         self._url = url.rstrip("/")
-        self._token = read_token
+        self._token = read_token.strip()
+        if not (self._token.isascii() and self._token.isprintable()):
+            raise ValueError("this is no read token: it has characters that no token has")
         self._timeout_s = timeout_s
         self._attempts = attempts
 
@@ -138,10 +140,12 @@ class _Asking:
             "Content-Type": JSON,
             "Accept": form,
         }
-        return _Request(f"/v1/query/{report}", headers, msgspec.json.encode(params))
+        asked = params if isinstance(params, Struct) else dict(params)
+        return _Request(f"/v1/query/{report}", headers, msgspec.json.encode(asked))
 
     def _get(self, path: str) -> _Request:
-        return _Request(path, {"Authorization": f"Bearer {self._token}"}, None)
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": JSON}
+        return _Request(path, headers, None)
 
     def _pause_s(self, attempt: int, status: int, retry_after: str | None) -> float | None:
         """How long to wait before asking again; None: the answer is final. ``attempt`` counts from 1."""
@@ -153,9 +157,9 @@ class _Asking:
         return min(asked, LONGEST_PAUSE_S)
 
 
-def _checked(status: int, body: bytes) -> bytes:
-    """Return the body of a success. Errors: QueryFailedError."""
-    if status == 200:
+def _checked(request: _Request, status: int, content_type: str | None, body: bytes) -> bytes:
+    """Return the body of a success in the form that was asked for. Errors: QueryFailedError."""
+    if status == 200 and (content_type or "").startswith(request.headers["Accept"]):
         return body
     try:
         fault = msgspec.json.decode(body, type=_Fault)
@@ -273,7 +277,7 @@ class Client(_Asking):
             )
             pause_s = self._pause_s(attempt, got.status, got.headers.get("Retry-After"))
             if pause_s is None:
-                return _checked(got.status, got.data)
+                return _checked(request, got.status, got.headers.get("Content-Type"), got.data)
             time.sleep(pause_s)
             attempt += 1
 
@@ -282,8 +286,8 @@ class AsyncClient(_Asking):
     """
     The query API for a program with an event loop; requests may run side by side.
 
-    Errors of every method: QueryFailedError; aiohttp.ClientError when the server cannot be reached. A server that is
-    busy (429, 503) is asked again after the pause it names.
+    Errors of every method: QueryFailedError; aiohttp.ClientError when the server cannot be reached, TimeoutError when it
+    does not answer in time. A server that is busy (429, 503) is asked again after the pause it names.
     """
 
     _session: aiohttp.ClientSession | None = None
@@ -375,6 +379,7 @@ class AsyncClient(_Asking):
                 body = await got.read()
                 pause_s = self._pause_s(attempt, got.status, got.headers.get("Retry-After"))
                 if pause_s is None:
-                    return _checked(got.status, body)
+                    content_type = got.headers.get("Content-Type")
+                    return _checked(request, got.status, content_type, body)
             await asyncio.sleep(pause_s)
             attempt += 1
