@@ -137,7 +137,9 @@ class Compiler:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.bindings = Bindings(scope.scheme)
+        # Of each condition the SELECT of its users; '' where it is one of the properties.
         self._parts: list[str] = []
+        self._properties: dict[int, tuple[Filter, str]] = {}
 
     async def condition(self, rule: Rule, path: str, depth: int = 0) -> str:
         """Return the rule as a condition over ``bits``. Errors: ``invalid_request`` with the path."""
@@ -173,12 +175,14 @@ class Compiler:
         if number > MAX_CONDITIONS:
             raise InvalidRequest(path, f"more than {MAX_CONDITIONS} conditions")
         self._parts.append("")
+        if rule.property is not None:
+            _only_user_fields(rule.property, path)
+            self._properties[number] = rule.property, path
+            return f"bitTest(bits, {number})"
         if (did := rule.did or rule.did_not) is not None:
             select = self._did(did, path)
         elif rule.sequence is not None:
             select = await self._sequence(rule.sequence, path)
-        elif rule.property is not None:
-            select = self._property(rule.property, path)
         else:
             select = await self._segment(str(rule.segment), path)
         self._parts[number - 1] = self.bindings.embed(f"r{number}", select.sql, select.bindings)
@@ -286,22 +290,27 @@ class Compiler:
         except InvalidRequest as error:
             raise InvalidRequest(f"{path}{(error.path or '$')[1:]}", error.message) from error
 
-    def _property(self, node: Filter, path: str) -> UserSelect:
-        _only_user_fields(node, path)
-        bindings = Bindings(self.scope.scheme, attributes.named_in(node))
-        condition = filter_sql(node, path, bindings)
-        everyone = self._everyone(bindings)
+    def _properties_part(self) -> str:
+        """Return the users with the bits of all conditions on attributes, which are joined once."""
+        bindings = Bindings(
+            self.scope.scheme,
+            attributes.named_in([node for node, _ in self._properties.values()]),
+        )
+        bits = " + ".join(
+            f"if({filter_sql(node, path, bindings)}, {1 << number}, 0)"
+            for number, (node, path) in self._properties.items()
+        )
         rows = attributes.joined(
             bindings,
-            everyone,
+            self._everyone(bindings),
             bindings.user_names,
             self.scope.app_ids,
             self.scope.identity,
             self.scope.to_ms,
             self.scope.as_of,
         )
-        sql = load_sql("source.restricted", events=rows, where=condition, segment="1")
-        return UserSelect("rules.property", load_sql("rules.property", rows=sql), bindings)
+        part = load_sql("rules.part", bit=bits, users=rows)
+        return self.bindings.embed("attributes", part, bindings)
 
     async def _segment(self, name: str, path: str) -> UserSelect:
         if self.scope.depth >= MAX_DEPTH:
@@ -318,14 +327,15 @@ class Compiler:
 
     def _bits(self) -> str:
         everyone = Bindings(self.scope.scheme)
-        parts = [self.bindings.embed("r0", self._everyone(everyone), everyone), *self._parts]
-        return load_sql(
-            "rules.bits",
-            parts="\nUNION ALL\n".join(
-                load_sql("rules.part", bit=str(1 << number), users=part)
-                for number, part in enumerate(parts)
-            ),
-        )
+        users = [self.bindings.embed("r0", self._everyone(everyone), everyone), *self._parts]
+        parts = [
+            load_sql("rules.part", bit=str(1 << number), users=one)
+            for number, one in enumerate(users)
+            if one
+        ]
+        if self._properties:
+            parts.append(self._properties_part())
+        return load_sql("rules.bits", parts="\nUNION ALL\n".join(parts))
 
     def users(self, condition: str) -> UserSelect:
         """Return the users that satisfy a condition over ``bits``."""

@@ -517,6 +517,9 @@ def _row_of(query: ScenesQuery, cell: ScenesCell) -> dict[str, Any] | None:
         raise InvalidRequest(
             "$.cell.scene_group", f"with `by` {query.by} a row is named by {names}"
         )
+    named = (cell.platform, cell.scene, cell.scene_group)
+    if cell.row is not None and any(name is not None for name in named):
+        raise InvalidRequest("$.cell.row", "either `row`, or the fields beside it")
     if (cell.platform is None) != (cell.scene is None):
         raise InvalidRequest("$.cell.platform", "a row is named by platform and scene together")
     if cell.scene is not None:

@@ -268,8 +268,8 @@ async def users(ask: Ask, query: LayersQuery, cell: LayersCell) -> UserSelect:
     everywhere = list(range(len(leaves) + 1))
     before, after = everywhere, everywhere
     if cell.from_ is not msgspec.UNSET:
-        if cell.layer is not None:
-            raise InvalidRequest("$.cell", "give either `layer`, or `from` and `to`")
+        if cell.layer is not None or cell.first:
+            raise InvalidRequest("$.cell", "give either `layer` and `first`, or `from` and `to`")
         before = _numbers(leaves, cell.from_, "$.cell.from")
         after = everywhere[1:] if cell.to is None else _numbers(leaves, cell.to, "$.cell.to")
     elif cell.to is not None:

@@ -321,6 +321,11 @@ async def test_wrong_questions_about_channels(client):
         ),
         ({"by": "page", "cell": {"scene": "1", "platform": "wechat"}}, "/users", "$.cell.scene"),
         ({"by": "page", "cell": {"breakdown": {}}}, "/users", "$.cell.breakdown"),
+        (
+            {"cell": {**(one := {"platform": "wechat", "scene": "1"}), "row": one}},
+            "/users",
+            "$.cell.row",
+        ),
     ):
         body = {**asked, **change}
         refused = await call(client, "POST", f"/v1/query/scenes{part}", body, status=400)

@@ -90,6 +90,12 @@ def test_the_shipped_tree_by_hand(database, asker):
     # In one line alone the other line's order is not known.
     result = asker("layers", {**body, "app_ids": ["wx0001"]})
     assert result["dates"][1]["leaves"][3]["users"] == 0
+    # As many conditions as a tree may have.
+    homeless = {"property": {"field": "user.city", "op": "not_exists"}}
+    rules = [*[homeless] * 40, *[{"did": {"event": "app_show"}}] * 20]
+    children = [{"key": "a", "when": {"rules": rules}}, {"key": "b"}]
+    whole = asker("layers", {**body, "tree": {"name": "t", "version": 1, "children": children}})
+    assert [leaf["users"] for leaf in whole["dates"][0]["leaves"]] == [4, 1]
 
 
 def rule(random):
@@ -201,6 +207,7 @@ def test_wrong_trees_name_the_node(asker):
         ({"layer": "nothing"}, "$.cell.layer"),
         ({"to": "a"}, "$.cell.from"),
         ({"layer": "a", "from": "a"}, "$.cell"),
+        ({"first": True, "from": "a"}, "$.cell"),
     ):
         refused = asker.refused("layers/users", day | tree(good) | {"cell": cell})
         assert refused == ("invalid_request", path)
