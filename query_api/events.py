@@ -57,7 +57,11 @@ async def _top(ask: Ask, query: EventsQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
     # Sessions are not needed to count events. Values seen only before the range have points as well.
-    events = ask.alone(bindings, plan.where, from_ms=earliest_ms(ask, query, ask.range))
+    events = ask.alone(
+        bindings,
+        plan.where,
+        from_ms=earliest_ms(ask, query.measures, ask.range, _periods(query, ask, ask.range)),
+    )
     return await breakdowns.top(ask, events, plan.key, bindings)
 
 

@@ -48,16 +48,14 @@ def window_of(ask: Ask, measure: Measure, range_: Range, periods: Periods, numbe
     return Range(_from_ms(ask, measure.trailing_days, range_, end_ms), end_ms)
 
 
-def earliest_ms(ask: Ask, query: EventsQuery, range_: Range) -> int:
-    """Return the first instant that any point of the answer counts."""
-    return min(
-        [range_.from_ms]
-        + [
-            _from_ms(ask, measure.trailing_days, range_, range_.from_ms + 1)
-            for measure in query.measures
-            if measure.trailing_days is not None
-        ]
-    )
+def earliest_ms(ask: Ask, measures: list[Measure], range_: Range, periods: Periods | None) -> int:
+    """Return the first instant that any point of these measures counts, or the total does."""
+    firsts = [
+        window_of(ask, measure, range_, periods, 0).from_ms
+        for measure in measures
+        if periods is not None and measure.is_windowed()
+    ]
+    return min([range_.from_ms, *firsts])
 
 
 async def windowed_values(
@@ -102,13 +100,10 @@ async def _of_window(
     days: int | None,
     of_window: list[int],
 ) -> Windowed:
-    first_ms = range_.from_ms
-    if days is not None:
-        first_ms = min(first_ms, _from_ms(ask, days, range_, range_.from_ms + 1))
-    whole = Range(first_ms, range_.to_ms)
+    measures = [query.measures[i] for i in of_window]
+    whole = Range(earliest_ms(ask, measures, range_, periods), range_.to_ms)
     calendar = periods_of(whole.from_ms, whole.to_ms, "day", ask.zone)
     number_of = {start: number for number, start in enumerate(calendar.starts_ms)}
-    measures = [query.measures[i] for i in of_window]
     part = msgspec.structs.replace(query, measures=measures, formula=None)
     summed = await _by_day(ask, part, whole, calendar, top)
     users = await _user_changes(ask, part, whole, calendar, top, days)
