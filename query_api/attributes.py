@@ -22,7 +22,7 @@ from query_api import source
 from query_api.as_of import AsOf
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.fields import SOURCE_FIELDS, field_sql
+from query_api.fields import SOURCE_FIELDS, check_user_field, field_sql
 from query_api.params import Identity
 from query_api.sql import load_sql
 
@@ -48,19 +48,25 @@ _ELSEWHERE = (
 
 def named_in(query: Any) -> tuple[str, ...]:  # noqa: ANN401 (any Struct of a request)
     """Return the names behind ``user.`` that a request uses anywhere but in values, each once."""
-    return tuple(sorted(set(_names(msgspec.to_builtins(query)))))
+    return tuple(sorted({name for name, _ in _names(msgspec.to_builtins(query), "$")}))
 
 
-def _names(part: object) -> Iterator[str]:
+def check(query: Any) -> None:  # noqa: ANN401 (any Struct of a request)
+    """Refuse names that are none: they are joined to the events before a field is read. Errors: with the field's path."""
+    for name, path in _names(msgspec.to_builtins(query), "$"):
+        check_user_field(name, path)
+
+
+def _names(part: object, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(part, dict):
         for key, value in part.items():
             if key not in _ELSEWHERE:
-                yield from _names(value)
+                yield from _names(value, f"{path}.{key}")
     elif isinstance(part, list):
-        for value in part:
-            yield from _names(value)
+        for i, value in enumerate(part):
+            yield from _names(value, f"{path}[{i}]")
     elif isinstance(part, str) and part.startswith("user."):
-        yield part.removeprefix("user.")
+        yield part.removeprefix("user."), path
 
 
 def joined(

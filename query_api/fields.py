@@ -160,7 +160,8 @@ def _property(key: str) -> FieldSql:
     )
 
 
-def _user_property(name: str, path: str, bindings: Bindings) -> FieldSql:
+def check_user_field(name: str, path: str) -> None:
+    """Refuse what stands behind ``user.`` and is no attribute. Errors: ``invalid_request`` with ``path``."""
     which, _, field = name.partition(".")
     if not name or (
         which in SOURCE_FIELDS and field != "scene_group" and field not in TEXT_COLUMNS
@@ -169,6 +170,10 @@ def _user_property(name: str, path: str, bindings: Bindings) -> FieldSql:
             path,
             "user.<attribute>, or user.first_source.<own text field> such as .scene or .utm.source",
         )
+
+
+def _user_property(name: str, path: str, bindings: Bindings) -> FieldSql:
+    check_user_field(name, path)
     if name not in bindings.user_names:
         raise InvalidRequest(path, "attributes of persons cannot be used here")
     column = f"user_property_{bindings.user_names.index(name)}"

@@ -162,6 +162,7 @@ WRONG = [
     ("events", {**RANGE, "measures": [{"as": "a b"}]}, "$.measures[0].as"),
     ("events", {**RANGE, "measures": [{"as": "x"}, {"as": "x"}]}, "$.measures[1].as"),
     ("events", {**RANGE, "measures": [{"as": "compared"}]}, "$.measures[0].as"),
+    ("scenes", {**RANGE, "breakdown": ["user.first_source.x"]}, "$.breakdown[0]"),
     ("events", {**RANGE, "measures": [{"as": "page"}], "breakdown": ["page"]}, "$.measures[0].as"),
     ("events", {**EVENTS, "interval": "minute"}, "$.interval"),
     (
