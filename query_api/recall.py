@@ -144,6 +144,9 @@ def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings, top: list[Key] | No
     outcomes = _outcomes(ask, query, bindings)
     if not query.breakdown:
         return load_sql("recall.unkeyed", outcomes=outcomes)
+    # Events of another range than those of the outcomes: with values of their own.
+    of_before = ask.bindings()
+    before = bindings.embed("before", ask.source(of_before, from_ms=0), of_before)
     return load_sql(
         "recall.keyed",
         outcomes=outcomes,
@@ -152,7 +155,7 @@ def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings, top: list[Key] | No
         folded=per_user.folded(top, bindings),
         event_key=per_user.event_key(query, bindings),
         order=source.order(),
-        source=ask.source(bindings, from_ms=0),
+        source=before,
     )
 
 

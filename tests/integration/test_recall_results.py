@@ -204,6 +204,9 @@ def test_a_breakdown_takes_what_was_known_when_the_message_went_out(asker, datab
     assert shown == [(None, False), ("known", False), (None, True)]
     sent = [(row["treated"]["sent"], row["hold_out"]["sent"]) for row in rows]
     assert sent == [(3, 2), (1, 1), (0, 1)]
+    # Events after the range count as they do without a breakdown.
+    [whole] = asker("recall", RANGE)["rows"]
+    assert sum(row["treated"]["conversions"] for row in rows) == whole["treated"]["conversions"] > 1
     cell = {"campaign": "回访", "arm": "hold_out"}
     assert asker.users("recall", body, cell | {"other": True}) == {id_key("user_id", "u5")}
     known = cell | {"breakdown": {"page": "known"}, "arm": "treated"}
