@@ -47,6 +47,8 @@ _SHOWN: dict[str, tuple[str, ...]] = {
 _BAR_CELLS = 24
 _PIPED_COLUMNS = 200
 """Width of a table when the output is no terminal."""
+_WIDEST = 48
+"""Cells of a terminal that a text may take; what is longer ends with …"""
 
 
 def query(
@@ -182,7 +184,7 @@ def _show(client: Client, report: str, asked: Mapping[str, Any]) -> None:
     rows = found.to_pylist()
     meta = msgspec.json.decode(found.schema.metadata[b"meta"], type=Meta)
     if rows:
-        console.print(table(report, rows, asked.get("breakdown", ())))
+        console.print(table(report, rows, asked.get("breakdown", ()), console.width))
     else:
         console.print("没有数据 Nothing in this range.")
     console.print(
@@ -194,8 +196,12 @@ def _show(client: Client, report: str, asked: Mapping[str, Any]) -> None:
         console.print(f"注意 Note: {warned.message}", style="yellow", markup=False)
 
 
-def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str] = ()) -> Table:
-    """Lay out rows of the same names, with a bar for the first column that counts users, events or sessions."""
+def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str], width: int) -> Table:
+    """
+    Lay out rows of the same names, with a bar for the first column that counts users, events or sessions.
+
+    Columns that do not fit into ``width`` are left out, and how many they are stands below.
+    """
     from rich.bar import Bar  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
@@ -207,25 +213,52 @@ def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str] = ())
         names = [name for name in names if name in (*breakdown, "other", *wanted)]
     names.sort(key=lambda name: name not in breakdown)
     barred = next((name for name in _BAR_OF if name in names), None)
+    fitting = _fitting(names, rows, barred, width)
+    left_out, names = len(names) - fitting, names[:fitting]
     highest = max((row[barred] or 0 for row in rows), default=0) if barred else 0
     laid = Table(title=title, title_justify="left", title_style="bold")
+    if left_out:
+        laid.caption = f"还有 {left_out} 列，见 --csv. {left_out} more columns: --csv."
+        laid.caption_justify = "left"
     for name in names:
         is_number = any(isinstance(row[name], int | float) for row in rows)
         laid.add_column(
             Text(_printable(name.replace("_", " "))),
             justify="right" if is_number else "left",
             no_wrap=name in ("time", "cohort"),
+            max_width=_WIDEST,
         )
         if name == barred:
             laid.add_column("", no_wrap=True, style="cyan", min_width=_BAR_CELLS)
     for row in rows:
         cells: list[Text | Bar] = []
         for name in names:
-            cells.append(Text(_cell(name, row[name])))
+            cells.append(Text(_shortened(_cell(name, row[name]))))
             if name == barred:
                 cells.append(Bar(highest or 1, 0, row[name] or 0, width=_BAR_CELLS))
         laid.add_row(*cells)
     return laid
+
+
+def _fitting(names: list[str], rows: list[dict[str, Any]], barred: str | None, width: int) -> int:
+    """Return how many of the columns fit beside one another, at least one; a name may break at its spaces."""
+    from rich.cells import cell_len  # noqa: PLC0415
+
+    used = 1
+    for number, name in enumerate(names):
+        texts = [*name.split("_"), *(_cell(name, row[name]) for row in rows)]
+        used += min(_WIDEST, max(map(cell_len, texts))) + 3
+        if name == barred:
+            used += _BAR_CELLS + 3
+        if number and used > width:
+            return number
+    return len(names)
+
+
+def _shortened(text: str) -> str:
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415
+
+    return text if cell_len(text) <= _WIDEST else set_cell_size(text, _WIDEST - 1).rstrip() + "…"
 
 
 def _is_shown(name: str, rows: list[dict[str, Any]]) -> bool:
