@@ -473,6 +473,9 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
         params, _ = _params_under(query, cell.preset)
     columns = params.columns()
     periods, count = _periods(ask, params, ask.range)
+    if params.measure is not None:
+        # Refused where it is wrong, also where the cell does not need it.
+        patterns_sql(ask, params, ask.bindings(), periods, ask.range, None, measured=True)
     if cell.cohort is not None and cell.cohort not in periods.labels[:count]:
         raise InvalidRequest("$.cell.cohort", "not the first day of a cohort of this request")
     if cell.period is not None and cell.period >= len(columns):

@@ -199,6 +199,8 @@ WRONG = [
         "$.initial.filter.field",
     ),
     ("retention/users", {**RETENTION, "cell": {"cohort": "2026-09-30"}}, "$.cell.cohort"),
+    ("retention/users", {**RETENTION, "cell": {}, "measure": {"field": "x"}}, "$.measure.field"),
+    ("scenes/users", {**RANGE, "cell": {}, "conversion": PAY, "value": "x"}, "$.value"),
     (
         "retention/users",
         {**RETENTION, "cell": {"cohort": "2026-10-01", "period": 8}},
