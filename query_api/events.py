@@ -37,7 +37,7 @@ from query_api.events_plan import (
     rows_sql,
 )
 from query_api.events_windows import Windowed, earliest_ms, window_of, windowed_values
-from query_api.periods import Periods, Range, periods_of
+from query_api.periods import Periods, Range, periods_of, start_of_cell
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
 
@@ -197,11 +197,7 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
             "$.cell.measure", f"no such measure; there are {', '.join(plan.names)}"
         )
     periods = _periods(query, ask, ask.range)
-    bucket_ms = 0
-    if cell.time is not None:
-        if periods is None or cell.time not in periods.labels:
-            raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
-        bucket_ms = periods.starts_ms[periods.labels.index(cell.time)]
+    bucket_ms = start_of_cell(periods, cell.time)
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, query.breakdown)
     # Only "other" depends on which values are the most frequent.
     top = await _top(ask.asked, query) if cell.other else None

@@ -21,7 +21,7 @@ from query_api.errors import InvalidRequest
 from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
 from query_api.funnel_sql import KeyOf, has_step_sql, user_events_sql, users_sql
 from query_api.order_keys import OrderKey, decided
-from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
+from query_api.periods import Periods, Range, local_day, periods_of, start_of_cell, start_of_day_ms
 from query_api.presets import FUNNEL, FunnelAxes, Preset, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
@@ -372,7 +372,8 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
         in_step += f" AND NOT {_next_in(shown, bindings)}"
     elif cell.next_event is not msgspec.UNSET:
         in_step += f" AND {_next_in([cell.next_event], bindings)}"
-    bindings.named("cell_period_ms", _cell_period_ms(cell, periods), "Int64")
+    period_ms = -1 if cell.time is None else start_of_cell(periods, cell.time)
+    bindings.named("cell_period_ms", period_ms, "Int64")
     bindings.named("all_keys", key is None, "Bool")
     bindings.named("is_other", cell.other, "Bool")
     bindings.named("cell_key", list(key or ()), "Array(String)")
@@ -403,16 +404,6 @@ def _next_in(names: Iterable[str | None], bindings: Bindings) -> str:
     """Return whether a user's next event, the key of its row, is one of these; None: it has none."""
     wanted = ["" if name is None else f"s{name}" for name in names]
     return f"has({bindings.add(wanted, 'Array(String)')}, breakdown_key[1])"
-
-
-def _cell_period_ms(cell: FunnelCell, periods: Periods | None) -> int:
-    if cell.time is None:
-        return -1
-    if periods is None:
-        raise InvalidRequest("$.cell.time", "only with an interval in the request")
-    if cell.time not in periods.labels:
-        raise InvalidRequest("$.cell.time", "no `time` of the answer's points")
-    return periods.starts_ms[periods.labels.index(cell.time)]
 
 
 _BETWEEN = {

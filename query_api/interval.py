@@ -35,7 +35,7 @@ from query_api.funnel_params import MAX_HELD, MAX_WINDOW_DAYS, Window
 from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Interval, Query
 from query_api.per_user import BreakdownCell
-from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, periods_of
+from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, periods_of, start_of_cell
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
 
@@ -291,11 +291,7 @@ def _semantics(query: IntervalQuery) -> Row:
 async def users(ask: Ask, query: IntervalQuery, cell: IntervalCell) -> UserSelect:
     """Select the users with a pair in a cell."""
     periods = _periods(ask, query, ask.range)
-    bucket_ms = 0
-    if cell.time is not None:
-        if periods is None or cell.time not in periods.labels:
-            raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
-        bucket_ms = periods.starts_ms[periods.labels.index(cell.time)]
+    bucket_ms = start_of_cell(periods, cell.time)
     edges = [*_edges(query), 2**62]
     if cell.bucket is not None and cell.bucket >= len(edges) - 1:
         raise InvalidRequest("$.cell.bucket", f"the last bucket of this request: {len(edges) - 2}")

@@ -54,6 +54,19 @@ class Periods(Struct, frozen=True):
         return bisect_right(self.starts_ms, at_ms) - 1
 
 
+def start_of_cell(periods: Periods | None, time: str | None) -> int:
+    """
+    Return the start (epoch ms) of the period that a cell names as ``time``; 0 for the whole range, without ``time``.
+
+    Errors: ``invalid_request``.
+    """
+    if time is None:
+        return 0
+    if periods is None or time not in periods.labels:
+        raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
+    return periods.starts_ms[periods.labels.index(time)]
+
+
 def start_of_day_ms(day: date, zone: ZoneInfo) -> int:
     """
     First instant of a local day.

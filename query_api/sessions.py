@@ -33,7 +33,7 @@ from query_api.funnel_params import Window
 from query_api.order_keys import ORDER_KEYS, hashed
 from query_api.params import EventSelector, Interval, Query
 from query_api.per_user import BreakdownCell
-from query_api.periods import DAY_MS, Periods, Range, periods_of
+from query_api.periods import DAY_MS, Periods, Range, periods_of, start_of_cell
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
 from sdk_spec import limits
@@ -447,11 +447,7 @@ def _semantics(query: SessionsQuery) -> Row:
 async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelect:
     """Select the users with a session of a number."""
     periods = _periods(ask, query, ask.range)
-    bucket_ms = 0
-    if cell.time is not None:
-        if periods is None or cell.time not in periods.labels:
-            raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
-        bucket_ms = periods.starts_ms[periods.labels.index(cell.time)]
+    bucket_ms = start_of_cell(periods, cell.time)
     for number, edges, name in (
         (cell.duration_bucket, query.duration_edges_ms, "duration_bucket"),
         (cell.depth_bucket, query.depth_edges, "depth_bucket"),
