@@ -3,6 +3,7 @@
 import { h, put } from "./dom.js";
 import { day, short } from "./format.js";
 import { t } from "./i18n.js";
+import { startOf } from "./state.js";
 
 // ECharts empties elements with innerHTML = "". Under the page's trusted types this policy passes that and nothing else.
 window.trustedTypes?.createPolicy("default", {
@@ -102,6 +103,11 @@ export const tooltip = (more) => ({
   ...more,
 });
 
+const IS_TIME = /^\d{4}-\d\d-\d\d(T|$)/;
+
+/** Points that have a value, each once: where a line becomes dotted there are two. */
+const valued = (points) => points.filter((p, i) => p.value !== null && p.value !== undefined && points.findIndex((o) => o.seriesName === p.seriesName && o.value === p.value) === i);
+
 const axisText = () => ({ color: css("--muted"), fontSize: 11 });
 
 /**
@@ -115,6 +121,11 @@ export function timeOption({ labels, series, format = short, partial = labels.le
   const many = series.length > 1;
   const solid = series.filter((line) => !line.dashed);
   const name = unit ?? (solid.length === 1 ? solid[0].name : "");
+  const isOneDay = labels.length > 1 && labels.every((label) => IS_TIME.test(label) && label.includes("T") && label.slice(0, 10) === labels[0].slice(0, 10));
+  const isWhole = series.every((line) => line.values.every((one) => one === null || Number.isInteger(one)));
+  // What has not begun is no zero.
+  const begun = labels.findLastIndex((label) => !IS_TIME.test(label) || !(startOf(label) > Date.now())) + 1;
+  const shown = (line) => line.values.map((one, n) => (n < begun || line.dashed ? one : null));
   return {
     grid: { left: 8, right: 16, top: (many ? 36 : 16) + (name ? 18 : 0), bottom: 4, containLabel: true },
     legend: many ? { type: "scroll", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: css("--text"), fontSize: 12 } } : undefined,
@@ -123,8 +134,8 @@ export function timeOption({ labels, series, format = short, partial = labels.le
       axisPointer: { type: kind === "bar" ? "shadow" : "line", lineStyle: { color: css("--line") } },
       formatter: (points) =>
         tip(
-          /^\d{4}-\d\d-\d\d/.test(labels[points[0].dataIndex]) ? day(labels[points[0].dataIndex], true) : labels[points[0].dataIndex],
-          points.filter((p) => p.value !== null && p.value !== undefined).map((p) => [p.color, p.seriesName, format(p.value)]),
+          IS_TIME.test(labels[points[0].dataIndex]) ? day(labels[points[0].dataIndex], true) : labels[points[0].dataIndex],
+          valued(points).map((p) => [p.color, p.seriesName, format(p.value)]),
           points[0].dataIndex >= partial ? t("尚未完整|not complete yet") : "",
         ),
     }),
@@ -134,11 +145,12 @@ export function timeOption({ labels, series, format = short, partial = labels.le
       boundaryGap: kind === "bar",
       axisLine: { lineStyle: { color: css("--line") } },
       axisTick: { show: false },
-      axisLabel: { ...axisText(), formatter: (label) => day(label), hideOverlap: true },
+      axisLabel: { ...axisText(), formatter: (label) => (isOneDay ? label.slice(11, 16) : day(label)), hideOverlap: true },
     },
     yAxis: {
       type: "value",
       name,
+      minInterval: isWhole ? 1 : 0,
       nameGap: 10,
       nameTextStyle: { ...axisText(), align: "left" },
       axisLabel: { ...axisText(), formatter: format },
@@ -161,17 +173,16 @@ export function timeOption({ labels, series, format = short, partial = labels.le
         connectNulls: false,
       };
       if (kind === "bar" || partial >= labels.length || line.dashed || stacked) {
-        const data = line.values.map((value, n) => (n >= partial && kind === "bar" ? { value, itemStyle: { opacity: 0.45 } } : value));
+        const data = shown(line).map((value, n) => (n >= partial && kind === "bar" ? { value, itemStyle: { opacity: 0.45 } } : value));
         return [{ ...base, data }];
       }
       // The part that is not complete yet is drawn dashed; it shares the point where it begins.
       return [
-        { ...base, data: line.values.map((value, n) => (n < partial ? value : null)) },
+        { ...base, data: shown(line).map((value, n) => (n < partial ? value : null)) },
         {
           ...base,
-          data: line.values.map((value, n) => (n >= partial - 1 ? value : null)),
+          data: shown(line).map((value, n) => (n >= partial - 1 ? value : null)),
           lineStyle: { ...base.lineStyle, type: "dotted" },
-          tooltip: { show: false },
         },
       ];
     }),

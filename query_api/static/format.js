@@ -92,14 +92,19 @@ export function instant(value, zone, seconds = true) {
   }).format(new Date(value));
 }
 
+const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/;
+
+/** A text that runs from right to left, or says so, held apart: what stands beside it keeps its direction. */
+export const apart = (text) => (TURNS.test(text) ? `\u2068${text}\u2069` : text);
+
 /** The value of a field in a breakdown. */
-export const value = (field, given) => (/(^|\.)scene_group$/.test(field) && given ? groupTitle(given) : valueTitle(field, given, plain));
+export const value = (field, given) => (/(^|\.)scene_group$/.test(field) && given ? groupTitle(given) : apart(valueTitle(field, given, plain)));
 
 /** A value of a breakdown or property as text. */
 export function plain(value) {
   if (value === null || value === undefined) return t("(无)|(none)");
   if (value === "") return t("(空)|(empty)");
-  if (Array.isArray(value)) return value.join("、");
+  if (Array.isArray(value)) return value.map(plain).join("、");
   if (typeof value === "object") return JSON.stringify(value);
-  return String(value);
+  return apart(String(value));
 }

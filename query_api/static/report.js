@@ -10,7 +10,7 @@ import { duration, instant, number } from "./format.js";
 import { language, t } from "./i18n.js";
 import { savePicture } from "./picture.js";
 import { segmentPicker } from "./segments.js";
-import { addressOf, days, readAddress, startOfDay, zone } from "./state.js";
+import { addressOf, days, readAddress, startOf, zone } from "./state.js";
 import { button, copy, dialog, download, menu, notice, select, toast } from "./widgets.js";
 
 /** What every report takes, from the shared part of a page's state. */
@@ -40,12 +40,16 @@ export function wholeRange(state) {
 export function partialFrom(labels, answer) {
   const until = Date.parse(answer.meta.data_complete_until ?? "");
   if (Number.isNaN(until) || labels.length === 0) return labels.length;
-  const start = (label) => (label.includes("T") ? Date.parse(label) : startOfDay(label));
-  const last = start(labels[labels.length - 1]);
-  const before = labels.length > 1 ? last - start(labels[labels.length - 2]) : DAY_MS;
-  // As long as the period before; months and quarters as long as there are, so that none counts as ended too early.
-  const length = before < 28 * DAY_MS ? before : (before < 32 * DAY_MS ? 31 : 92) * DAY_MS;
-  return until < last + length ? labels.length - 1 : labels.length;
+  const last = startOf(labels[labels.length - 1]);
+  const before = labels.length > 1 ? last - startOf(labels[labels.length - 2]) : DAY_MS;
+  // The last is as long as the one before; months and quarters as long as there are, so that none counts as ended too early.
+  let end = last + (before < 28 * DAY_MS ? before : (before < 32 * DAY_MS ? 31 : 92) * DAY_MS);
+  let index = labels.length;
+  while (index > 0 && until < end) {
+    index -= 1;
+    end = startOf(labels[index]);
+  }
+  return index;
 }
 
 /** What is said of a part to those who hear the page: that it is asked and answered. The answer itself would be read out whole. */

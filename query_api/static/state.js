@@ -111,6 +111,9 @@ export function startOfDay(day, inZone = zone()) {
   return wanted - offset(first);
 }
 
+/** When the period of a label of the API begins, epoch ms: of a day in the zone, or of an hour that says its own. */
+export const startOf = (label) => (label.includes("T") ? Date.parse(label) : startOfDay(label));
+
 export function countDays({ from, to }) {
   return Math.round((Date.parse(to) - Date.parse(from)) / 86_400_000) + 1;
 }

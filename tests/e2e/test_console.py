@@ -574,6 +574,12 @@ def test_hostile_names_and_values_are_shown_as_text(page: Page, demo: Demo, addr
         page.keyboard.press("Escape")
         for value in HOSTILE:
             assert value in page.locator("table").first.inner_text()
+        # The day's last hour has not begun: no line has a zero there.
+        ends = page.evaluate(
+            "document.querySelector('.chart').chart.then((made) => "
+            "made.getOption().series.map((line) => line.data.at(-1)))"
+        )
+        assert set(ends) == {None}
 
     assert page.title().endswith("scenetrail")
     assert page.locator("main img, main script, main b b, main i").count() == 0

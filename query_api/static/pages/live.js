@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { definition } from "../definition.js";
 import { h, put } from "../dom.js";
 import { eventFault } from "../errors.js";
-import { duration, instant, plain } from "../format.js";
+import { apart, duration, instant, plain } from "../format.js";
 import { appName, eventTitle, platformTitle, t } from "../i18n.js";
 import { errorNotice } from "../report.js";
 import { zone } from "../state.js";
@@ -146,7 +146,7 @@ function line(row, isOpen, nameOf) {
       );
   const summary = refused
     ? [eventFault(row.code), `${row.path ? `${row.path}: ` : ""}${row.message}`].filter(Boolean).join(" · ")
-    : [row.page, ...properties(row).map(([name, value]) => `${name}=${plain(value)}`)].filter(Boolean).join("  ");
+    : [apart(row.page), ...properties(row).map(([name, value]) => `${name}=${plain(value)}`)].filter(Boolean).join("  ");
   return h(
     "tr",
     { dataset: { fate: row.fate } },

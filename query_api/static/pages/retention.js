@@ -238,23 +238,25 @@ const period = (n, unit) => (n === 0 ? t("当{unit}|{unit} 0", { unit: t(UNITS[u
 
 function curve(answer, body, users) {
   const { total, totals, compare } = answer.result;
-  const labels = total.rates.map((_, n) => column(n, body));
+  // In its own period all of every group are there: without it the groups can be told apart.
+  const first = totals && !body.brackets ? 1 : 0;
+  const labels = total.rates.map((_, n) => column(n, body)).slice(first);
   const colors = palette();
   const lines = totals
     ? totals.map((g, i) => ({ name: rowName(g, body.breakdown), line: g, color: colors[i % colors.length] }))
     : [{ name: t("留存率|Retention"), line: total, color: colors[0] }, ...(compare ? [{ name: beforeTitle(body.compare), line: compare.total, color: colors[8], dashed: true }] : [])];
   return chart(
-    t("留存曲线：{list}|Retention curve: {list}", { list: total.rates.map((r, n) => `${labels[n]} ${rate(r)}`).join(", ") }),
+    t("留存曲线：{list}|Retention curve: {list}", { list: total.rates.slice(first).map((r, n) => `${labels[n]} ${rate(r)}`).join(", ") }),
     () => {
-      const option = timeOption({ labels, format: (v) => rate(v), series: lines.map(({ name, line, color, dashed }) => ({ name, values: line.rates, color, dashed })), area: lines.length === 1 });
+      const option = timeOption({ labels, format: (v) => rate(v), series: lines.map(({ name, line, color, dashed }) => ({ name, values: line.rates.slice(first), color, dashed })), area: lines.length === 1 });
       option.xAxis.axisLabel.formatter = (label) => label;
       option.grid.right = 28;
       option.series.forEach((s) => (s.showSymbol = true));
       option.tooltip = tooltip({
         trigger: "axis",
         formatter: (points) => {
-          const n = points[0].dataIndex;
-          return tip(labels[n], points.map((p) => [p.color, p.seriesName, `${rate(p.value)}  ${number(lines[p.seriesIndex].line.returned[n])}/${number(lines[p.seriesIndex].line.sizes[n])}`]));
+          const n = points[0].dataIndex + first;
+          return tip(labels[n - first], points.map((p) => [p.color, p.seriesName, `${rate(p.value)}  ${number(lines[p.seriesIndex].line.returned[n])}/${number(lines[p.seriesIndex].line.sizes[n])}`]));
         },
       });
       return option;
@@ -263,7 +265,7 @@ function curve(answer, body, users) {
       height: 220,
       onClick: (p) => {
         const { name, line, dashed } = lines[p.seriesIndex];
-        users("retention", ofRange(body, dashed), { period: p.dataIndex, ...rowCell(line, body.breakdown) }, `${name} ${labels[p.dataIndex]}`);
+        users("retention", ofRange(body, dashed), { period: p.dataIndex + first, ...rowCell(line, body.breakdown) }, `${name} ${labels[p.dataIndex]}`);
       },
     },
   );
