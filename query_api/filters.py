@@ -152,7 +152,9 @@ def _equal_sql(read: FieldSql, values: list[FilterValue], path: str, bindings: B
             )
     if numbers:
         _must_have(read.number, "a number", values, numbers, path)
-        bound = bindings.add(numbers, "Array(Float64)")
+        # IN compares bits, and 0 has two of them.
+        zeros = [0.0, -0.0] if 0 in numbers else []
+        bound = bindings.add([*numbers, *zeros], "Array(Float64)")
         parts.append(f"({read.has_number} AND {read.number} IN {bound})")
     if large:
         _must_have(read.number, "a number", values, large, path)

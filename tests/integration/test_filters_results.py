@@ -23,7 +23,12 @@ ROWS = [
     event("u1", "b", "2026-10-01T00:00:04Z", event_id="absent", scene="1001", utm_source="mail"),
     event("u1", "b", "2026-10-01T00:00:05Z", event_id="empty", properties={"x": ""}, scene="9999"),
     event("u1", "b", "2026-10-01T00:00:06Z", event_id="large", properties={"x": 2**60 + 1}),
-    event("u1", "b", "2026-10-01T00:00:07Z", event_id="half", properties={"x": 0.1}, duration_ms=0),
+    event(
+        *("u1", "b", "2026-10-01T00:00:07Z"),
+        event_id="half",
+        properties={"x": 0.1, "zero": -0.0},
+        duration_ms=0,
+    ),
 ]
 ALL = {row["event_id"] for row in ROWS}
 X = "properties.x"
@@ -32,6 +37,7 @@ CASES = [
     ("eq text, also in a list", (X, "eq", ["10"]), {"text", "list"}),
     ("eq number", (X, "eq", [10]), {"number"}),
     ("eq decimal", (X, "eq", [0.1]), {"half"}),
+    ("eq number, 0 and -0 are one", ("properties.zero", "eq", [0]), {"half"}),
     ("eq flag", (X, "eq", [True]), {"flag"}),
     ("eq flag false", (X, "eq", [False]), set()),
     ("eq large integer", (X, "eq", [2**60 + 1]), {"large"}),
