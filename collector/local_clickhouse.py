@@ -198,7 +198,10 @@ def prepare(
     <reader>
       <password_sha256_hex>{_sha256(server.reader_password)}</password_sha256_hex>
       <networks><ip>127.0.0.1</ip></networks><profile>reader</profile><quota>default</quota>
-      <grants><query>GRANT SELECT ON {DATABASE}.*</query></grants>
+      <grants>
+        <query>GRANT SELECT ON {DATABASE}.*</query>
+        <query>GRANT SELECT(query_id, is_initial_query, read_rows, total_rows_approx) ON system.processes</query>
+      </grants>
     </reader>
     <editor>
       <password_sha256_hex>{_sha256(server.editor_password)}</password_sha256_hex>

@@ -56,6 +56,7 @@ MAX_NUMBER_ROWS = 10_000_000
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Of one statement: as long as a form field may be (deploy/clickhouse-users.xml)."""
 _UNKNOWN_TABLE = 60
+_ACCESS_DENIED = 497
 
 
 class Fetched(Struct, frozen=True):
@@ -328,6 +329,11 @@ def _external(tables: dict[str, dict[str, Any]]) -> ExternalData:
 def _is_unreached(error: Exception) -> bool:
     """Tell whether the connection failed: without a code of ClickHouse's, unless the driver cannot read a column's type."""
     return getattr(error, "code", None) is None and not isinstance(error, NotSupportedError)
+
+
+def is_denied(error: QueryError) -> bool:
+    """Tell whether ClickHouse refused a query for want of a right."""
+    return getattr(error.__cause__, "code", None) == _ACCESS_DENIED
 
 
 def translated(error: Exception, name: str, query_id: str) -> QueryError:

@@ -122,6 +122,7 @@ async def answer_query(
     readable: list[str],
     now_ms: int,
     project: str | None = None,
+    query_id: str | None = None,
 ) -> Row:
     """
     Answer one question.
@@ -133,13 +134,14 @@ async def answer_query(
         readable: apps that the token may read.
         now_ms: wall clock, epoch ms; decides which periods have ended.
         project: that of the token, whose segments the question may name; None: it may name none.
+        query_id: how that in ``meta`` begins, chosen by who asks so that the question can be looked after.
 
     Errors: QueryError.
     """
     report_name, _, part = name.partition("/")
     query = decode(body, params_of(report_name, part == "users"))
     try:
-        return await _answer(database, name, query, readable, now_ms, project)
+        return await _answer(database, name, query, readable, now_ms, project, query_id)
     except QueryError as error:
         if not query.partial or error.code != "storage_unavailable":
             raise
@@ -148,7 +150,7 @@ async def answer_query(
             raise
     # All of it from the shards that can be reached: no answer is put together from whole and partial queries.
     reachable = database.without_missing_shards()
-    whole = await _answer(reachable, name, query, readable, now_ms, project)
+    whole = await _answer(reachable, name, query, readable, now_ms, project, query_id)
     missing = sorted({*missing, *(await database.missing_shards() or [])})
     whole["meta"]["missing_shards"] = missing
     whole["meta"]["warnings"].append(
@@ -167,10 +169,13 @@ async def _answer(
     readable: list[str],
     now_ms: int,
     project: str | None,
+    query_id: str | None,
 ) -> Row:
     """Answer one question with all of its queries over the same shards. Errors: QueryError."""
     report_name, _, part = name.partition("/")
     ask = Ask(database, query, allowed_apps(query.app_ids, readable), now_ms)
+    if query_id is not None:
+        ask.query_id = f"{query_id}-{ask.query_id}"
     report = REPORTS[report_name]
     report.check(query)
     ask.answer_within = partial(_answer_within, ask)

@@ -21,6 +21,7 @@ from msgspec import Meta
 from multidict import CIMultiDict
 
 from query_api.console import arrivals, sessions, static_files
+from query_api.console.progress import checked, progress
 from query_api.console.saved_views import SavedViews, ViewList
 from query_api.errors import QueryError
 from query_api.handlers import DATABASE, SETTINGS, TOKENS, json_response
@@ -58,6 +59,7 @@ def add_to(app: web.Application) -> None:
     app.router.add_get("/console/access", access)
     app.router.add_get("/console/live", live)
     app.router.add_get("/console/quality", quality)
+    app.router.add_get("/console/progress/{query_id}", progress_of)
 
 
 @web.middleware
@@ -247,6 +249,13 @@ async def live(request: web.Request) -> web.Response:
     apps = _asked_apps(request)
     now_ms = time.time_ns() // 1_000_000
     return json_response(await arrivals.live(request.app[DATABASE], apps, now_ms))
+
+
+async def progress_of(request: web.Request) -> web.Response:
+    """``GET /console/progress/<id>``: how far the question has come that was asked with this ``X-Query-Id``."""
+    request.app[TOKENS].token(request.headers.get("Authorization"))
+    query_id = checked(request.match_info["query_id"], "$.query_id")
+    return json_response(await progress(request.app[DATABASE], query_id))
 
 
 async def quality(request: web.Request) -> web.Response:

@@ -48,8 +48,9 @@ function withBody(method, body, accept = "application/json") {
   };
 }
 
-export async function post(path, body, signal) {
-  return (await send(path, { ...withBody("POST", body), signal })).json();
+export async function post(path, body, signal, headers = {}) {
+  const options = withBody("POST", body);
+  return (await send(path, { ...options, headers: { ...options.headers, ...headers }, signal })).json();
 }
 
 /** POST a JSON text as it stands, with further headers. */
@@ -87,9 +88,19 @@ export function lastAnswer(report, body) {
   return kept.get(keyOf(report, body));
 }
 
-/** Ask a report. The answer is kept. */
-export async function ask(report, body, signal) {
-  const answer = await post(`/v1/query/${report}`, body, signal);
+/** An id to look after a question with. */
+export function newQueryId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** How far the question with an id has come: {rows_read, rows_to_read}; null where the server may not look, 0 before and after. */
+export function progressOf(queryId, signal) {
+  return get(`/console/progress/${queryId}`, signal);
+}
+
+/** Ask a report. The answer is kept. queryId: to look after it. */
+export async function ask(report, body, signal, queryId = newQueryId()) {
+  const answer = await post(`/v1/query/${report}`, body, signal, { "X-Query-Id": queryId });
   const key = keyOf(report, body);
   kept.delete(key);
   kept.set(key, { answer, at: Date.now() });

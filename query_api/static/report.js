@@ -1,6 +1,6 @@
 // The frame of a page that asks one report: controls, asking with cancel, the answer with its definition and freshness.
 
-import { ApiError, ask, csv, lastAnswer } from "./api.js";
+import { ApiError, ask, csv, lastAnswer, newQueryId, progressOf } from "./api.js";
 import { loadCharts } from "./charts.js";
 import { definition } from "./definition.js";
 import { h, icon, put } from "./dom.js";
@@ -59,6 +59,8 @@ const isHere = (title) => t("{title}：已显示|{title}: shown", { title });
 
 const DAY_MS = 86_400_000;
 const WAIT_MS = 350;
+/** A question that takes longer is looked after: those of a page that opens have the server for themselves. */
+const LONG_MS = 2_000;
 
 /**
  * A part of a page that shows the answer to one question.
@@ -106,18 +108,12 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
     if (!before) card.dataset.state = "loading";
     controller = new AbortController();
     const mine = controller;
-    const began = Date.now();
+    const queryId = newQueryId();
     const waiting = before
       ? null
       : setTimeout(() => {
           put(said, isAsked(title));
-          const elapsed = h("span", {}, "");
-          const bar = h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") });
-          put(content, h("div", { class: "loading" }, bar, h("p", {}, t("正在查询|Querying"), " ", elapsed), button(t("取消|Cancel"), () => mine.abort("cancel"))));
-          const timer = setInterval(() => {
-            if (!elapsed.isConnected) return clearInterval(timer);
-            return put(elapsed, duration(Math.round((Date.now() - began) / 1000) * 1000));
-          }, 500);
+          put(content, h("div", { class: "loading" }, progress(queryId, mine.signal), button(t("取消|Cancel"), () => mine.abort("cancel"))));
         }, WAIT_MS);
     try {
       if (before) {
@@ -126,7 +122,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
       }
       await Promise.allSettled([after]);
       mine.signal.throwIfAborted();
-      const asked = ask(report, body, mine.signal);
+      const asked = ask(report, body, mine.signal, queryId);
       loadCharts().catch(() => {}); // A chart that needs it says so.
       const answer = await asked;
       if (mine === controller) show(answer, false);
@@ -149,6 +145,32 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   card.again = () => run({ fresh: true });
   card.answered = run();
   return card;
+}
+
+/** How long a question takes, and how far its present step is: a question has several, and each begins anew. */
+function progress(queryId, signal) {
+  const began = Date.now();
+  const elapsed = h("span", {}, "");
+  const read = h("p", { class: "small" });
+  const bar = h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") });
+  const ticking = setInterval(() => (bar.isConnected ? put(elapsed, duration(Math.round((Date.now() - began) / 1000) * 1000)) : clearInterval(ticking)), 500);
+  async function follow() {
+    if (!bar.isConnected) return;
+    const { rows_read: rows, rows_to_read: all } = await progressOf(queryId, signal).catch(() => ({}));
+    bar.classList.toggle("known", Boolean(all));
+    if (all) {
+      const done = Math.round((100 * rows) / all);
+      bar.style.setProperty("--done", `${done}%`);
+      bar.setAttribute("aria-valuenow", done);
+      put(read, t("这一步已读 {rows} 行，共约 {all} 行|This step has read {rows} of about {all} rows", { rows: number(rows), all: number(all) }));
+    } else {
+      bar.removeAttribute("aria-valuenow");
+      put(read);
+    }
+    setTimeout(follow, 1000);
+  }
+  setTimeout(follow, LONG_MS);
+  return [bar, h("p", {}, t("正在查询|Querying"), " ", elapsed), read];
 }
 
 /** That an answer says nothing: of this range, as of that day, or because no event has come yet. action: what else one can do. */

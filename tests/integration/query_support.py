@@ -25,6 +25,11 @@ ALL, ONE, STRANGER = (
 )
 """Headers for both apps of the project, for ``APP`` alone, for another project's (``conftest.access_file``)."""
 KINDS = ("user_id", "unionid", "openid", "anonymous_id")
+ENDLESS = (
+    "SELECT count() AS x FROM (SELECT arrayJoin(range(1000000)) AS a) AS a, (SELECT arrayJoin(range(1000000)) AS b) AS b "
+    "WHERE cityHash64(a, b) = 1"
+)
+"""A statement of the report ``sql`` that runs into any limit of time."""
 _numbers = itertools.count(1)
 
 

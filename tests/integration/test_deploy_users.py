@@ -13,6 +13,7 @@ from collector.backup import Step, backup, restore
 from collector.findings import Finding, Setup
 from collector.local_clickhouse import EDITABLE, LocalServer, prepare
 from collector.migrate import connect, migrate
+from query_api.sql import load_sql
 from tests.conftest import free_port, serving
 
 DEPLOY = Path(__file__).parents[2] / "collector" / "deploy"
@@ -129,6 +130,8 @@ def test_each_user_may_do_its_part_and_no_more(deployed: LocalServer) -> None:
     ):
         with pytest.raises(DatabaseError, match=r"ACCESS_DENIED|READONLY|Not enough privileges"):
             client.command(statement)
+    of_nobody = reader.query(load_sql("console.progress"), parameters={"query_id": "0" * 32})
+    assert of_nobody.result_rows == [(0, 0)]
     for client in (reader, editor):
         client.close()
 

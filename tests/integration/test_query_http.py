@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import TCPSite
-from query_support import APP, PROJECT, event, insert
+from query_support import APP, ENDLESS, PROJECT, event, insert
 
 from query_api.app import create_app
 from query_api.reports import REPORTS
@@ -258,6 +258,30 @@ async def test_health_metrics_and_openapi(client):
 
 
 @pytest.mark.usefixtures("logged")
+async def test_a_long_question_tells_how_far_it_is(client):
+    query_id = "0123456789abcdef" * 2
+    headers = ALL | {"X-Query-Id": query_id}
+
+    async def progress(id_=query_id):
+        response = await client.get(f"/console/progress/{id_}", headers=ALL)
+        return await response.json()
+
+    assert await progress() == {"rows_read": 0, "rows_to_read": 0}
+    endless = RANGE | {"sql": ENDLESS}
+    asking = asyncio.create_task(client.post("/v1/query/sql", json=endless, headers=headers))
+    while not (told := await progress())["rows_read"]:
+        assert not asking.done()
+    assert told["rows_to_read"] >= told["rows_read"]
+    asking.cancel()
+
+    response = await client.post("/v1/query/events", json=COUNT, headers=headers)
+    assert (await response.json())["meta"]["query_id"].startswith(f"{query_id}-")
+    assert (await progress("x"))["path"] == "$.query_id"
+    response = await client.post("/v1/query/events", json=COUNT, headers=ALL | {"X-Query-Id": "x"})
+    assert (await response.json())["path"] == "$.X-Query-Id"
+    assert (await client.get(f"/console/progress/{query_id}")).status == 401
+
+
 async def test_limits_of_a_query_are_422(database_url, access_file):
     settings = Settings(
         clickhouse_reader_url=database_url, access_file=access_file, max_memory_bytes=1
