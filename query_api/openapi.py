@@ -101,6 +101,14 @@ def _operation(report: Report, name: str, schema: Row, results: dict[str, Row]) 
         "summary": f"Users of one cell: {report.summary}" if is_users else report.summary,
         "description": (report.params.__doc__ or "").strip(),
         "operationId": name.replace("/", "_"),
+        "parameters": [
+            {
+                "name": "X-Query-Id",
+                "in": "header",
+                "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                "description": "How `meta.query_id` shall begin",
+            }
+        ],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": _responses(result or {"type": "object"}),
     }
