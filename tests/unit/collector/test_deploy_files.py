@@ -97,7 +97,10 @@ def test_users_are_the_four_and_the_editor_may_insert_what_people_change() -> No
     assert [name for name, each in grants.items() if any("FILE" in one for one in each)] == [
         "backup"
     ]
-    assert grants["reader"] == ["GRANT SELECT ON scenetrail.*"]
+    assert grants["reader"] == [
+        "GRANT SELECT ON scenetrail.*",
+        "GRANT SELECT(query_id, is_initial_query, read_rows, total_rows_approx) ON system.processes",
+    ]
     tables = [f"{table}{suffix}" for table in EDITABLE for suffix in ("", COPIES, LOCAL)]
     assert grants["editor"] == [
         "GRANT SELECT ON scenetrail.*",
