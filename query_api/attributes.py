@@ -51,10 +51,17 @@ def named_in(query: Any) -> tuple[str, ...]:  # noqa: ANN401 (any Struct of a re
     return tuple(sorted({name for name, _ in _names(msgspec.to_builtins(query), "$")}))
 
 
-def check(query: Any) -> None:  # noqa: ANN401 (any Struct of a request)
-    """Refuse names that are none: they are joined to the events before a field is read. Errors: with the field's path."""
+def checked_in(query: Any) -> tuple[str, ...]:  # noqa: ANN401 (any Struct of a request)
+    """
+    Return ``named_in`` of a whole request, each a name that there is.
+
+    They are joined to the events before a field is read. Errors: ``invalid_request`` with the field's path.
+    """
+    names: set[str] = set()
     for name, path in _names(msgspec.to_builtins(query), "$"):
         check_user_field(name, path)
+        names.add(name)
+    return tuple(sorted(names))
 
 
 def _names(part: object, path: str) -> Iterator[tuple[str, str]]:

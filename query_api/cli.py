@@ -213,7 +213,8 @@ def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str], widt
         names = [name for name in names if name in (*breakdown, "other", *wanted)]
     names.sort(key=lambda name: name not in breakdown)
     barred = next((name for name in _BAR_OF if name in names), None)
-    fitting = _fitting(names, rows, barred, width)
+    texts = {name: [_cell(name, row[name]) for row in rows] for name in names}
+    fitting = _fitting(texts, barred, width)
     left_out, names = len(names) - fitting, names[:fitting]
     highest = max((row[barred] or 0 for row in rows), default=0) if barred else 0
     laid = Table(title=title, title_justify="left", title_style="bold")
@@ -230,29 +231,28 @@ def table(title: str, rows: list[dict[str, Any]], breakdown: Sequence[str], widt
         )
         if name == barred:
             laid.add_column("", no_wrap=True, style="cyan", min_width=_BAR_CELLS)
-    for row in rows:
+    for number, row in enumerate(rows):
         cells: list[Text | Bar] = []
         for name in names:
-            cells.append(Text(_shortened(_cell(name, row[name]))))
+            cells.append(Text(_shortened(texts[name][number])))
             if name == barred:
                 cells.append(Bar(highest or 1, 0, row[name] or 0, width=_BAR_CELLS))
         laid.add_row(*cells)
     return laid
 
 
-def _fitting(names: list[str], rows: list[dict[str, Any]], barred: str | None, width: int) -> int:
-    """Return how many of the columns fit beside one another, at least one; a name may break at its spaces."""
+def _fitting(texts: Mapping[str, list[str]], barred: str | None, width: int) -> int:
+    """Return how many columns, each with its texts, fit side by side, at least one; a name may break at its spaces."""
     from rich.cells import cell_len  # noqa: PLC0415
 
     used = 1
-    for number, name in enumerate(names):
-        texts = [*name.split("_"), *(_cell(name, row[name]) for row in rows)]
-        used += min(_WIDEST, max(map(cell_len, texts))) + 3
+    for number, (name, values) in enumerate(texts.items()):
+        used += min(_WIDEST, max(map(cell_len, [*name.split("_"), *values]))) + 3
         if name == barred:
             used += _BAR_CELLS + 3
         if number and used > width:
             return number
-    return len(names)
+    return len(texts)
 
 
 def _shortened(text: str) -> str:

@@ -56,7 +56,7 @@ MAX_NUMBER_ROWS = 10_000_000
 MAX_QUERY_BYTES = 16 * 1024 * 1024
 """Of one statement: as long as a form field may be (deploy/clickhouse-users.xml)."""
 _UNKNOWN_TABLE = 60
-_ACCESS_DENIED = 497
+ACCESS_DENIED = 497
 
 
 class Fetched(Struct, frozen=True):
@@ -281,7 +281,7 @@ class Database:
         try:
             fetched = await database.fetch(name, load_sql(name), {}, query_id)
         except QueryError as error:
-            if getattr(error.__cause__, "code", None) == _UNKNOWN_TABLE:
+            if clickhouse_code(error) == _UNKNOWN_TABLE:
                 return None
             raise
         return [int(shard) for shard in fetched.rows[0]["missing"]]
@@ -331,9 +331,9 @@ def _is_unreached(error: Exception) -> bool:
     return getattr(error, "code", None) is None and not isinstance(error, NotSupportedError)
 
 
-def is_denied(error: QueryError) -> bool:
-    """Tell whether ClickHouse refused a query for want of a right."""
-    return getattr(error.__cause__, "code", None) == _ACCESS_DENIED
+def clickhouse_code(error: QueryError) -> int | None:
+    """Return ClickHouse's own code of a failed query; None where it gave none."""
+    return getattr(error.__cause__, "code", None)
 
 
 def translated(error: Exception, name: str, query_id: str) -> QueryError:

@@ -133,32 +133,39 @@ async def _series(
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_POINTS} points: fewer series or longer periods"
         )
-    lines = [
-        (
-            key,
-            {
-                **breakdowns.describe(key, query.breakdown),
-                "points": [
-                    {
-                        "time": label,
-                        **_values(
-                            query, plan, by_bucket.get(start), windowed.get(key, {}).get(number)
-                        ),
-                    }
-                    for number, (label, start) in enumerate(
-                        zip(periods.labels, periods.starts_ms, strict=False)
-                    )
-                ]
-                if periods
-                else [],
-                "total": _values(query, plan, by_bucket.get(0)),
-            },
-        )
+    lines = {
+        key: {
+            **breakdowns.describe(key, query.breakdown),
+            "points": _points(query, plan, periods, by_bucket, windowed.get(key, {})),
+            "total": _values(query, plan, by_bucket.get(0)),
+        }
         for key, by_bucket in found.items()
-    ]
+    }
     first = plan.names[0]
-    lines.sort(key=lambda one: (one[1]["other"], -(one[1]["total"][first] or 0), one[0]))
-    return [line for _, line in lines]
+
+    def rank(key: Key) -> tuple[bool, float, Key]:
+        line = lines[key]
+        return line["other"], -(line["total"][first] or 0), key
+
+    return [lines[key] for key in sorted(lines, key=rank)]
+
+
+def _points(
+    query: EventsQuery,
+    plan: Plan,
+    periods: Periods | None,
+    by_bucket: dict[int, Row],
+    windowed: dict[int, Row],
+) -> list[Row]:
+    """Return a point for each period; ``by_bucket``: rows by its start, ``windowed``: values by its number."""
+    if periods is None:
+        return []
+    return [
+        {"time": label, **_values(query, plan, by_bucket.get(start), windowed.get(number))}
+        for number, (label, start) in enumerate(
+            zip(periods.labels, periods.starts_ms, strict=False)
+        )
+    ]
 
 
 def _values(query: EventsQuery, plan: Plan, row: Row | None, windowed: Row | None = None) -> Row:

@@ -12,10 +12,9 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from query_api import openapi, tables
+from query_api import openapi, query_ids, tables
 from query_api.clickhouse import Database
 from query_api.console import sessions
-from query_api.console.progress import checked
 from query_api.errors import QueryError
 from query_api.event_schema import SchemaCache
 from query_api.report import Row
@@ -24,8 +23,6 @@ from query_api.settings import Settings
 from sdk_spec.access import Access, App, ReadToken, WriteKey
 
 ACCESS_REFRESH_S = 1.0
-QUERY_ID = "X-Query-Id"
-"""Header of a question: how its ``meta.query_id`` shall begin."""
 log = structlog.get_logger("query_api")
 
 
@@ -134,9 +131,9 @@ async def query(request: web.Request) -> web.Response:
     resource = request.match_info.route.resource
     is_users = resource is not None and resource.canonical.endswith("{report}/users")
     name = request.match_info["report"] + ("/users" if is_users else "")
-    query_id = request.headers.get(QUERY_ID)
+    query_id = request.headers.get(query_ids.HEADER)
     if query_id is not None:
-        checked(query_id, f"$.{QUERY_ID}")
+        query_ids.checked(query_id, f"$.{query_ids.HEADER}")
     asked = await request.read()
     answer = await answer_query(
         request.app[DATABASE], name, asked, readable, _now_ms(), token.project, query_id

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import msgspec
 
+from query_api import query_ids
 from query_api.costs import CostsPage, GoneCosts, NewCosts
 from query_api.dead_letters import MAX_OFFSET, MAX_ROWS, Redrive
 from query_api.identity import Unbind
@@ -103,9 +104,9 @@ def _operation(report: Report, name: str, schema: Row, results: dict[str, Row]) 
         "operationId": name.replace("/", "_"),
         "parameters": [
             {
-                "name": "X-Query-Id",
+                "name": query_ids.HEADER,
                 "in": "header",
-                "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                "schema": {"type": "string", "pattern": query_ids.PATTERN},
                 "description": "How `meta.query_id` shall begin",
             }
         ],

@@ -114,8 +114,7 @@ class Ask:
         self.rows_read = 0
         self.warnings: list[Row] = []
         self.explained: list[Row] = []
-        attributes.check(query)
-        self.user_names = attributes.named_in(query)
+        self.user_names = attributes.checked_in(query)
         # What was known then; None: all that is known now.
         self.as_of: AsOf | None = None
         # Restricts every source; set where the request names a segment.

@@ -348,7 +348,7 @@ def _cut(counted: _Counted, limit: int) -> Shown | None:
 
 async def answer(ask: Ask, query: ScenesQuery) -> Answer:
     """Answer the scenes report. A comparison shows the same rows, where they are cut."""
-    _check(ask, query)
+    _check(query)
     shown: Shown | None = None
     dictionary: list[Row] = []
     truncated = False
@@ -391,14 +391,11 @@ async def _shown(ask: Ask, query: ScenesQuery, limit: int) -> Shown:
     raise InvalidRequest("$.cell.other", "this answer has no `other`: all rows are shown")
 
 
-def _check(ask: Ask, query: ScenesQuery) -> None:
+def _check(query: ScenesQuery) -> None:
     if "scene_group" in query.breakdown and query.by == "group":
         raise InvalidRequest("$.breakdown", "`by` group already gives the scene_group")
     if query.value is not None and query.conversion is None:
         raise InvalidRequest("$.value", "is the number of the `conversion`: give that too")
-    if query.conversion is not None:
-        # Refused where it is wrong, also by a list of users that does not need it.
-        conversions(ask, query, query.conversion, ask.bindings())
 
 
 async def _spent(
@@ -483,7 +480,10 @@ def _semantics(query: ScenesQuery, dictionary: list[Row]) -> Row:
 
 async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
     """Select the users of a metric."""
-    _check(ask, query)
+    _check(query)
+    if query.conversion is not None:
+        # Refused where it is wrong, also where the metric does not need it.
+        conversions(ask, query, query.conversion, ask.bindings())
     key = key_of_cell(query.by, _row_of(query, cell), query.breakdown, cell.breakdown)
     shown = None
     if cell.other:

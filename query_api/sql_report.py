@@ -20,6 +20,7 @@ from msgspec import Meta
 
 from query_api import as_of, source, sql_guard
 from query_api.bindings import Bindings
+from query_api.clickhouse import clickhouse_code
 from query_api.errors import InvalidRequest, QueryError
 from query_api.filters import EXACT_FLOAT, filter_sql
 from query_api.params import Query
@@ -193,7 +194,7 @@ async def _described(
 
 def _told(error: QueryError) -> QueryError:
     """Turn ClickHouse's complaint about the statement into one for its author; limits stay what they are."""
-    code = getattr(error.__cause__, "code", None)
+    code = clickhouse_code(error)
     if error.code == "query_limit":
         return QueryError(
             "query_limit",

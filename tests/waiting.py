@@ -9,6 +9,11 @@ from typing import Any
 
 _LIMIT_S = 300.0
 """Far beyond what a slow machine needs: only a fault reaches it."""
+_PAUSE_S = 0.02
+"""
+Between two looks. Nobody announces a port, a file or a row of another process, so one has to look again; the pause leaves
+the processor to who is waited for, and no outcome depends on its length.
+"""
 
 
 def until(condition: Callable[[], Any], what: str) -> Any:
@@ -16,7 +21,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
     deadline = time.monotonic() + _LIMIT_S
     while not (value := condition()):
         assert time.monotonic() < deadline, f"not within {_LIMIT_S:g} s: {what}"
-        time.sleep(0.02)
+        time.sleep(_PAUSE_S)
     return value
 
 
@@ -25,4 +30,4 @@ async def until_async(condition: Callable[[], object], what: str) -> None:
     deadline = time.monotonic() + _LIMIT_S
     while not condition():
         assert time.monotonic() < deadline, f"not within {_LIMIT_S:g} s: {what}"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(_PAUSE_S)

@@ -20,8 +20,9 @@ from aiohttp import web
 from msgspec import Meta
 from multidict import CIMultiDict
 
+from query_api import query_ids
 from query_api.console import arrivals, sessions, static_files
-from query_api.console.progress import checked, progress
+from query_api.console.progress import progress
 from query_api.console.saved_views import SavedViews, ViewList
 from query_api.errors import QueryError
 from query_api.handlers import DATABASE, SETTINGS, TOKENS, json_response
@@ -254,7 +255,7 @@ async def live(request: web.Request) -> web.Response:
 async def progress_of(request: web.Request) -> web.Response:
     """``GET /console/progress/<id>``: how far the question has come that was asked with this ``X-Query-Id``."""
     request.app[TOKENS].token(request.headers.get("Authorization"))
-    query_id = checked(request.match_info["query_id"], "$.query_id")
+    query_id = query_ids.checked(request.match_info["query_id"], "$.query_id")
     return json_response(await progress(request.app[DATABASE], query_id))
 
 

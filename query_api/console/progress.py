@@ -4,24 +4,12 @@ How far a question has come. Called by handlers.py.
 
 from __future__ import annotations
 
-import re
 import uuid
 
-from query_api.clickhouse import Database, is_denied
+from query_api.clickhouse import ACCESS_DENIED, Database, clickhouse_code
 from query_api.errors import QueryError
 from query_api.report import Row
 from query_api.sql import load_sql
-
-_QUERY_ID = re.compile("[0-9a-f]{32}")
-
-
-def checked(query_id: str, path: str) -> str:
-    """Return an id that who asks has chosen, to look after the question. Errors: ``invalid_request``."""
-    if not _QUERY_ID.fullmatch(query_id):
-        raise QueryError(
-            "invalid_request", "32 hexadecimal digits in lower case, as of a UUID", path
-        )
-    return query_id
 
 
 async def progress(database: Database, query_id: str) -> Row:
@@ -36,7 +24,7 @@ async def progress(database: Database, query_id: str) -> Row:
     try:
         found = await database.fetch(name, load_sql(name), values, uuid.uuid4().hex)
     except QueryError as error:
-        if is_denied(error):
+        if clickhouse_code(error) == ACCESS_DENIED:
             return {"rows_read": None, "rows_to_read": None}
         raise
     return found.rows[0]

@@ -40,23 +40,21 @@ export async function get(path, signal) {
   return (await send(path, { signal })).json();
 }
 
-function withBody(method, body, accept = "application/json") {
+function withBody(method, body, headers = {}) {
   return {
     method,
-    headers: { "Content-Type": "application/json", Accept: accept },
+    headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
     body: JSON.stringify(body),
   };
 }
 
-export async function post(path, body, signal, headers = {}) {
-  const options = withBody("POST", body);
-  return (await send(path, { ...options, headers: { ...options.headers, ...headers }, signal })).json();
+export async function post(path, body, signal, headers) {
+  return (await send(path, { ...withBody("POST", body, headers), signal })).json();
 }
 
 /** POST a JSON text as it stands, with further headers. */
 export async function postText(path, text, headers) {
-  const options = withBody("POST", null);
-  return (await send(path, { ...options, headers: { ...options.headers, ...headers }, body: text })).json();
+  return (await send(path, { ...withBody("POST", null, headers), body: text })).json();
 }
 
 export async function replace(path, body) {
@@ -69,7 +67,7 @@ export async function remove(path) {
 
 /** The CSV of a report, as a file's bytes. */
 export async function csv(report, body) {
-  return (await send(`/v1/query/${report}`, withBody("POST", body, "text/csv"))).blob();
+  return (await send(`/v1/query/${report}`, withBody("POST", body, { Accept: "text/csv" }))).blob();
 }
 
 // --- Kept answers ----------------------------------------------------------
@@ -98,9 +96,9 @@ export function progressOf(queryId, signal) {
   return get(`/console/progress/${queryId}`, signal);
 }
 
-/** Ask a report. The answer is kept. queryId: to look after it. */
-export async function ask(report, body, signal, queryId = newQueryId()) {
-  const answer = await post(`/v1/query/${report}`, body, signal, { "X-Query-Id": queryId });
+/** Ask a report. The answer is kept. queryId: to look after it, if one will. */
+export async function ask(report, body, signal, queryId) {
+  const answer = await post(`/v1/query/${report}`, body, signal, queryId && { "X-Query-Id": queryId });
   const key = keyOf(report, body);
   kept.delete(key);
   kept.set(key, { answer, at: Date.now() });

@@ -125,7 +125,6 @@ export function timeOption({ labels, series, format = short, partial = labels.le
   const isWhole = series.every((line) => line.values.every((one) => one === null || Number.isInteger(one)));
   // What has not begun is no zero.
   const begun = labels.findLastIndex((label) => !IS_TIME.test(label) || !(startOf(label) > Date.now())) + 1;
-  const shown = (line) => line.values.map((one, n) => (n < begun || line.dashed ? one : null));
   return {
     grid: { left: 8, right: 16, top: (many ? 36 : 16) + (name ? 18 : 0), bottom: 4, containLabel: true },
     legend: many ? { type: "scroll", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: css("--text"), fontSize: 12 } } : undefined,
@@ -172,16 +171,17 @@ export function timeOption({ labels, series, format = short, partial = labels.le
         emphasis: { focus: "none" },
         connectNulls: false,
       };
+      const values = line.values.map((one, n) => (n < begun || line.dashed ? one : null));
       if (kind === "bar" || partial >= labels.length || line.dashed || stacked) {
-        const data = shown(line).map((value, n) => (n >= partial && kind === "bar" ? { value, itemStyle: { opacity: 0.45 } } : value));
+        const data = values.map((value, n) => (n >= partial && kind === "bar" ? { value, itemStyle: { opacity: 0.45 } } : value));
         return [{ ...base, data }];
       }
       // The part that is not complete yet is drawn dashed; it shares the point where it begins.
       return [
-        { ...base, data: shown(line).map((value, n) => (n < partial ? value : null)) },
+        { ...base, data: values.map((value, n) => (n < partial ? value : null)) },
         {
           ...base,
-          data: shown(line).map((value, n) => (n >= partial - 1 ? value : null)),
+          data: values.map((value, n) => (n >= partial - 1 ? value : null)),
           lineStyle: { ...base.lineStyle, type: "dotted" },
         },
       ];

@@ -147,12 +147,14 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   return card;
 }
 
+const progressBar = () => h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") });
+
 /** How long a question takes, and how far its present step is: a question has several, and each begins anew. */
 function progress(queryId, signal) {
   const began = Date.now();
   const elapsed = h("span", {}, "");
   const read = h("p", { class: "small" });
-  const bar = h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") });
+  const bar = progressBar();
   const ticking = setInterval(() => (bar.isConnected ? put(elapsed, duration(Math.round((Date.now() - began) / 1000) * 1000)) : clearInterval(ticking)), 500);
   async function follow() {
     if (!bar.isConnected) return;
@@ -371,7 +373,7 @@ export function section({ title, load, render, actions = [], name = "section" })
   card.reload = async () => {
     turn += 1;
     const mine = turn;
-    const waiting = setTimeout(() => put(content, h("div", { class: "loading" }, h("div", { class: "progress", role: "progressbar", "aria-label": t("正在查询|Querying") }))), content.childElementCount ? 3000 : WAIT_MS);
+    const waiting = setTimeout(() => put(content, h("div", { class: "loading" }, progressBar())), content.childElementCount ? 3000 : WAIT_MS);
     card.dataset.state = "loading";
     try {
       const answer = await load();

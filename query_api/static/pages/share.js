@@ -63,6 +63,7 @@ function view(answer, state, body, users, profiles) {
   const before = result.compare?.total ?? {};
   const counted = (name, title, { metric = name, show = number } = {}) => [name, title, against(show, result.total[name], before[name], { open: (isBefore) => users("share", ofRange(body, isBefore), { metric }, title) })];
   const open = (cell, title, isBefore = false) => users("share", ofRange(body, isBefore), cell, title);
+  const ofSharer = (r, text, metric, title) => usersLink(text, () => open({ metric, sharer: r.user }, `${names.title(r.user)} · ${title}`));
   return [
     figures([
       counted("shares", t("分享次数|Shares"), { metric: "sharers" }),
@@ -82,10 +83,10 @@ function view(answer, state, body, users, profiles) {
       [
         { name: "user", title: t("用户|User"), cell: (r) => names.link(r.user), value: (r) => names.title(r.user) },
         { name: "shares", title: t("分享|Shares"), number: true, cell: (r) => (profiles ? h("a", { class: "users-link", href: addressOf("people", { user: r.user }), title: t("这位分享者的主页|This sharer's page") }, number(r.shares)) : number(r.shares)), value: (r) => r.shares },
-        { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => usersLink(number(r.direct_openers), () => users("share", body, { metric: "openers", sharer: r.user }, `${names.title(r.user)} · ${t("直接打开用户|Direct openers")}`)) },
-        { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => usersLink(number(r.descendant_openers), () => users("share", body, { metric: "descendant_openers", sharer: r.user }, `${names.title(r.user)} · ${t("全部下级打开用户|All descendants")}`)) },
-        ...(result.sharers[0] && "new_users" in result.sharers[0] ? [{ name: "new", title: t("新用户|New users"), number: true, value: (r) => r.new_users, cell: (r) => usersLink(number(r.new_users), () => users("share", body, { metric: "new_users", sharer: r.user }, `${names.title(r.user)} · ${t("新用户|New users")}`)) }] : []),
-        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => usersLink(fixed(r.revenue), () => open({ metric: "converters", sharer: r.user }, `${names.title(r.user)} · ${t("转化用户|Converted")}`)) }] : []),
+        { name: "direct", title: t("直接打开用户|Direct openers"), number: true, value: (r) => r.direct_openers, cell: (r) => ofSharer(r, number(r.direct_openers), "openers", t("直接打开用户|Direct openers")) },
+        { name: "all", title: t("全部下级打开用户|All descendants"), number: true, value: (r) => r.descendant_openers, cell: (r) => ofSharer(r, number(r.descendant_openers), "descendant_openers", t("全部下级打开用户|All descendants")) },
+        ...(result.sharers[0] && "new_users" in result.sharers[0] ? [{ name: "new", title: t("新用户|New users"), number: true, value: (r) => r.new_users, cell: (r) => ofSharer(r, number(r.new_users), "new_users", t("新用户|New users")) }] : []),
+        ...(result.sharers[0] && "revenue" in result.sharers[0] ? [{ name: "revenue", title: t("金额|Revenue"), number: true, value: (r) => r.revenue, cell: (r) => ofSharer(r, fixed(r.revenue), "converters", t("转化用户|Converted")) }] : []),
       ],
       result.sharers,
       { limit: 10, sorted: { name: "all", down: true } },
