@@ -97,15 +97,17 @@ async def run(config: settings.Settings, metrics_dir: Path) -> None:
 
 
 def main() -> None:
-    """Entry point. Exit status 2 when the port or the folder is in use or a setting is wrong."""
+    """Entry point. Exit status 2 when the port or the folder is in use, a setting is wrong or an argument is given."""
     die_with_supervisor()
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(settings.help_text())
-        return
+    if arguments := sys.argv[1:]:
+        is_help = arguments[0] in ("-h", "--help")
+        print(settings.help_text(), file=sys.stdout if is_help else sys.stderr)
+        sys.exit(0 if is_help else _EXIT_REFUSED)
     try:
         config = settings.from_env()
     except ValueError as error:
-        sys.exit(f"{error}")
+        print(f"python -m collector: {error}", file=sys.stderr)
+        sys.exit(_EXIT_REFUSED)
     logs.configure(config.log_level, "collector")
     data_dir = Path(config.data_dir)
     try:

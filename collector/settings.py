@@ -150,7 +150,11 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
 
 def help_text() -> str:
     """The table of settings for ``--help``."""
-    lines = ["Settings (environment variables):", ""]
+    lines = [
+        "python -m collector takes no arguments; the commands are those of scenetrail --help.",
+        "Settings (environment variables):",
+        "",
+    ]
     for field in msgspec.structs.fields(Settings):
         meta = next(m for m in field.type.__metadata__ if isinstance(m, Meta))
         lines.append(f"  {PREFIX}{field.name.upper()} = {field.default!r}")
