@@ -10,6 +10,10 @@ from typing import Any
 _NAME_OF_VALUE = re.compile(r"\{(\w+):")
 
 
+class ValueBoundTwiceError(Exception):
+    """Two parts of one statement bind different values under one name: one would silently be computed with the other's."""
+
+
 class Bindings:
     """
     The parameters of one query: values by name, and the ``{name:Type}`` text that stands for each.
@@ -35,12 +39,28 @@ class Bindings:
         return placeholder
 
     def named(self, name: str, value: Any, type_: str) -> str:  # noqa: ANN401
-        """Bind a value under the name that a .sql file uses. Binding it again replaces the value."""
-        self.values[name] = value
+        """
+        Bind a value under the name that a .sql file uses; the same value may be bound again.
+
+        Errors: ``ValueBoundTwiceError`` for another value. Parts of one statement share its names: where each needs a value of
+        its own, one of them is made with its own bindings and embedded.
+        """
+        self._bind(name, value)
         return f"{{{name}:{type_}}}"
 
-    def table(self, name: str, columns: dict[str, Any]) -> None:
-        """Send a table with the query: columns by name, numpy arrays of one length."""
+    def _bind(self, name: str, value: Any) -> None:  # noqa: ANN401
+        if name in self.values and self.values[name] != value:
+            raise ValueBoundTwiceError(name)
+        self.values[name] = value
+
+    def table(self, name: str, columns: dict[str, Any], *, replaces: bool = False) -> None:
+        """
+        Send a table with the query: columns by name, numpy arrays of one length.
+
+        ``replaces``: it may take the place of the table of a statement asked before. Errors: ``ValueBoundTwiceError``.
+        """
+        if not replaces and self.tables.get(name, columns) is not columns:
+            raise ValueBoundTwiceError(name)
         self.tables[name] = columns
 
     def scheme(self) -> str:
@@ -54,6 +74,7 @@ class Bindings:
         The same part may be embedded again: it then binds the same values once more.
         """
         for name, value in inner.values.items():
-            self.values[f"{prefix}_{name}"] = value
-        self.tables.update(inner.tables)
+            self._bind(f"{prefix}_{name}", value)
+        for name, columns in inner.tables.items():
+            self.table(name, columns)
         return _NAME_OF_VALUE.sub(rf"{{{prefix}_\1:", sql)

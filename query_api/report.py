@@ -366,10 +366,12 @@ async def users_page(
         raise InvalidRequest(path, "the `user` that ended the page before")
     bindings = select.bindings
     bindings.named("after", int(after), "UInt64")
-    bindings.named("page_limit", limit + 1, "UInt32")
+    # One more tells of a next page; one more is the cell's first user, whose row has the total also past the last page.
+    bindings.named("page_limit", limit + 2, "UInt32")
     rows = await ask.fetch("users.page", bindings, users=select.sql)
-    more = len(rows) > limit
-    users = [{"user": str(row["user"])} for row in rows[:limit]]
+    found = [row["user"] for row in rows if row["user"] > int(after) or not int(after)]
+    more = len(found) > limit
+    users = [{"user": str(user)} for user in found[:limit]]
     return Answer(
         result={
             "total": rows[0]["total"] if rows else 0,

@@ -241,7 +241,8 @@ async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
     on_cycle = np.unique(at[at != len(above)])
     cycle = least[on_cycle]
     if len(on_cycle):
-        bindings.table("wanted", {"card": card[on_cycle], "cycle": cycle.astype(np.uint64)})
+        wanted = {"card": card[on_cycle], "cycle": cycle.astype(np.uint64)}
+        bindings.table("wanted", wanted, replaces=True)
         sql = load_sql("share.earliest", cards=cards_sql)
         rows = await ask.fetch_sql("share.earliest", sql, bindings)
         cut = np.array([found["card"] for found in rows], dtype=np.uint64)

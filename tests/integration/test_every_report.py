@@ -348,6 +348,11 @@ def test_the_users_of_a_cell_are_as_many_as_it_says(asker, report):
     rows = {row["user"]: row for row in detailed["users"]}
     assert list(rows) == keys
     assert [rows[row["user"]] for row in known] == known
+    beyond = ask(asker, f"{report}/users", cell=cell, after=keys[-1])["result"]
+    assert beyond == {"total": listed["total"], "users": [], "next_after": None}
+    pages = ask(asker, f"{report}/users", cell=cell, limit=1, after=keys[0])["result"]
+    assert pages["total"] == listed["total"]
+    assert [row["user"] for row in pages["users"]] == keys[1:2]
     assert all(row["ids"] for row in known)
     if report in REFUSED["compare"]:
         error = refused(asker, f"{report}/users", cell=cell, compared=True)
