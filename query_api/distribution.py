@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -134,38 +134,53 @@ def _values(
         extra_amount, has_extra_amount = _number(
             extra.field, extra.aggregate in ("sum", "avg"), "$.measure.field", bindings
         )
-    where = [
+    parts = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql(selectors, bindings),
         is_measured if extra is None else f"({is_measured} OR {is_extra})",
     ]
-    return load_sql(
-        "distribution.values",
-        source=ask.source(
+    where = " AND ".join(part for part in parts if part != "1") or "1"
+    span = {"from_ms": range_.from_ms, "to_ms": range_.to_ms}
+    adds_amounts = query.of == "sum" or (extra is not None and extra.aggregate in ("sum", "avg"))
+    if not (adds_amounts or query.breakdown) and by_actor.is_possible(ask, bindings, where):
+        actors = by_actor.rows(
+            ask,
             bindings,
-            " AND ".join(part for part in where if part != "1") or "1",
-            from_ms=range_.from_ms,
-            to_ms=range_.to_ms,
-        ),
-        value={
-            "times": "countIf(is_measured)",
-            "days": "uniqExactIf(unit_ms, is_measured)",
-            "hours": "uniqExactIf(unit_ms, is_measured)",
-            "sum": sum_sql("amount", "is_measured"),
-        }[query.of],
-        amount=amount,
-        has_amount=has_amount,
-        is_measured=is_measured,
-        is_extra=is_extra,
-        extra_amount=extra_amount,
-        has_extra_amount=has_extra_amount,
-        event_key=per_user.event_key(query, bindings),
-        key_order=per_user.key_order(query),
-        first_key=(
-            "argMinIf(event_key, key_order, is_measured)" if query.breakdown else per_user.NO_KEY
-        ),
-        folded=per_user.folded(top, bindings),
-    )
+            where,
+            columns=load_sql("distribution.of_actors", is_measured=is_measured, is_extra=is_extra),
+            keys=("bucket_ms", "unit_ms"),
+            **span,
+        )
+        of_users = load_sql(
+            "distribution.of_users_by_actor",
+            value="sum(measured)" if query.of == "times" else "uniqExactIf(unit_ms, measured > 0)",
+            actors=actors,
+        )
+    else:
+        of_users = load_sql(
+            "distribution.of_users",
+            source=ask.source(bindings, where, **span),
+            value={
+                "times": "countIf(is_measured)",
+                "days": "uniqExactIf(unit_ms, is_measured)",
+                "hours": "uniqExactIf(unit_ms, is_measured)",
+                "sum": sum_sql("amount", "is_measured"),
+            }[query.of],
+            amount=amount,
+            has_amount=has_amount,
+            is_measured=is_measured,
+            is_extra=is_extra,
+            extra_amount=extra_amount,
+            has_extra_amount=has_extra_amount,
+            event_key=per_user.event_key(query, bindings),
+            key_order=per_user.key_order(query),
+            first_key=(
+                "argMinIf(event_key, key_order, is_measured)"
+                if query.breakdown
+                else per_user.NO_KEY
+            ),
+        )
+    return load_sql("distribution.values", of_users=of_users, folded=per_user.folded(top, bindings))
 
 
 async def answer(ask: Ask, query: DistributionQuery) -> Answer:

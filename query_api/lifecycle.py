@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -81,25 +81,28 @@ def _states(
     ask: Ask, query: LifecycleQuery, bindings: Bindings, periods: Periods, top: list[Key] | None
 ) -> str:
     """Return the SELECT of (user, period, state, key) that both the points and their users come from."""
-    bindings.named("starts", list(periods.starts_ms[:-1]), "Array(Int64)")
-    bindings.named("numbers", list(range(len(periods.labels))), "Array(UInt16)")
-    where = [
+    bindings.named("starts", [0, *periods.starts_ms[:-1]], "Array(Int64)")
+    bindings.named("numbers", list(range(len(periods.starts_ms))), "Array(UInt16)")
+    parts = [
         filter_sql(query.filter, "$.filter", bindings),
         selector_sql(query.active, "$.active", bindings),
     ]
-    return load_sql(
-        "lifecycle.states",
-        source=ask.source(
-            bindings,
-            " AND ".join(part for part in where if part != "1") or "1",
-            from_ms=0,
-            to_ms=periods.starts_ms[-1],
-        ),
-        event_key=per_user.event_key(query, bindings),
-        key_order=per_user.key_order(query),
-        first_key=per_user.first_key(query),
-        folded=per_user.folded(top, bindings),
-    )
+    where = " AND ".join(part for part in parts if part != "1") or "1"
+    span = {"from_ms": 0, "to_ms": periods.starts_ms[-1]}
+    number = by_actor.period_sql()
+    if not query.breakdown and by_actor.is_possible(ask, bindings, where):
+        sets, numbers = by_actor.sets(ask, bindings, where, number, **span)
+        active = load_sql("lifecycle.active_by_actor", numbers=numbers, sets=sets)
+    else:
+        active = load_sql(
+            "lifecycle.active",
+            number=number,
+            source=ask.source(bindings, where, **span),
+            event_key=per_user.event_key(query, bindings),
+            key_order=per_user.key_order(query),
+            first_key=per_user.first_key(query),
+        )
+    return load_sql("lifecycle.states", active=active, folded=per_user.folded(top, bindings))
 
 
 async def _top(ask: Ask, query: LifecycleQuery) -> list[Key] | None:

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -117,14 +117,26 @@ def _parts(
     bindings.named("unit_numbers", _numbers(unit_starts, 0), "Array(UInt16)")
     bindings.named("day_numbers", _numbers(day_starts, 0), "Array(UInt16)")
     bindings.named("min_count", query.min_count, "UInt32")
+    where = _where(query, bindings)
+    span = {
+        "from_ms": range_.from_ms if days is None else days.starts_ms[0],
+        "to_ms": range_.to_ms if days is None else days.starts_ms[-1],
+    }
+    numbers = load_sql("stickiness.numbers")
+    if not query.breakdown and by_actor.is_possible(ask, bindings, where):
+        parts = by_actor.rows(
+            ask,
+            bindings,
+            where,
+            columns=f"{numbers},\ncount() AS events",
+            keys=("bucket", "unit", "day"),
+            **span,
+        )
+        return load_sql("stickiness.parts_by_actor", parts=parts)
     return load_sql(
         "stickiness.parts",
-        source=ask.source(
-            bindings,
-            _where(query, bindings),
-            from_ms=range_.from_ms if days is None else days.starts_ms[0],
-            to_ms=range_.to_ms if days is None else days.starts_ms[-1],
-        ),
+        numbers=numbers,
+        source=ask.source(bindings, where, **span),
         event_key=per_user.event_key(query, bindings),
         key_order=per_user.key_order(query),
         part_key=per_user.first_key(query),

@@ -1,10 +1,8 @@
--- distribution.values: each user's value in each period.  Caller: query_api/distribution.py _values()
--- Params: starts, unit_starts Array(Int64) (epoch ms of periods and of days or hours), edges Array(Float64) ascending; fragments
---         source, event_key and key_order (of an event), is_measured and is_extra (conditions), value (an aggregate over unit_ms and
---         amount), amount and extra_amount (numbers of an event), has_amount and has_extra_amount, first_key, folded
+-- distribution.values: each user's value in each period, with its bucket.  Caller: query_api/distribution.py _values()
+-- Params: starts, unit_starts Array(Int64) (epoch ms of periods and of days or hours), edges Array(Float64) ascending; fragments of_users
+--         (distribution.of_users or of_users_by_actor), folded (of key)
 -- Rows:   user UInt64, bucket_ms Int64 (start of the period), value Float64, bucket UInt16 (1: below the first edge, n: from
 --         the edge n - 1 on), extra_events UInt64, extra_sum Float64, key String (packed); each (user, bucket_ms) at most once
--- Source: one pass over events; those of the extra measure count in the same period.
 SELECT
     user,
     bucket_ms,
@@ -15,34 +13,5 @@ SELECT
     {{folded}} AS key
 FROM
 (
-    SELECT
-        user,
-        bucket_ms,
-        toFloat64({{value}}) AS value,
-        countIf(is_extra AND has_extra_amount) AS extra_events,
-        {{exact_sum(extra_amount, is_extra AND has_extra_amount)}} AS extra_sum,
-        {{first_key}} AS key
-    FROM
-    (
-        SELECT
-            user,
-            toUnixTimestamp64Milli(occurred_at) AS at_ms,
-            roundDown(at_ms, {starts:Array(Int64)}) AS bucket_ms,
-            roundDown(at_ms, {unit_starts:Array(Int64)}) AS unit_ms,
-            toFloat64({{amount}}) AS amount,
-            ({{is_measured}}) AND {{has_amount}} AS is_measured,
-            toFloat64({{extra_amount}}) AS extra_amount,
-            {{is_extra}} AS is_extra,
-            {{has_extra_amount}} AS has_extra_amount,
-            {{event_key}} AS event_key,
-            {{key_order}} AS key_order
-        FROM
-        (
-            {{source}}
-        )
-    )
-    GROUP BY
-        user,
-        bucket_ms
-    HAVING countIf(is_measured) > 0
+    {{of_users}}
 )

@@ -105,7 +105,8 @@ EXPLAINED_WITH_SEGMENTS = {
     "clickhouse.shards",
     "source.in_segment",
     "source.restricted",
-    # Asked for by reports with tests of their own: share, summary.
+    # Asked for by reports with tests of their own: share, summary; stickiness.
+    "source.by_actor",
     "source.any",
     "source.no_silent",
     # With tables of their own: test_as_of.

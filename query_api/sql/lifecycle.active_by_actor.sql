@@ -1,0 +1,13 @@
+-- lifecycle.active_by_actor: as lifecycle.active, from sets of periods.  Caller: query_api/lifecycle.py _states()
+-- Params: those of lifecycle.states; fragments numbers (of a set), sets (by_actor.py)
+-- Rows:   those of lifecycle.active; key is ''
+-- Source: a user's set is that of all the user's actors.
+SELECT
+    user,
+    groupUniqArrayArray({{numbers}}) AS numbers,
+    '' AS key
+FROM
+(
+    {{sets}}
+)
+GROUP BY user
