@@ -94,6 +94,8 @@ def check_text(statement: str, tables: set[str]) -> None:
                 f"character {at + 1}: {statement[at]!r} cannot stand there; one SELECT without comments, "
                 "parameters and ';', in ASCII outside of quotes"
             )
+        if found.lastgroup == "quoted" and not found[0].isprintable():
+            raise _refuse(f"character {at + 1}: a quoted name has letters that cannot be seen")
         if found.lastgroup != "space":
             words.append(found[0])
         if found[0] in _CLOSED_BY:
@@ -155,6 +157,8 @@ def check_tree(lines: list[str], tables: set[str], databases: set[str]) -> None:
     ):
         raise _refuse("give one SELECT, without FORMAT, SETTINGS or INTO OUTFILE")
     for (indent, node, name), after in zip(parsed, [*parsed[1:], None], strict=True):
+        if " (alias " in name:  # a line that ends within its alias, or a name that looks so
+            raise _refuse(f"{name[:60]!r} cannot be a name")
         if node == "Function" and not is_allowed(name):
             raise _refuse(f"the function {name[:60]} is not offered")
         if node == "TableIdentifier" and ("." in name or name in hidden):

@@ -33,7 +33,8 @@ def load_sql(name: str, **fragments: str) -> str:
         used.add(fragment)
         text = fragments[fragment]
         indent = found["indent"]
-        return text if indent is None else "\n".join(indent + line for line in text.splitlines())
+        # Not splitlines: it would take U+2028 for the end of a line, and a statement of the sql report may hold that.
+        return text if indent is None else "\n".join(indent + line for line in text.split("\n"))
 
     text = _PLACEHOLDER.sub(put, _file(name))
     if unused := fragments.keys() - used:

@@ -208,6 +208,9 @@ HOSTILE = [
     # quotes, unicode, line breaks
     "SELECT * FROM `events\nTableIdentifier x`",
     "SELECT * FROM `dead_letters\n`",
+    'SELECT * FROM identity_map AS "a\u2028      Literal x"',
+    'SELECT * FROM identity_map AS "a\u0085      Literal x"',
+    "SELECT 1 IN (SELECT id_key FROM identity_map AS `a\u2029    Asterisk x`)",
     "SELECT * FROM `sys\\x74em`.`one`",
     "SELECT * FROM `events`.`dead_letters`",
     "SELECT\u00a01",
@@ -275,6 +278,12 @@ def test_a_function_that_reads_is_seen_in_every_place_of_a_statement(asker):
         assert (error.code, error.path) == ("invalid_request", "$.sql"), sql
         # By our own look at it: ClickHouse never began to run it.
         assert "while it ran" not in error.message, sql
+
+
+def test_a_text_stays_as_it_was_written(asker):
+    """A text that Python, and not ClickHouse, takes for several lines."""
+    for text in ("a\u2028b", "a\u0085b", "a\x0bb", "a\x1cb", "a\rb", "a\r\nb", "a\n  b\n"):
+        assert rows(asker, f"SELECT '{text}' AS x") == [{"x": text}], repr(text)
 
 
 def test_every_hostile_statement_is_refused_by_the_field(asker):
