@@ -44,6 +44,14 @@ _HTTP_CODES = {
     408: "request_timeout",
 }
 
+_ASKER_GONE = 499
+"""Status under which the metrics count requests whose connection was closed before the answer."""
+
+
+def _changes(request: web.Request) -> bool:
+    """Tell whether a request changes something: that is not left half done when the one who asked has gone."""
+    return request.method not in ("GET", "HEAD") and not request.path.startswith("/v1/query/")
+
 
 @web.middleware
 async def answer_errors(
@@ -60,7 +68,12 @@ async def answer_errors(
     structlog.contextvars.bind_contextvars(request_id=request_id)
     metrics.IN_FLIGHT.inc()
     try:
-        response = await handler(request)
+        handled = asyncio.ensure_future(handler(request))
+        response = await (asyncio.shield(handled) if _changes(request) else handled)
+    except asyncio.CancelledError:
+        log.info("asker_gone", method=request.method, route=route)
+        metrics.REQUESTS.labels(route=route, status=_ASKER_GONE).inc()
+        raise
     except QueryError as failed:
         error = failed
     except web.HTTPException as failed:

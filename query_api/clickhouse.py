@@ -164,6 +164,7 @@ class Database:
         )
         self._slots = asyncio.Semaphore(settings.max_concurrent_queries)
         self._always: dict[str, Any] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def fetch(
         self,
@@ -233,25 +234,47 @@ class Database:
         loop = asyncio.get_running_loop()
         async with self._slots:
             began = loop.time()
-            result = await self._query(
-                name,
-                sql,
-                query_id,
-                parameters=parameters,
-                settings={
-                    **settings,
-                    **self._always,
-                    "query_id": query_id,
-                    "log_comment": f"{name}.sql",
-                },
-                external_data=_external(tables) if tables else None,
-                use_numpy=use_numpy,
-            )
+            try:
+                result = await self._query(
+                    name,
+                    sql,
+                    query_id,
+                    parameters=parameters,
+                    settings={
+                        **settings,
+                        **self._always,
+                        "query_id": query_id,
+                        "log_comment": f"{name}.sql",
+                    },
+                    external_data=_external(tables) if tables else None,
+                    use_numpy=use_numpy,
+                )
+            except asyncio.CancelledError:
+                ending = asyncio.create_task(self._break_off(query_id))
+                self._ending.add(ending)
+                ending.add_done_callback(self._ending.discard)
+                raise
             elapsed_ms = (loop.time() - began) * 1000
         rows_read = int(result.summary.get("read_rows", 0))
         metrics.QUERY_SECONDS.labels(sql=name).observe(elapsed_ms / 1000)
         metrics.ROWS_READ.labels(sql=name).inc(rows_read)
         return result, rows_read, elapsed_ms
+
+    async def _break_off(self, query_id: str) -> None:
+        """
+        End a statement that nobody waits for any longer.
+
+        TRICKY: with cancel_http_readonly_queries_on_client_close ClickHouse looks whether the client is still there, but only
+        when more rows were read, which a statement that joins or sorts does not for long. KILL needs rights that the reader
+        does not have.
+        """
+        name = "clickhouse.break_off"
+        settings = {"query_id": query_id, "replace_running_query": 1, "log_comment": f"{name}.sql"}
+        try:
+            client = await self._connection.client()
+            await client.query(load_sql(name), settings=settings)
+        except (ClickHouseError, aiohttp.ClientError, OSError, TimeoutError) as error:
+            translated(error, name, query_id)  # for the log; its limit of time ends it in any case
 
     async def _query(self, name: str, sql: str, query_id: str, **arguments: Any) -> Any:  # noqa: ANN401
         """Ask one node after another until one answers. Errors: those of ``fetch``."""
@@ -306,6 +329,7 @@ class Database:
 
     async def close(self) -> None:
         """Close the connections."""
+        await asyncio.gather(*self._ending)
         await self._connection.close()
 
 

@@ -1,5 +1,8 @@
 """
-aiohttp's server with one change: bytes that are no HTTP are answered in the one shape of errors, and never quoted.
+aiohttp's server with two changes.
+
+Bytes that are no HTTP are answered in the one shape of errors, and never quoted. A question whose asker has gone is broken
+off, with its statements in ClickHouse (what changes something is not: app.py).
 
 ``_make_server`` and the arguments of ``web.Server`` are private to aiohttp: the version is pinned, and
 ``test_bytes_that_are_no_http_get_the_one_error_shape`` looks at the answers.
@@ -65,7 +68,7 @@ class Runner(web.AppRunner):
         return _Server(
             made.request_handler,
             request_factory=made.request_factory,
-            handler_cancellation=made.handler_cancellation,
+            handler_cancellation=True,
             loop=made._loop,
             **kwargs,
         )

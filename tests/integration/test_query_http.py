@@ -6,6 +6,7 @@ import io
 import msgspec
 import pyarrow as pa
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import TCPSite
 from query_support import APP, ENDLESS, PROJECT, event, insert
@@ -280,6 +281,40 @@ async def test_a_long_question_tells_how_far_it_is(client):
     response = await client.post("/v1/query/events", json=COUNT, headers=ALL | {"X-Query-Id": "x"})
     assert (await response.json())["path"] == "$.X-Query-Id"
     assert (await client.get(f"/console/progress/{query_id}")).status == 401
+
+
+@pytest.fixture
+async def served(database_url, access_file):
+    """An address where the API runs as in production: the server of aiohttp's tests has other settings."""
+    settings = Settings(clickhouse_reader_url=database_url, access_file=access_file)
+    runner = Runner(create_app(settings), access_log=None)
+    await runner.setup()
+    port = free_port()
+    await TCPSite(runner, "127.0.0.1", port).start()
+    yield f"http://127.0.0.1:{port}"
+    await runner.cleanup()
+
+
+async def test_a_question_ends_in_clickhouse_when_its_asker_has_gone(served):
+    query_id = "0123456789abcdef" * 2
+
+    async def rows_read(session):
+        async with session.get(f"{served}/console/progress/{query_id}", headers=ALL) as response:
+            return (await response.json())["rows_read"]
+
+    async with ClientSession() as asker, ClientSession() as other:
+        headers = ALL | {"X-Query-Id": query_id}
+        endless = RANGE | {"sql": ENDLESS, "max_execution_time_s": 60}
+        asking = asyncio.create_task(
+            asker.post(f"{served}/v1/query/sql", json=endless, headers=headers)
+        )
+        while not await rows_read(other):
+            assert not asking.done()
+        asking.cancel()
+
+        async with asyncio.timeout(30):
+            while await rows_read(other):
+                pass
 
 
 async def test_limits_of_a_query_are_422(database_url, access_file):

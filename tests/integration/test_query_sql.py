@@ -134,7 +134,12 @@ async def test_every_statement_can_be_explained(database, database_url):
     insert(database, events)
     seen: set[str] = set()
     parameters = {"app_ids": [APP], "max_rows": 10, "since_ms": 0}
-    for name in ("clickhouse.ping", "event_schema.events", "event_schema.properties"):
+    for name in (
+        "clickhouse.break_off",
+        "clickhouse.ping",
+        "event_schema.events",
+        "event_schema.properties",
+    ):
         sql = load_sql(name)
         database.query(f"EXPLAIN PIPELINE {sql}", parameters=parameters)
         seen |= names_in(sql)
