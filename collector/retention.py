@@ -9,20 +9,12 @@ recognised.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-import structlog
-
-from collector.clickhouse_urls import addresses
-from collector.migrate import connect
 from collector.privacy import places
-from collector.sinks import TRANSIENT
 from collector.sql import load_sql
 from sdk_spec.access import App
-
-log = structlog.get_logger()
 
 DAY_MS = 86_400_000
 _SETTINGS = {"mutations_sync": 2, "max_execution_time": 0}
@@ -86,35 +78,3 @@ def _condition(table: str) -> str:
         return load_sql(f"retention.where_{table}")
     gone = load_sql("retention.ids_without_events")
     return " OR ".join(f"{column} IN (\n{gone}\n)" for column in _IDS[table])
-
-
-def expire_for_ever(
-    clickhouse_url: str,
-    apps: Callable[[], Iterable[App]],
-    now_ms: Callable[[], int],
-    stopping: threading.Event,
-    interval_s: float,
-    forget: Callable[[str, int], None],
-) -> None:
-    """
-    Expire now and at every interval until told to stop. A server that is away is asked again at the next one.
-
-    ``forget`` is told of each app from when on it keeps events, also where another process removed the older ones.
-    """
-    while not stopping.is_set():
-        try:
-            nodes = [connect(url) for url in addresses(clickhouse_url)]
-            try:
-                at_ms, kept = now_ms(), [app for app in apps() if app.retention_days]
-                removed = expire(nodes, kept, at_ms)
-            finally:
-                for node in nodes:
-                    node.close()
-        except (*TRANSIENT, ValueError) as error:
-            log.warning("retention_failed", error=str(error)[:300], retry_in_s=interval_s)
-        else:
-            for app_id, rows in removed.items():
-                log.info("retention", app_id=app_id, removed=rows)
-            for app in kept:
-                forget(app.app_id, kept_since_ms(app, at_ms))
-        stopping.wait(interval_s)

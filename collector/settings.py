@@ -88,7 +88,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 300.0
     retention_interval_s: Annotated[
         float,
-        Meta(gt=0, description="Seconds between two looks for what apps keep no longer."),
+        Meta(
+            gt=0, description="Seconds between two rounds of upkeep: what apps keep no longer goes."
+        ),
     ] = 3_600.0
     rate_limit_events: Annotated[
         int, Meta(ge=0, description="Events a second of one app and worker; 0: no limit; else 429.")

@@ -13,10 +13,10 @@ import structlog
 from collector import logs, metrics, settings
 from collector.filter import KeyFilter
 from collector.processes import die_with_supervisor
-from collector.retention import expire_for_ever
 from collector.sinks import TRANSIENT, ClickHouseSink
 from collector.spool_folder import SpoolInUseError
 from collector.spool_reader import SpoolReader
+from collector.upkeep import keep_up
 from collector.writer import Writer
 from sdk_spec.access import Access, App
 
@@ -104,7 +104,7 @@ def main() -> None:
         stopping=stopping,
     )
     threading.Thread(
-        target=expire_for_ever,
+        target=keep_up,
         args=(
             config.clickhouse_url,
             apps,

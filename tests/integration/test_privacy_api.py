@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from writers import writer_with
 
-from collector import handlers, privacy, retention
+from collector import handlers, privacy, retention, upkeep
 from collector.app import create_app
 from collector.clickhouse_urls import addresses
 from collector.filter import KeyFilter
@@ -253,7 +253,7 @@ async def test_what_is_older_than_an_app_keeps_goes(client, stored, database, da
         forgotten[app_id] = before_ms
         stopping.set()
 
-    retention.expire_for_ever(database_url, lambda: apps, lambda: now, stopping, 60, forget)
+    upkeep.keep_up(database_url, lambda: apps, lambda: now, stopping, 60, forget)
     assert forgotten == {HASHED: now - 30 * DAY_MS}
     left = column(database, "SELECT event_id FROM events ORDER BY event_id")
     assert left == [f"new-{APP}", f"new-{HASHED}", f"old-{APP}"]
