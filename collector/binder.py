@@ -49,6 +49,7 @@ class Binder:
         self._known_bindings: OrderedDict[tuple[int, int], Binding] = OrderedDict()
         self._unbindings: set[tuple[int, int, int]] = set()
         self._newest_unbinding_ms = 0
+        self._taken_apart: set[int] = set()
         self._next_look_s = 0.0
         self._quarantined: set[int] = set()
         self._newest_quarantine_ms = 0
@@ -91,14 +92,16 @@ class Binder:
         self._follow_quarantine()
         since_ms = max(0, self._newest_unbinding_ms - _OVERLAP_MS)
         new = set(self._sink.unbindings(since_ms)) - self._unbindings
-        if not new:
-            return
-        for left, right, _ in new:
+        for left, right, at_ms in new:
             # The next event with both binds them again, so it must not look known.
             self._known_bindings.pop((left, right), None)
+            self._newest_unbinding_ms = max(self._newest_unbinding_ms, at_ms)
+            self._taken_apart |= {left, right}
         self._unbindings |= new
-        self._newest_unbinding_ms = max(at for _, _, at in self._unbindings)
-        self._resolve({left for left, _, _ in new} | {right for _, right, _ in new})
+        if self._taken_apart:
+            # Kept until it is done: a server that is away in between must not make an unbinding look followed.
+            self._resolve(self._taken_apart)
+            self._taken_apart = set()
 
     def forget(self, app_id: str, before_ms: int) -> None:
         """
@@ -134,25 +137,30 @@ class Binder:
 
     def _resolve(self, keys: set[int]) -> None:
         """Work out the persons of everyone who hangs together with ``keys`` and store them."""
-        component, stood = self._component(keys)
+        quarantined, found = self._quarantined, list[Crowd]()
+        component, stood = self._component(keys, quarantined)
         # Companions that are quarantined themselves count too: which of two crowds came first must not matter.
-        while new := crowds(stood, self._max_companions, self._quarantined):
+        while new := crowds(stood, self._max_companions, quarantined):
             # Whom such an id had joined is worked out again without it.
-            ids = [one.id_key for one in new]
-            keys = keys | set(self._sink.companions(ids)) | set(ids)
-            self._sink.insert_quarantined(new)
-            self._quarantined.update(ids)
-            metrics.identity_quarantined_total.labels("crowd").inc(len(new))
-            component, stood = self._component(keys)
+            ids = {one.id_key for one in new}
+            keys = keys | set(self._sink.companions(sorted(ids))) | ids
+            quarantined = quarantined | ids
+            found += new
+            component, stood = self._component(keys, quarantined)
         assignments, conflicts = resolve(component)
         alone = keys - {assignment.id_key for assignment in assignments}
         assignments += [Assignment(key, key, ()) for key in sorted(alone)]
         # More evidence replaces less, whichever collector writes last; an unbinding or a quarantine outweighs any binding.
-        base_version = (len(self._unbindings) + len(self._quarantined)) << 32
+        base_version = (len(self._unbindings) + len(quarantined)) << 32
         self._sink.insert_persons(assignments, base_version)
         if conflicts:
             self._sink.insert_conflicts(conflicts, base_version)
             metrics.identity_conflicts_total.inc(len(conflicts))
+        if found:
+            # Last: a crash before it leaves a crowd that is found again, one after it nothing to do.
+            self._sink.insert_quarantined(found)
+            self._quarantined = quarantined
+            metrics.identity_quarantined_total.labels("crowd").inc(len(found))
 
     def _is_known(self, binding: Binding) -> bool:
         """True when the same pair was bound by an event that neither happened nor was received later than this one."""
@@ -170,30 +178,32 @@ class Binder:
         if known is None or binding.order <= known.order:
             self._known_bindings[pair] = binding
 
-    def _component(self, keys: set[int]) -> tuple[list[Binding], list[Binding]]:
+    def _component(
+        self, keys: set[int], quarantined: set[int]
+    ) -> tuple[list[Binding], list[Binding]]:
         """
         All bindings of all ids that hang together with ``keys``; each pair once, the stronger id first.
 
-        Those that are followed, and with them those that lead to quarantined ids and are not.
+        Those that are followed, and with them those that lead to ``quarantined`` ids and are not.
         """
         pairs: dict[tuple[int, int], Binding] = {}
-        quarantined: dict[tuple[int, int], Binding] = {}
+        ending: dict[tuple[int, int], Binding] = {}
         seen: set[int] = set()
-        frontier = keys - self._quarantined
+        frontier = keys - quarantined
         while frontier:
             seen |= frontier
             following: set[int] = set()
             for found in self._sink.bindings_of(sorted(frontier)):
                 binding = found if _is_stronger_first(found) else found.reversed()
                 pair = (binding.id_key, binding.other_key)
-                if found.other_key in self._quarantined:
-                    quarantined.setdefault(pair, binding)
+                if found.other_key in quarantined:
+                    ending.setdefault(pair, binding)
                     continue
                 pairs.setdefault(pair, binding)
                 following.add(found.other_key)
             frontier = following - seen
         followed = list(pairs.values())
-        return followed, [*followed, *quarantined.values()]
+        return followed, [*followed, *ending.values()]
 
 
 def _is_stronger_first(binding: Binding) -> bool:

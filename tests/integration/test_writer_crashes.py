@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from writers import writer_with
 
+from collector.block import Block
 from collector.filter import KeyFilter
+from collector.identity import id_key
 from collector.rows import build_block
 from collector.sinks import ClickHouseSink
 from collector.spool_format import SpoolRecord
@@ -154,3 +157,92 @@ def test_crash_at_every_line(
         assert step in calls
     assert rounds > len(set(calls))
     print(f"\ncrashes {'after' if after else 'before'} each of {rounds - 1} calls: {calls}")
+
+
+def person_of(database: Client, kind: str, value: str) -> int:
+    """The key of the person that an id belongs to."""
+    key = id_key("brand", kind, "wx1", value)
+    rows = database.query(
+        "SELECT person FROM identity_map FINAL WHERE id_key = {key:UInt64}", {"key": key}
+    ).result_rows
+    return int(rows[0][0]) if rows else key
+
+
+def together(**ids: str) -> Block:
+    """One event with two ids."""
+    event = {"event_id": "-".join(ids.values()), "event": "x", "occurred_at": NOW}
+    batch = {"app_id": "wx1", "platform": "wechat", **ids, "events": [event]}
+    body = json.dumps(batch).encode()
+    return build_block([SpoolRecord(1, NOW, "r", "brand", "wx1", 300_000, [], [], body)])
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_crash_while_an_id_is_quarantined(
+    tmp_path: Path, sink: ClickHouseSink, database: Client, *, after: bool
+) -> None:
+    """What an id had joined before it turns out to be a crowd is taken apart, whichever call a crash hits."""
+    reader = SpoolReader(tmp_path)
+    calls: list[str] = []
+    rounds, crashed = 0, True
+    while crashed:
+        rounds += 1
+        openid, device = f"o{rounds}", f"a{rounds}"
+        before = writer_with(reader, sink, max_companions=1)
+        before.store(together(user_id=f"u{rounds}", openid=openid), [])
+        before.store(together(openid=openid, anonymous_id=device), [])
+        user = id_key("brand", "user_id", "", f"u{rounds}")
+        assert person_of(database, "anonymous_id", device) == user
+        block = together(user_id=f"v{rounds}", openid=openid)
+        calls.clear()
+        crashing = Crashing(sink, calls, rounds, after=after)
+        try:
+            writer_with(reader, crashing, max_companions=1).store(block, [])
+            crashed = False
+        except CrashError:
+            writer_with(reader, sink, max_companions=1).store(block, [])
+
+        for kind, value in (("openid", openid), ("anonymous_id", device)):
+            alone = id_key("brand", kind, "wx1", value)
+            assert person_of(database, kind, value) == alone, calls
+        listed = database.query(
+            "SELECT DISTINCT id FROM identity_quarantine WHERE id = {id:String}", {"id": openid}
+        ).result_rows
+        assert listed == [(openid,)], calls
+    assert "insert_quarantined" in calls
+    reader.close()
+
+
+def test_an_unbinding_is_followed_though_the_server_was_away_in_between(
+    tmp_path: Path, sink: ClickHouseSink, database: Client
+) -> None:
+    reader = SpoolReader(tmp_path)
+    calls: list[str] = []
+    rounds, crashed = 0, True
+    while crashed:
+        rounds += 1
+        pair = [
+            id_key("brand", "user_id", "", f"u{rounds}"),
+            id_key("brand", "anonymous_id", "wx1", f"a{rounds}"),
+        ]
+        writer_with(reader, sink).store(
+            together(user_id=f"u{rounds}", anonymous_id=f"a{rounds}"), []
+        )
+        assert person_of(database, "anonymous_id", f"a{rounds}") == pair[0]
+        at = datetime.fromtimestamp(NOW / 1000, UTC)
+        database.insert(
+            "identity_unbindings",
+            [[*one, "brand", at, "test"] for one in (pair, pair[::-1])],
+            column_names=["id_key", "other_key", "project", "unbound_at", "reason"],
+        )
+        calls.clear()
+        binder = writer_with(reader, Crashing(sink, calls, rounds, after=False)).binder
+        try:
+            binder.follow()
+            crashed = False
+        except CrashError:
+            binder._next_look_s = 0  # as if a second had passed: it looks no oftener
+            binder.follow()
+
+        assert person_of(database, "anonymous_id", f"a{rounds}") == pair[1], calls
+    assert "insert_persons" in calls
+    reader.close()
