@@ -122,7 +122,7 @@ class Scrubber:
         for rule in deny:
             known = RULES.get(rule)
             patterns = (rule.removeprefix(NAME),) if known is None else known.names
-            self._names[rule] = re.compile("|".join(map(_glob, patterns)), re.I)
+            self._names[rule] = re.compile("|".join(map(_glob, patterns)), re.I | re.S)
             if known is not None:
                 self._values[rule] = (re.compile(known.value), known.is_one)
         self._rule_of_short_name = lru_cache(maxsize=4_096)(self._match_name)
@@ -319,7 +319,17 @@ def _narrow(text: str) -> str:
 
 
 def _glob(pattern: str) -> str:
-    return ".*".join(map(re.escape, pattern.split("*")))
+    """
+    Return the regular expression of a pattern with ``*``.
+
+    TRICKY: what stands between two ``*`` is looked for once, at its first place, which is as good as any later one. Else the
+    steps of a long name that does not match grow with its length to the power of the ``*``, and a client stops a worker.
+    """
+    first, *others = map(re.escape, pattern.split("*"))
+    if not others:
+        return first
+    *middle, last = others
+    return first + "".join(f"(?>.*?{part})" for part in middle) + f".*{last}"
 
 
 @lru_cache(maxsize=1_024)
