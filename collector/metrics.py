@@ -172,7 +172,7 @@ def forget_dead_processes(folder: Path) -> None:
         pid = int(path.stem.rpartition("_")[2])
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):  # gone, and its number perhaps another user's
             path.unlink(missing_ok=True)
 
 

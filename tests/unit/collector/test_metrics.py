@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from collector import metrics
 
 HOLD = (
@@ -56,6 +58,22 @@ def test_gauges_of_processes_that_ended_are_forgotten(tmp_path: Path) -> None:
     assert not gone.exists()
     assert here.exists()
     assert counter.exists(), "what was counted stays counted"
+
+
+def test_a_gauge_is_forgotten_whose_process_number_another_user_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would count for ever, and the metrics would be an error for as long as that process lives."""
+    gone = tmp_path / "gauge_livesum_1.db"
+    gone.touch()
+
+    def not_allowed(_pid: int, _signal: int) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", not_allowed)
+    metrics.forget_dead_processes(tmp_path)
+
+    assert not gone.exists()
 
 
 def test_a_file_that_is_just_being_made_is_passed_over(tmp_path: Path) -> None:
