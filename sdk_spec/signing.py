@@ -48,7 +48,12 @@ def headers(write_key: str, key_id: str, at_ms: int, encoding: str, body: bytes)
 
 
 def _mac(sha256: str, at_ms: int, encoding: str, body: bytes) -> str:
-    """No header can hold a line feed, so what is signed can be read in one way only."""
-    made = hmac.new(sha256.encode(), f"v1\n{at_ms}\n{encoding}\n".encode(), hashlib.sha256)
+    """
+    No header can hold a line feed, so what is signed can be read in one way only.
+
+    A client may send bytes as ``encoding`` that are no text: they must be an answer, no fault.
+    """
+    head = f"v1\n{at_ms}\n{encoding}\n".encode("utf-8", "surrogateescape")
+    made = hmac.new(sha256.encode(), head, hashlib.sha256)
     made.update(body)
     return made.hexdigest()

@@ -46,6 +46,14 @@ def fate(answer: Answer) -> tuple[int, str | int]:
     return answer.status, body.get("error", body.get("accepted"))
 
 
+def test_an_encoding_that_is_no_text_is_a_wrong_signature(running_collector: RunningCollector):
+    rule = next(iter(SIGNING))
+    body = batch(SIGNING[rule], "no-text")
+    headers = signed(rule, body) | {"Content-Encoding": "gzip\xff"}
+
+    assert fate(post(running_collector, headers, body)) == (401, "signature_invalid")
+
+
 @pytest.mark.parametrize("rule", SIGNING)
 def test_signed_request_is_accepted_plain_and_compressed(
     running_collector: RunningCollector, rule: str
