@@ -16,10 +16,16 @@ from query_api.report import Ask
 from query_api.sql import load_sql
 
 
-def is_possible(ask: Ask, bindings: Bindings, where: str) -> bool:
-    """Tell whether the events of ``where`` can be added up by actor."""
+def pays(ask: Ask, bindings: Bindings, where: str, *, pays_alone: bool = True) -> bool:
+    """
+    Tell whether the events of ``where`` can be added up by actor, and should.
+
+    ``pays_alone``: also on one server. Where each actor has few events it costs more there than joining the person of each,
+    and is worth it only for what shards then need not send.
+    """
     asks_for_attributes = source.USER_COLUMN in where or bool(bindings.user_names)
-    return ask.query.identity == "latest" and not asks_for_attributes
+    is_possible = ask.query.identity == "latest" and not asks_for_attributes
+    return is_possible and (pays_alone or ask.database.is_sharded)
 
 
 def rows(
@@ -33,16 +39,12 @@ def rows(
     to_ms: int,
 ) -> str:
     """
-    Return the SELECT of ``user`` and columns, where ``is_possible``; a user has a row or several for all values of the keys.
+    Return the SELECT of ``user`` and columns, where it ``pays``; a user has a row or several for all values of the keys.
 
     ``columns``: the keys as expressions over the columns of events, and aggregates; ``keys``: their names.
     """
-    by_actor = load_sql(
-        "source.by_actor",
-        columns=columns,
-        keys="".join(f",\n        {key}" for key in keys),
-        events=source.alone(bindings, ask.app_ids, from_ms, to_ms, where, ask.as_of),
-        persons=source.persons(bindings, "latest", ask.as_of),
+    by_actor = source.by_actor(
+        bindings, ask.app_ids, from_ms, to_ms, columns, keys=keys, where=where, as_of=ask.as_of
     )
     if ask.segment is None:
         return by_actor
@@ -55,15 +57,28 @@ def period_sql() -> str:
 
 
 def sets(
-    ask: Ask, bindings: Bindings, where: str, number: str, *, from_ms: int, to_ms: int
+    ask: Ask,
+    bindings: Bindings,
+    where: str,
+    number: str,
+    *,
+    flags: dict[str, str] | None = None,
+    from_ms: int,
+    to_ms: int,
 ) -> tuple[str, str]:
-    """Return the SELECT of the sets of numbers of a user's events, as ``rows``, and the numbers of one of them."""
+    """
+    Return the SELECT of the sets of numbers of a user's events, as ``rows``, and the numbers of one of them.
+
+    ``flags``: conditions by name: a set for each combination.
+    """
+    flags = flags or {}
+    columns = [f"{condition} AS {name}" for name, condition in flags.items()]
     found = rows(
         ask,
         bindings,
         where,
-        columns=load_sql("by_actor.set", number=number),
-        keys=("word",),
+        columns=",\n".join([*columns, load_sql("by_actor.set", number=number)]),
+        keys=("word", *flags),
         from_ms=from_ms,
         to_ms=to_ms,
     )

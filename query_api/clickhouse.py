@@ -165,6 +165,19 @@ class Database:
         self._slots = asyncio.Semaphore(settings.max_concurrent_queries)
         self._always: dict[str, Any] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._sharded: bool | None = None
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether events lie on several servers, once ``look_for_shards`` has looked: which of two ways is cheaper."""
+        return bool(self._sharded)
+
+    async def look_for_shards(self) -> None:
+        """Find out ``is_sharded``, once. Errors: those of ``fetch``."""
+        if self._sharded is None:
+            name = "clickhouse.is_sharded"
+            fetched = await self.fetch(name, load_sql(name), {}, uuid.uuid4().hex)
+            self._sharded = bool(fetched.rows[0]["is_sharded"])
 
     async def fetch(
         self,

@@ -142,7 +142,7 @@ def _values(
     where = " AND ".join(part for part in parts if part != "1") or "1"
     span = {"from_ms": range_.from_ms, "to_ms": range_.to_ms}
     adds_amounts = query.of == "sum" or (extra is not None and extra.aggregate in ("sum", "avg"))
-    if not (adds_amounts or query.breakdown) and by_actor.is_possible(ask, bindings, where):
+    if not (adds_amounts or query.breakdown) and by_actor.pays(ask, bindings, where):
         actors = by_actor.rows(
             ask,
             bindings,

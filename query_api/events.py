@@ -222,13 +222,14 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
         bucket_ms = 0
     bindings.named("cell_bucket_ms", bucket_ms, "Int64")
     is_measure = f"is_{i}"
-    if query.measures[i].aggregate in OF_A_FIELD:
+    of_a_field = query.measures[i].aggregate in OF_A_FIELD
+    if of_a_field:
         is_measure = f"is_{i} AND has_value_{i}"
     return UserSelect(
         "events.users",
         load_sql(
             "events.users",
-            rows=rows_sql(ask, bindings, plan, range_, top),
+            rows=rows_sql(ask, bindings, plan, range_, top, only_users=not of_a_field),
             is_measure=is_measure,
             in_key="1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}",
         ),

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import breakdowns, formula, source
+from query_api import breakdowns, by_actor, formula, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
@@ -81,12 +81,14 @@ class Plan(Struct, frozen=True):
     """The request as SQL, before its range is bound."""
 
     names: list[str]
+    conditions: list[str]
     columns: str
     aggregates: str
     where: str
     key: str
     needs_sessions: bool
     needs_users: bool
+    only_users: bool
     formula: formula.Node | None
 
 
@@ -131,12 +133,14 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
     parts.append(f"({' OR '.join(dict.fromkeys(conditions))})")
     return Plan(
         names=names,
+        conditions=conditions,
         columns=",\n    ".join(columns),
         aggregates=",\n    ".join(aggregates),
         where=" AND ".join(part for part in parts if part != "1"),
         key=breakdowns.key_sql(query.breakdown, bindings),
         needs_sessions=any(m.aggregate == "sessions" for m in query.measures),
         needs_users=any(m.aggregate in _OF_USERS for m in query.measures),
+        only_users=all(m.aggregate == "users" for m in query.measures),
         formula=None if query.formula is None else formula.parse(query.formula, set(names)),
     )
 
@@ -201,7 +205,7 @@ def points_sql(
 ) -> tuple[str, str]:
     """Return the name and the SELECT of every measure for each period and over the whole range."""
     if plan.needs_users:
-        rows = rows_sql(ask, bindings, plan, range_, top)
+        rows = rows_sql(ask, bindings, plan, range_, top, only_users=plan.only_users)
         return "events.points", load_sql("events.points", rows=rows, aggregates=plan.aggregates)
     name = "events.points_alone"
     events = ask.alone(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms)
@@ -221,8 +225,34 @@ def _key_sql(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) ->
     return breakdowns.pack_sql(breakdowns.top_sql(plan.key, top, bindings))
 
 
-def rows_sql(ask: Ask, bindings: Bindings, plan: Plan, range_: Range, top: list[Key] | None) -> str:
-    """Return the SELECT of the events that some measure counts, with period, breakdown and which measures."""
+def rows_sql(
+    ask: Ask,
+    bindings: Bindings,
+    plan: Plan,
+    range_: Range,
+    top: list[Key] | None,
+    *,
+    only_users: bool = False,
+) -> str:
+    """
+    Return the SELECT of the events that some measure counts, with period, breakdown and which measures.
+
+    ``only_users``: neither events nor values are counted; then a row may stand for several events of a user.
+    """
+    adds_up = only_users and not ask.query.breakdown
+    if adds_up and by_actor.pays(ask, bindings, plan.where, pays_alone=False):
+        periods = len(bindings.values["starts"])
+        bindings.named("numbers", list(range(periods)), "Array(UInt16)")
+        sets, numbers = by_actor.sets(
+            ask,
+            bindings,
+            plan.where,
+            by_actor.period_sql(),
+            flags={f"is_{i}": condition for i, condition in enumerate(plan.conditions)},
+            from_ms=range_.from_ms,
+            to_ms=range_.to_ms,
+        )
+        return load_sql("events.rows_by_actor", sets=sets, numbers=numbers)
     return load_sql(
         "events.rows",
         source=_source(ask, bindings, plan, range_),

@@ -198,7 +198,7 @@ async def _user_changes(
     rows = await ask.fetch(
         "events.window_users",
         bindings,
-        rows=rows_sql(ask, bindings, plan, whole, top),
+        rows=rows_sql(ask, bindings, plan, whole, top, only_users=True),
         days=",\n".join(f"arraySort(groupUniqArrayIf(day, is_{j})) AS days_{j}" for j in counted),
         changes=",\n".join(
             load_sql("events.window_changes", active=f"days_{j}", changes=f"changes_{j}")

@@ -88,16 +88,16 @@ def _states(
         selector_sql(query.active, "$.active", bindings),
     ]
     where = " AND ".join(part for part in parts if part != "1") or "1"
-    span = {"from_ms": 0, "to_ms": periods.starts_ms[-1]}
+    to_ms = periods.starts_ms[-1]
     number = by_actor.period_sql()
-    if not query.breakdown and by_actor.is_possible(ask, bindings, where):
-        sets, numbers = by_actor.sets(ask, bindings, where, number, **span)
+    if not query.breakdown and by_actor.pays(ask, bindings, where):
+        sets, numbers = by_actor.sets(ask, bindings, where, number, from_ms=0, to_ms=to_ms)
         active = load_sql("lifecycle.active_by_actor", numbers=numbers, sets=sets)
     else:
         active = load_sql(
             "lifecycle.active",
             number=number,
-            source=ask.source(bindings, where, **span),
+            source=ask.source(bindings, where, from_ms=0, to_ms=to_ms),
             event_key=per_user.event_key(query, bindings),
             key_order=per_user.key_order(query),
             first_key=per_user.first_key(query),

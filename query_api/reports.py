@@ -178,6 +178,7 @@ async def _answer(
         ask.query_id = f"{query_id}-{ask.query_id}"
     report = REPORTS[report_name]
     report.check(query)
+    await database.look_for_shards()
     ask.answer_within = partial(_answer_within, ask)
     if project is not None:
         ask.project = project

@@ -11,7 +11,7 @@ from itertools import pairwise
 
 from msgspec import Struct
 
-from query_api import breakdowns, source
+from query_api import breakdowns, by_actor, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.fields import number_sql
@@ -185,26 +185,49 @@ def patterns_sql(
         event_names_sql([params.initial, returning_selector], bindings),
         initial if initial == returning else f"({initial} OR {returning})",
     ]
-    return load_sql(
-        "retention.patterns",
-        source=ask.source(
-            bindings,
-            " AND ".join(part for part in where if part != "1") or "1",
-            from_ms=0 if first_ever else starts[0],
-            to_ms=to_ms,
-        ),
+    condition = " AND ".join(part for part in where if part != "1") or "1"
+    from_ms = 0 if first_ever else starts[0]
+    shape = {
+        "cohort": "toUInt16(one_cohort)" if plain else "one_cohort.1",
+        "cohort_key": "''" if plain else "one_cohort.2",
+        "pattern": kept.pattern,
+    }
+    adds_up = not (measured or params.breakdown) and is_in_bits(params, periods)
+    if adds_up and by_actor.pays(ask, bindings, condition, pays_alone=False):
+        columns = load_sql(
+            f"retention.of_actors_{params.cohort}",
+            is_initial=f"({initial}) AND {_at('>=', 'initial_from_ms')} AND {_at('<', 'initial_to_ms')}",
+            is_returning=f"({returning}) AND {_at('>=', 'returning_from_ms')}",
+            period=_period_sql("toUnixTimestamp64Milli(occurred_at)", periods, bindings),
+        )
+        first_period = _period_sql("first_ms", periods, bindings)
+        return load_sql(
+            "retention.patterns",
+            rows=by_actor.rows(
+                ask, bindings, condition, columns=columns, from_ms=from_ms, to_ms=to_ms
+            ),
+            cohorts=load_sql("retention.cohorts_first_by_actor", first_period=first_period)
+            if first_ever
+            else "bitPositionsToArray(groupBitOr(initial_bits))",
+            states="groupBitOr(returned_bits) AS returned",
+            **shape,
+        )
+    rows = load_sql(
+        "retention.events",
+        source=ask.source(bindings, condition, from_ms=from_ms, to_ms=to_ms),
         initial=initial,
         returning=returning,
         key=key,
         value=value,
         period=_period_sql("at_ms", periods, bindings),
         order=source.order() if params.breakdown else "''",
-        cohorts=cohorts,
-        cohort="toUInt16(one_cohort)" if plain else "one_cohort.1",
-        cohort_key="''" if plain else "one_cohort.2",
-        states=kept.states,
-        pattern=kept.pattern,
     )
+    return load_sql("retention.patterns", rows=rows, cohorts=cohorts, states=kept.states, **shape)
+
+
+def _at(operator: str, bound: str) -> str:
+    """Return the condition that an event lies there."""
+    return f"occurred_at {operator} fromUnixTimestamp64Milli({{{bound}:Int64}}, 'UTC')"
 
 
 def cells_of_sql(params: RetentionParams, periods: Periods, bindings: Bindings) -> dict[str, str]:

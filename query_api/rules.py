@@ -44,6 +44,7 @@ from query_api.params import (
 from query_api.periods import DAY_MS, HOUR_MS, periods_of, resolve_range, rfc3339
 from query_api.report import Ask, UserSelect
 from query_api.sql import load_sql
+from query_api.sums import sum_sql
 from sdk_spec import limits
 
 MAX_CONDITIONS = 60
@@ -217,7 +218,8 @@ class Compiler:
         if did.sum is not None:
             amount, has_amount = number_sql(did.sum.field, f"{path}.sum.field", bindings)
             having.append("countIf(has_amount) > 0")
-            having += self._bounds("sumIf(amount, has_amount)", did.sum, f"{path}.sum", bindings)
+            total = sum_sql("amount", "has_amount")
+            having += self._bounds(total, did.sum, f"{path}.sum", bindings)
         if did.times is not None:
             having += self._bounds("count()", did.times, f"{path}.times", bindings)
         bindings.named("days", days, "Array(UInt32)")
@@ -321,9 +323,14 @@ class Compiler:
         return await self.scope.load_segment(name, deeper, path)
 
     def _everyone(self, bindings: Bindings) -> str:
-        return load_sql(
-            "rules.everyone", source=self._source(bindings, FIRST_DAY_MS, self.scope.to_ms)
+        scope = self.scope
+        span = (FIRST_DAY_MS, scope.to_ms)
+        if scope.identity != "latest":
+            return load_sql("rules.everyone", source=self._source(bindings, *span))
+        seen = source.by_actor(
+            bindings, scope.app_ids, *span, "count() AS events", as_of=scope.as_of
         )
+        return load_sql("rules.everyone", source=seen)
 
     def _bits(self) -> str:
         everyone = Bindings(self.scope.scheme)

@@ -61,6 +61,32 @@ def alone(
     return load_sql("source.alone", where=where)
 
 
+def by_actor(
+    bindings: Bindings,
+    app_ids: list[str],
+    from_ms: int,
+    to_ms: int,
+    columns: str,
+    *,
+    keys: tuple[str, ...] = (),
+    where: str = "1",
+    as_of: AsOf | None = None,
+) -> str:
+    """
+    Return a SELECT of ``user``, keys and aggregates of events that were added up by actor; binds what ``events`` does.
+
+    Identity is ``latest``. ``columns``: expressions over the columns of ``events``, ``keys`` the names of those that are no
+    aggregates. A user has a row or several for all values of the keys.
+    """
+    return load_sql(
+        "source.by_actor",
+        columns=columns,
+        keys="".join(f",\n        {key}" for key in keys),
+        events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
+        persons=persons(bindings, "latest", as_of),
+    )
+
+
 def persons(bindings: Bindings, identity: Identity = "latest", as_of: AsOf | None = None) -> str:
     """Return the SELECT of every bound id with its person, of now or of an instant."""
     if as_of is None:

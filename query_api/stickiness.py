@@ -123,7 +123,7 @@ def _parts(
         "to_ms": range_.to_ms if days is None else days.starts_ms[-1],
     }
     numbers = load_sql("stickiness.numbers")
-    if not query.breakdown and by_actor.is_possible(ask, bindings, where):
+    if not query.breakdown and by_actor.pays(ask, bindings, where):
         parts = by_actor.rows(
             ask,
             bindings,

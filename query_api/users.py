@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from query_api import attributes, people, rules
+from query_api import attributes, by_actor, people, rules
 from query_api.errors import InvalidRequest
 from query_api.filters import filter_sql
 from query_api.params import Params, Query
@@ -64,7 +64,16 @@ async def users(ask: Ask, query: UsersQuery, _cell: UsersCell | None = None) -> 
     """Select the users of the list."""
     bindings = ask.bindings()
     where = filter_sql(query.filter, "$.filter", bindings)
-    if query.users is None:
+    if query.users is None and by_actor.pays(ask, bindings, where):
+        events = by_actor.rows(
+            ask,
+            bindings,
+            where,
+            columns="count() AS events",
+            from_ms=ask.range.from_ms,
+            to_ms=ask.range.to_ms,
+        )
+    elif query.users is None:
         events = ask.source(bindings, where)
     else:
         events = people.events_of(ask, bindings, people.keys_of(query.users, "$.users"), where)

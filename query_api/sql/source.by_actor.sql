@@ -1,4 +1,4 @@
--- source.by_actor: events added up by actor, with the person of each, identity "latest".  Caller: query_api/by_actor.py rows()
+-- source.by_actor: events added up by actor, with the person of each, identity "latest".  Caller: query_api/source.py by_actor()
 -- Params: those of source.alone; fragments keys (names of columns, each with a comma before it), columns (expressions of the keys, and
 --         aggregates), events (source.alone), persons (source.map_*)
 -- Rows:   actor and user UInt64, the columns; each actor once for every value of the keys, so a user may have several rows

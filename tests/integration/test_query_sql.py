@@ -101,8 +101,13 @@ OWNERS = {
 }
 """Modules whose files must all be seen here; those of other reports are explained in their own tests."""
 EXPLAINED_WITH_SEGMENTS = {
-    # Tables that only a cluster has: the tests of several shards.
+    # Tables that only a cluster has, and what is done only there: the tests of several shards.
+    "clickhouse.is_sharded",
     "clickhouse.shards",
+    "events.rows_by_actor",
+    "retention.cohorts_first_by_actor",
+    "retention.of_actors_every",
+    "retention.of_actors_first",
     "source.in_segment",
     "source.restricted",
     # Asked for by reports with tests of their own: share, summary; stickiness.
