@@ -13,7 +13,7 @@ from query_api.dead_letters import MAX_OFFSET, MAX_ROWS, Again, Redrive, Wanted
 from query_api.errors import InvalidRequest
 from query_api.handlers import DATABASE, SETTINGS, TOKENS, json_response
 from query_api.identity_handlers import EDITOR
-from query_api.params import decode_struct, zone_named
+from query_api.params import decode_struct, whole_number, zone_named
 from query_api.periods import instant_ms
 from query_api.reports import allowed_apps
 
@@ -92,7 +92,4 @@ def _wanted(request: web.Request, names: tuple[str, ...]) -> Wanted:
 
 
 def _number(request: web.Request, name: str, default: int, least: int, most: int) -> int:
-    text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()) or not least <= int(text[:12]) <= most:
-        raise InvalidRequest(f"$.{name}", f"a number from {least} to {most}")
-    return int(text)
+    return whole_number(request.query.get(name, str(default)), f"$.{name}", least, most)

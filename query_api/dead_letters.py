@@ -219,7 +219,7 @@ async def _get(
 ) -> tuple[Row, int, float]:
     """Return a row with what reading it cost. Errors: ``not_found``, also for another project's."""
     rows: list[Row] = []
-    if index.isascii() and index.isdecimal() and int(index) < 2**32:
+    if index.isascii() and index.isdecimal() and len(index) <= 10 and int(index) < 2**32:
         fetched = await database.fetch(
             "dead_letters.one",
             load_sql("dead_letters.one"),

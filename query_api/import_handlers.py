@@ -54,8 +54,9 @@ def _given(request: web.Request, type_: type[ParamsType]) -> ParamsType:
         if "list" in kind:
             given[name] = values
         else:
-            is_number = "int" in kind and values[-1].isdecimal() and values[-1].isascii()
-            given[name] = int(values[-1]) if is_number else values[-1]
+            text = values[-1]
+            is_number = "int" in kind and text.isdecimal() and text.isascii() and len(text) <= 19
+            given[name] = int(text) if is_number else text
     return decode_struct(msgspec.json.encode(given), type_)
 
 

@@ -180,6 +180,15 @@ def _invalid(text: str) -> InvalidRequest:
     return InvalidRequest("$", text)
 
 
+def whole_number(text: str, path: str, least: int, most: int) -> int:
+    """Read a number of an address. Errors: ``invalid_request`` for another text, and outside of ``least`` to ``most``."""
+    # The length first: Python refuses to read thousands of digits.
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not is_number or not least <= int(text) <= most:
+        raise InvalidRequest(path, f"a whole number from {least} to {most}")
+    return int(text)
+
+
 def zone(query: Query) -> zoneinfo.ZoneInfo:
     """Return the request's time zone. Errors: ``invalid_request`` for anything but an IANA name."""
     return zone_named(query.timezone, "$.timezone")

@@ -16,7 +16,7 @@ from msgspec import Struct
 from query_api import attributes, source
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest, QueryError
-from query_api.params import MAX_USERS_PER_PAGE
+from query_api.params import MAX_USERS_PER_PAGE, whole_number
 from query_api.report import Row, UserSelect
 from query_api.sql import load_sql
 from sdk_spec.ids import PLACEHOLDERS
@@ -54,20 +54,15 @@ def wish_of(query: dict[str, str], readable: list[str]) -> Wish:
     unknown = sorted(set(query) - set(EXPORT_PARAMETERS))
     if unknown:
         raise InvalidRequest(f"$.{unknown[0]}", f"there are {', '.join(EXPORT_PARAMETERS)}")
-    numbers = {"limit": str(MAX_USERS_PER_PAGE), "after": "0"}
-    for name, default in numbers.items():
-        text = query.get(name, default)
-        if not (text.isascii() and text.isdigit() and int(text) < 2**64):
-            raise InvalidRequest(f"$.{name}", "a whole number")
-        numbers[name] = text
-    texts = {name: value for name, value in query.items() if name not in numbers}
+    limit = query.get("limit", str(MAX_USERS_PER_PAGE))
+    texts = {name: value for name, value in query.items() if name not in ("limit", "after")}
     wish = Wish(
-        **{"channel": "", **texts}, limit=int(numbers["limit"]), after=int(numbers["after"])
+        **{"channel": "", **texts},
+        limit=whole_number(limit, "$.limit", 1, MAX_USERS_PER_PAGE),
+        after=whole_number(query.get("after", "0"), "$.after", 0, 2**64 - 1),
     )
     if wish.channel not in CHANNELS:
         raise InvalidRequest("$.channel", f"one of {', '.join(CHANNELS)}")
-    if not 1 <= wish.limit <= MAX_USERS_PER_PAGE:
-        raise InvalidRequest("$.limit", f"1 to {MAX_USERS_PER_PAGE}")
     if (wish.channel == "openid") != bool(wish.app_id):
         raise InvalidRequest("$.app_id", "with channel openid, and only there: its app")
     if (wish.channel == "attribute") != bool(wish.attribute):

@@ -26,7 +26,7 @@ from query_api.console.progress import progress
 from query_api.console.saved_views import SavedViews, ViewList
 from query_api.errors import QueryError
 from query_api.handlers import DATABASE, SETTINGS, TOKENS, json_response
-from query_api.params import Params, decode_struct
+from query_api.params import Params, decode_struct, whole_number
 from query_api.report import Row
 from query_api.reports import REPORTS, allowed_apps
 from sdk_spec.access import load
@@ -263,12 +263,8 @@ async def quality(request: web.Request) -> web.Response:
     """``GET /console/quality?days=7``: refused by reason, lag, clocks, ids."""
     token = request.app[TOKENS].token(request.headers.get("Authorization"))
     apps = _asked_apps(request)
-    text = request.query.get("days", "7")
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= arrivals.MAX_DAYS:
-        raise QueryError("invalid_request", f"a number from 1 to {arrivals.MAX_DAYS}", "$.days")
+    days = whole_number(request.query.get("days", "7"), "$.days", 1, arrivals.MAX_DAYS)
     now_ms = time.time_ns() // 1_000_000
     # Conflicts are the whole project's; a token limited to some apps does not see them.
     project = "" if token.app_ids else token.project
-    return json_response(
-        await arrivals.quality(request.app[DATABASE], apps, project, now_ms, int(text))
-    )
+    return json_response(await arrivals.quality(request.app[DATABASE], apps, project, now_ms, days))

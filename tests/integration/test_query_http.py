@@ -234,6 +234,27 @@ async def test_wrong_addresses(client, method, path, status, code):
     assert set(body) == {"error", "message", "request_id"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/dead-letters?limit=%s",
+        "/v1/dead-letters?offset=%s",
+        "/v1/dead-letters?limit=0000000000011%s",  # more than is allowed, behind zeros
+        "/v1/dead-letters/x/%s",
+        "/v1/qr-codes?limit=%s",
+        "/v1/segments/seg_1/export?channel=unionid&limit=%s",
+        "/v1/segments/seg_1/export?channel=unionid&after=%s",
+        "/console/quality?days=%s",
+    ],
+)
+@pytest.mark.parametrize("digits", ["9" * 30, "1" * 5000])
+async def test_a_number_too_long_for_an_address_is_refused(client, path, digits):
+    response = await client.get(path % digits, headers=ALL)
+
+    error = (response.status, (await response.json())["error"])
+    assert error == ((404, "not_found") if "/x/" in path else (400, "invalid_request"))
+
+
 async def test_a_body_that_is_too_large_is_413(client):
     response = await client.post(
         "/v1/query/events", data=io.BytesIO(b" " * (1024 * 1024 + 1)), headers=ALL
