@@ -8,6 +8,7 @@ events: ``fold`` is the definition that ``user.<name>`` in filters follows as we
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -40,10 +41,9 @@ def fold(changes: Iterable[Row]) -> dict[str, Row]:
                 if known is None:
                     found[name] = {"value": value, "source": row}
                 elif _is_number(known["value"]):
-                    found[name] = {
-                        "value": _plain(float(known["value"]) + float(value)),
-                        "source": row,
-                    }
+                    added = float(known["value"]) + float(value)
+                    if math.isfinite(added):  # as attributes.values.sql
+                        found[name] = {"value": _plain(added), "source": row}
     return found
 
 

@@ -2,8 +2,9 @@
 -- Params: user_names Array(String); fragments source (user_* events), columns (a pivot of the parts by name)
 -- Rows:   user UInt64, and the columns; a person without any of the attributes is absent
 -- Source: the last user_set or user_unset decides; after an unset, or without either, the first user_set_once or
---         user_increment. Later increments add up. Operations: 1 set, 2 set_once, 3 increment, 4 unset. The order is that of
---         events, so copies and late arrivals change nothing.
+--         user_increment. Later increments add up, but for one that would lead beyond the greatest number: no answer can
+--         hold infinity. Operations: 1 set, 2 set_once, 3 increment, 4 unset. The order is that of events, so copies and late
+--         arrivals change nothing.
 SELECT
     user,
     {{columns}}
@@ -24,7 +25,7 @@ FROM
         arrayFilter((o, place) -> place > base AND o.5 = 3, operations, arrayEnumerate(operations)) AS increments,
         if(base = 0, toUInt8(0), value.6) AS kind,
         if(kind = 1, value.7, '') AS text,
-        arrayFold((sum, o) -> sum + o.8, increments, value.8) AS number,
+        arrayFold((sum, o) -> if(isFinite(sum + o.8), sum + o.8, sum), increments, value.8) AS number,
         if(kind = 2 AND value.7 != '' AND empty(increments), value.7, toString(number + 0)) AS number_text,
         value.9 AS flag,
         value.10 AS list

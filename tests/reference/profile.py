@@ -34,6 +34,6 @@ def profiles(rows: list[Row], identity: Identity, mode: str) -> dict[int, dict[s
                         attributes.pop(name, None)
                     case "user_increment" if is_number(value):
                         old = attributes.get(name, (0, ""))[0]
-                        if is_number(old):
+                        if is_number(old) and abs(old + value) < float("inf"):
                             attributes[name] = (old + value, mark)
     return found
