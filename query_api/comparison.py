@@ -19,7 +19,18 @@ from query_api.report import Ask, Row
 
 
 def range_before(range_: Range, compare: Compare, zone: ZoneInfo) -> Range:
-    """Return the range to compare with."""
+    """
+    Return the range to compare with.
+
+    Errors: ``invalid_request`` where none is: a year before, the clocks were put forward over all of it.
+    """
+    before = _before(range_, compare, zone)
+    if before.to_ms <= before.from_ms:
+        raise InvalidRequest("$.compare", "the zone had no such time then: its clocks skipped it")
+    return before
+
+
+def _before(range_: Range, compare: Compare, zone: ZoneInfo) -> Range:
     if range_.from_day is not None and range_.to_day is not None:
         if compare == "previous_year":
             return _days(a_year_before(range_.from_day), a_year_before(range_.to_day), zone)

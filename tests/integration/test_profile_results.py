@@ -56,6 +56,34 @@ def people(database):
     return database
 
 
+def test_a_rule_adds_money_as_people_do(database, asker):
+    """0.7 + 0.1 is 0.7999999999999999 in floats."""
+    paid = [(day, {"properties": {"price": price}}) for day, price in ((1, 0.7), (2, 0.1))]
+    insert(database, [event("u1", "pay", at(day), **price) for day, price in paid])
+    total = {"field": "properties.price", "at_least": 0.8, "at_most": 0.8}
+
+    listed = asker("users", DAY | {"did": [{"event": "pay", "sum": total}]})
+
+    assert [int(one["user"]) for one in listed["users"]] == [U1]
+
+
+def test_an_increment_beyond_the_greatest_number_is_ignored(database, asker):
+    """What a single device sends must not leave a list or a breakdown without an answer."""
+    grow = {"properties": {"n": 1e308}}
+    insert(database, [event("u1", "user_increment", at(day), **grow) for day in (1, 2, 3)])
+
+    profile = asker("profile", {"user": str(U1)})
+    listed = asker("users", DAY | {"fields": ["user.n"]})
+    measures = [{"event": "user_increment"}]
+    counted = asker("events", DAY | {"measures": measures, "breakdown": ["user.n"]})
+
+    assert [(one["value"], one["at"][:10]) for one in profile["attributes"]] == [
+        (1e308, "2026-10-01")
+    ]
+    assert [one["fields"] for one in listed["users"]] == [{"user.n": 1e308}]
+    assert [one["breakdown"] for one in counted["series"]] == [{"user.n": 1e308}]
+
+
 @pytest.mark.usefixtures("people")
 def test_a_profile_names_the_event_behind_each_attribute(asker):
     result = asker("profile", {"id": "u1"})

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from query_api.comparison import range_before
 from query_api.errors import InvalidRequest
 from query_api.params import TimeRange
 from query_api.periods import (
@@ -145,3 +146,19 @@ def test_too_many_periods_are_refused():
 def test_29_february_a_year_before_is_the_28th():
     assert a_year_before(date(2028, 2, 29)) == date(2027, 2, 28)
     assert a_year_before(date(2028, 3, 1)) == date(2027, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("zone", "from_", "to"),
+    [
+        ("Pacific/Apia", "2012-12-30", "2012-12-30"),  # there was no 30 December 2011
+        ("Europe/Berlin", "2027-03-29T02:30:00+02:00", "2027-03-29T03:10:00+02:00"),
+    ],
+)
+def test_a_range_that_the_clocks_skipped_a_year_before_is_refused(zone, from_, to):
+    range_ = resolve_range(TimeRange(from_=from_, to=to), ZoneInfo(zone))
+
+    with pytest.raises(InvalidRequest) as refused:
+        range_before(range_, "previous_year", ZoneInfo(zone))
+
+    assert refused.value.path == "$.compare"
