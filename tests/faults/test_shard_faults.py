@@ -1,9 +1,10 @@
-"""A shard whose disk is full, and one that hangs: collectors take events meanwhile, answers are whole or say what they lack."""
+"""A shard without room, one that hangs, a slow one: collectors take events, answers are whole or say what they lack."""
 
 import contextlib
 import json
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 
@@ -141,5 +142,56 @@ async def test_a_shard_that_hangs_keeps_nobody_waiting_and_what_waited_counts_on
     assert on_first <= partial < 2_000
     until(lambda: stored(nodes[0]) == 2_000, "what waited is stored")
     assert await counted(two, partial=True) == (2_000, [])
+    assert nodes[1].command("SELECT uniqExact(event_id) FROM events") == 2_000
+    assert collector.stop() == 0
+
+
+@contextlib.contextmanager
+def slowed(pid: int, share: float) -> Iterator[None]:
+    """Let a process have only so much of its time, in turns of a fifth of a second, as on a machine that is overloaded."""
+    turn_s, ended = 0.2, threading.Event()
+
+    def take_turns() -> None:
+        while not ended.is_set():
+            os.kill(pid, signal.SIGSTOP)
+            ended.wait(turn_s * (1 - share))
+            os.kill(pid, signal.SIGCONT)
+            ended.wait(turn_s * share)
+
+    turns = threading.Thread(target=take_turns)
+    turns.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        turns.join()
+
+
+async def test_a_slow_shard_costs_no_event_and_no_answer_is_short_of_what_it_holds(
+    cluster: ClusterServers, two: str, nodes: list[Client], make_collector: MakeCollector
+) -> None:
+    """It does everything, at a twentieth of its speed."""
+    collector = make_collector(two, workers=1).start()
+    loaded(collector, "before", 1_000)
+    until(lambda: stored(nodes[0]) == 1_000, "all of it is stored")
+    process = cluster.processes[1]
+    assert process is not None
+    seen: list[tuple[int, list[int]]] = []
+    refused: set[str] = set()
+    with slowed(process.pid, 0.05):
+        loaded(collector, "during", 1_000)
+        for partial in (False, True, False, True):
+            try:
+                seen.append(await counted(two, partial=partial))
+            except QueryError as error:
+                refused.add(error.code)
+        until(collector.is_ready, "the collector takes events all the same")
+
+    # Whole or not at all, where it took too long; a partial one says so.
+    assert refused <= {"storage_unavailable", "query_limit"}
+    assert all(missing in ([], [2]) for _, missing in seen)
+    assert all(1_000 <= total <= 2_000 for total, missing in seen if not missing)
+    until(lambda: stored(nodes[0]) == 2_000, "all of it is stored")
+    assert await counted(two) == (2_000, [])
     assert nodes[1].command("SELECT uniqExact(event_id) FROM events") == 2_000
     assert collector.stop() == 0
