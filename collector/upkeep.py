@@ -12,6 +12,7 @@ import structlog
 from collector import part_sizes
 from collector.clickhouse_urls import addresses
 from collector.migrate import connect
+from collector.privacy import PrivacyError
 from collector.retention import expire, kept_since_ms
 from collector.sinks import TRANSIENT
 from sdk_spec.access import App
@@ -42,7 +43,7 @@ def keep_up(
             finally:
                 for node in nodes:
                     node.close()
-        except (*TRANSIENT, ValueError) as error:
+        except (*TRANSIENT, PrivacyError, ValueError) as error:
             log.warning("upkeep_failed", error=str(error)[:300], retry_in_s=interval_s)
         else:
             for app_id, rows in removed.items():

@@ -5,6 +5,7 @@ Two and three servers without Keeper, told in turn; statements for a cluster wit
 """
 
 import re
+import threading
 
 import pytest
 from many_logs import asker_of
@@ -21,7 +22,9 @@ from collector.nodes import ClusterError
 from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink
 from collector.spool_format import SpoolRecord
+from collector.upkeep import keep_up
 from query_api.errors import QueryError
+from sdk_spec.access import App
 from tests.conftest import ClusterServers, stores_everywhere
 
 T = ms("2026-10-01T00:00:00Z")
@@ -258,6 +261,22 @@ def test_an_erased_person_is_gone_from_every_node(writer_of, two, clients, tmp_p
     assert numbers(clients, "identity_map FINAL") == [38, 38]
     assert numbers(clients, "erased_ids FINAL") == [2, 2]
     assert numbers(clients, "privacy_receipts") == [1, 1]
+
+
+def test_upkeep_that_lacks_the_address_of_a_node_goes_on(two):
+    """It says so at every interval; else it would have ended for ever, and the address that is given later not be seen."""
+    stopping = threading.Event()
+    looked = []
+
+    def kept():
+        looked.append(len(looked))
+        if len(looked) == 3:
+            stopping.set()
+        return [App(APP, PROJECT, retention_days=1)]
+
+    keep_up(addresses(two)[0], kept, lambda: T, stopping, 0.01, lambda *_: None)
+
+    assert looked == [0, 1, 2]
 
 
 def test_doctor_looks_at_every_node_and_at_the_cluster(cluster, two, tmp_path):
