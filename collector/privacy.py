@@ -5,8 +5,8 @@ A person is all ids that make it one (``identity_map``). Erasing, in this order,
 
 1. Nothing waits in the spool; else refused, with what to do.
 2. Tombstones: the writer stores no event of these ids that happened until now, and follows no such binding.
-3. What the collector accepted before the tombstones is stored. Then rows are removed from every table, by mutations that
-   rewrite the parts, and counted again until there are none.
+3. What the collector accepted before the tombstones is stored; ids that it joined get tombstones as well. Then rows are
+   removed from every table, by mutations that rewrite the parts, and counted again until there are none.
 4. A receipt without ids stays. ``event_ids`` keeps its keys, so that a batch sent again is still recognised.
 
 Rows of other persons that carry one of the ids (a shared device) stay theirs; the id is taken out of them.
@@ -72,12 +72,17 @@ class PrivacyError(Exception):
 
 
 class Person(Struct, frozen=True):
-    """All ids of a person: their keys, and (kind, app_id, id) of those whose text is known."""
+    """
+    All ids of a person: their keys, and (kind, app_id, id) of those whose text is known.
+
+    ``person`` is 0 for one who stands in refused events only. ``asked``: keys of the id by which it was found.
+    """
 
     project: str
     person: int
     keys: list[int]
     ids: list[tuple[str, str, str]]
+    asked: list[int] = []
 
     def values(self) -> dict[str, Any]:
         """The parameters of ``privacy.where_<table>.sql``."""
@@ -159,12 +164,9 @@ def find(
     for each in apps:
         stored = stored_as(each, value) if stored_as and kind == "openid" else value
         by_key[id_key(project, kind, each, stored)] = (kind, each, stored)
-    rows = client.query(
-        load_sql("privacy.persons"), parameters={"keys": list(by_key), "project": project}
-    ).result_rows
-    persons = {int(row[0]) for row in rows}
+    persons = _persons(client, project, list(by_key))
     if not persons:
-        refused = Person(project, 0, sorted(by_key), sorted(by_key.values()))
+        refused = Person(project, 0, sorted(by_key), sorted(by_key.values()), sorted(by_key))
         if _is_in_dead_letters(client, refused):
             return refused
         raise PrivacyError(
@@ -177,11 +179,41 @@ def find(
             "invalid_request",
         )
     [person] = persons
+    return _whole(client, project, person, by_key)
+
+
+def _persons(client: Client, project: str, keys: list[int]) -> set[int]:
+    rows = client.query(
+        load_sql("privacy.persons"), parameters={"keys": keys, "project": project}
+    ).result_rows
+    return {int(row[0]) for row in rows}
+
+
+def _whole(
+    client: Client, project: str, person: int, asked: dict[int, tuple[str, str, str]]
+) -> Person:
+    """Return a person with all its ids; ``asked``: ids of which one is its, by key."""
     members = client.query(load_sql("privacy.members"), parameters={"person": person}).result_rows
-    keys = sorted({person, *(int(row[0]) for row in members)})
+    keys = {person, *(int(row[0]) for row in members)}
     ids = {(str(row[1]), str(row[2]), str(row[3])) for row in members if row[1]}
-    ids |= {one for key, one in by_key.items() if key in keys}
-    return Person(project, person, keys, sorted(ids))
+    its = keys & asked.keys()
+    ids |= {asked[key] for key in its}
+    return Person(project, person, sorted(keys), sorted(ids), sorted(its))
+
+
+def _as_now(client: Client, person: Person) -> Person:
+    """Return the person with all ids that are its now: events that waited in the spool may have joined more."""
+    persons = _persons(client, person.project, person.asked)
+    if len(persons) != 1:
+        return person
+    by_key = {id_key(person.project, *one): one for one in person.ids}
+    asked = {key: by_key[key] for key in person.asked}
+    now = _whole(client, person.project, persons.pop(), asked)
+    if person.person:
+        return now
+    # Its refused events may name it in another app.
+    keys, ids = {*now.keys, *person.keys}, {*now.ids, *person.ids}
+    return msgspec.structs.replace(now, keys=sorted(keys), ids=sorted(ids))
 
 
 def _is_in_dead_letters(client: Client, person: Person) -> bool:
@@ -215,13 +247,16 @@ def erase(
     receipt_id = uuid.uuid4().hex
     now_ms = time.time_ns() // 1_000_000
     until_ms = now_ms
-    client.command(
-        _to_all_nodes(client, "bury"),
-        settings=_IN_FOREGROUND,
-        parameters={"keys": person.keys, "erased_ms": until_ms, "receipt_id": receipt_id},
-    )
-    time.sleep(FOLLOW_S)
-    _wait_for_spool(spool_dir, wait_s)
+    buried: set[int] = set()
+    while not buried.issuperset((person := _as_now(client, person)).keys):
+        buried.update(person.keys)
+        client.command(
+            _to_all_nodes(client, "bury"),
+            settings=_IN_FOREGROUND,
+            parameters={"keys": person.keys, "erased_ms": until_ms, "receipt_id": receipt_id},
+        )
+        time.sleep(FOLLOW_S)
+        _wait_for_spool(spool_dir, wait_s)
     rows = dict.fromkeys(TABLES, 0)
     taken_out = 0
     left: dict[str, int] = {}

@@ -88,6 +88,19 @@ def test_what_was_before_stays_away_and_what_comes_later_is_new(
     assert restarted.drop_erased(block, np.array([False, False, False])) is not None
 
 
+def test_an_id_that_joined_since_the_person_was_looked_up_goes_as_well(writer, database, tmp_path):
+    """Else the events of a person's account stay, since its login still waited in the spool then."""
+    writer.store(build_block([record("e1", T, '"openid":"o1"')]), [])
+    person = privacy.find(database, PROJECT, "openid:o1", [APP])
+    later = [record("e2", T + 1, USER), record("e3", T + 2, '"user_id":"u1"')]
+    writer.store(build_block(later), [])
+
+    receipt = privacy.erase(database, tmp_path / "nothing", person, "openid:o1", wait_s=0)
+
+    assert {one["id"] for one in receipt.ids} == {"o1", "u1"}
+    assert ids_of(database) == []
+
+
 def test_what_expired_is_bound_again(writer, database):
     def evidence():
         rows = database.query("SELECT DISTINCT event_id FROM identity_bindings").result_rows
