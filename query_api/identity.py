@@ -81,6 +81,8 @@ class Explainer:
         self._database = database
         self._token = token
         self._app_ids = app_ids
+        # Ids of the explained persons that only events of other apps have.
+        self._unseen: set[int] = set()
 
     async def _fetch(
         self, name: str, fragments: dict[str, str] | None = None, **values: tuple[Any, str]
@@ -117,16 +119,21 @@ class Explainer:
         members = await self._fetch(
             "identity.members",
             persons=(list(persons), "Array(UInt64)"),
+            app_ids=(self._app_ids, "Array(String)"),
             members_limit=(MAX_MEMBERS + 1, "UInt32"),
         )
         ids: dict[int, Row] = {
             key: one for key, one in asked.items() if any(one in of for of in persons.values())
         }
         person_of = {key: p for p, of in persons.items() for key in ids if ids[key] in of}
+        seen = set(ids)
         for row in members[:MAX_MEMBERS]:
             person_of[row["id_key"]] = row["person"]
             if row["kind"]:
                 ids[row["id_key"]] = {name: row[name] for name in ("kind", "app_id", "id")}
+                if not row["is_seen"]:
+                    self._unseen.add(row["id_key"])
+        self._unseen -= seen
         keys = (sorted(person_of), "Array(UInt64)")
         pairs = await self._fetch(
             "identity.bindings", keys=keys, pairs_limit=(MAX_PAIRS + 1, "UInt32")
@@ -177,8 +184,10 @@ class Explainer:
             if both in seen:
                 continue
             seen.add(both)
-            sides = [texts[pair["id_key"]], texts[pair["other_key"]]]
-            if pair["event_app_id"] not in self._app_ids or not all(map(self._may_show, sides)):
+            keys = pair["id_key"], pair["other_key"]
+            sides = [texts[key] for key in keys]
+            may_show = all(map(self._may_show, keys, sides))
+            if pair["event_app_id"] not in self._app_ids or not may_show:
                 hidden += 1
                 continue
             sides.sort(key=lambda one: KINDS.index(one["kind"]))
@@ -200,16 +209,16 @@ class Explainer:
                 other = {"other_user": str(pair["other_person"])}
                 not_merged.append(shown | other | self._why_not(pair, person))
         own = sorted(
-            (ids[key] for key in mine if key in ids),
-            key=lambda one: (KINDS.index(one["kind"]), one["app_id"], one["id"]),
+            ((key, ids[key]) for key in mine if key in ids),
+            key=lambda one: (KINDS.index(one[1]["kind"]), one[1]["app_id"], one[1]["id"]),
         )
         return {
             "user": str(person),
             "asked": asked,
             "ids": [
                 one | {"is_placeholder": one["id"].strip().lower() in PLACEHOLDERS}
-                for one in own
-                if self._may_show(one)
+                for key, one in own
+                if self._may_show(key, one)
             ],
             "bindings": bindings,
             "not_merged": not_merged,
@@ -224,16 +233,16 @@ class Explainer:
                     "since": rfc3339(quarantined[key]["since_ms"]),
                 }
                 for key in sorted(mine & quarantined.keys() & ids.keys())
-                if self._may_show(ids[key])
+                if self._may_show(key, ids[key])
             ],
             "hidden": {
-                "ids": sum(not self._may_show(one) for one in own),
+                "ids": sum(not self._may_show(key, one) for key, one in own),
                 "bindings": hidden,
             },
         }
 
-    def _may_show(self, one: Row) -> bool:
-        return not one["app_id"] or one["app_id"] in self._app_ids
+    def _may_show(self, key: int, one: Row) -> bool:
+        return key not in self._unseen and (not one["app_id"] or one["app_id"] in self._app_ids)
 
     @staticmethod
     def _why_not(pair: Row, person: int) -> Row:
@@ -257,9 +266,9 @@ class Explainer:
             if row["id_key"] not in mine or (left, right, row["unbound_ms"]) in seen:
                 continue
             seen.add((left, right, row["unbound_ms"]))
-            sides = [texts[key] for key in (left, right) if key in texts]
-            if len(sides) < 2 or not all(map(self._may_show, sides)):
+            if not all(k in texts and self._may_show(k, texts[k]) for k in (left, right)):
                 continue
+            sides = [texts[left], texts[right]]
             sides.sort(key=lambda one: KINDS.index(one["kind"]))
             shown.append(
                 {
