@@ -18,7 +18,8 @@ from query_api.errors import QueryError
 
 MAX_VIEWS = 500
 """In one project."""
-MAX_STATE_CHARS = 20_000
+MAX_STATE_CHARS = 60_000
+"""A health model of sixty indicators fits in."""
 
 ViewId: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{1,40}$")]
 

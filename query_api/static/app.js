@@ -9,7 +9,7 @@ import { GROUPS, PAGES } from "./pages.js";
 import { appPicker, rangePicker } from "./pickers.js";
 import { errorNotice } from "./report.js";
 import { saveView } from "./saved.js";
-import { addressOf, readAddress, shared } from "./state.js";
+import { addressOf, ownZone, readAddress, shared, writeAddress } from "./state.js";
 import { showUsers } from "./users.js";
 import { button, copy, iconButton, menu, notice, toast } from "./widgets.js";
 
@@ -57,9 +57,15 @@ async function connect() {
   show();
 }
 
+/** Opened without a view, the console shows the first page, in one's own zone; from then on the address has it all. */
+function nameView() {
+  if (/^(#\/?)?$/.test(location.hash)) history.replaceState(null, "", addressOf("overview", { tz: ownZone() }));
+}
+
 const hasPage = (page) => !page.report || server.reports.has(page.report);
 
 function show() {
+  nameView();
   if (server.fault) {
     shell = null;
     put(root, h("main", { class: "sign-in" }, errorNotice(server.fault, connect)));
@@ -174,11 +180,12 @@ function makeShell() {
     h(
       "div",
       { class: "shell", onKeydown: (event) => event.key === "Escape" && toggle(false) },
-      h("aside", { class: "side" }, h("a", { href: "#/overview", class: "brand-link", "aria-label": t("scenetrail 概览|scenetrail overview") }, brand()), navigation, h("div", { class: "side-foot" }, h("p", { class: "muted small" }, t("项目|Project"), " ", server.session.project), button(t("退出登录|Sign out"), signOut, { class: "button ghost small" }))),
+      h("aside", { class: "side" }, h("a", { class: "brand-link", "aria-label": t("scenetrail 概览|scenetrail overview") }, brand()), navigation, h("div", { class: "side-foot" }, h("p", { class: "muted small" }, t("项目|Project"), " ", server.session.project), button(t("退出登录|Sign out"), signOut, { class: "button ghost small" }))),
       h("div", { class: "scrim", onClick: () => toggle(false) }),
       h("div", { class: "body" }, h("header", { class: "bar" }, opener, title, bar), main),
     ),
   );
+  const home = root.querySelector(".brand-link");
   let current = null;
 
   function update(page, state) {
@@ -210,12 +217,11 @@ function makeShell() {
         ];
       }),
     );
+    home.href = addressOf("overview", shared(state));
     navigation.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
     put(title, page ? t(page.title) : t("没有这个页面|No such page"));
-    const set = (part, { replace = false } = {}) => {
-      const next = addressOf(page.id, { ...readAddress().state, ...part });
-      if (replace) history.replaceState(null, "", next);
-      else history.pushState(null, "", next);
+    const set = (part) => {
+      writeAddress(part, { isStep: true });
       show();
     };
     const focus = keepFocus(root);
@@ -231,7 +237,7 @@ function makeShell() {
       themeButton(),
       page && page.id !== "settings"
         ? menu(t("这个视图|This view"), [
-            [t("保存视图|Save this view"), () => saveView(page.id, state)],
+            [t("保存视图|Save this view"), () => saveView(page.id, readAddress().state)],
             [t("复制链接|Copy the link"), () => copy(location.href)],
           ])
         : null,
@@ -252,7 +258,7 @@ async function draw(main, page, state, set, isNew) {
   main.dispatchEvent(new Event("leave"));
   if (isNew) put(main);
   if (!page) {
-    put(main, notice("empty", t("没有这个页面|No such page"), t("也许它需要的报表还没有安装。|The report behind it may not be there."), h("a", { class: "button", href: "#/overview" }, t("回到概览|To the overview"))));
+    put(main, notice("empty", t("没有这个页面|No such page"), t("也许它需要的报表还没有安装。|The report behind it may not be there."), h("a", { class: "button", href: addressOf("overview") }, t("回到概览|To the overview"))));
     return;
   }
   try {

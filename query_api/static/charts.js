@@ -3,7 +3,7 @@
 import { h, put } from "./dom.js";
 import { day, short } from "./format.js";
 import { t } from "./i18n.js";
-import { startOf } from "./state.js";
+import { changeEntry, inView, startOf, view } from "./state.js";
 
 // ECharts empties elements with innerHTML = "". Under the page's trusted types this policy passes that and nothing else.
 window.trustedTypes?.createPolicy("default", {
@@ -44,18 +44,24 @@ function sweep() {
 
 /**
  * A chart in a box. option(): of ECharts. label: what it shows, for screen readers. onClick(params of ECharts). after: a
- * promise that its texts wait for.
+ * promise that its texts wait for. name: the chart's in the address, which keeps what of its legend was switched off.
  *
  * The box has `chart` (a promise), for pictures and for tests; null where the box was gone before it was drawn.
  */
-export function chart(label, option, { height = 300, onClick, after = null } = {}) {
+export function chart(label, option, { name = "chart", height = 300, onClick, after = null } = {}) {
+  const here = view();
   const canvas = h("div", { class: "chart", role: "img", "aria-label": label, style: { height: `${height}px` } });
   canvas.chart = loadCharts().then(async (echarts) => {
     await Promise.all([painted(), after]);
     sweep();
     if (!canvas.isConnected) return null;
     const made = echarts.init(canvas, null, { renderer: "canvas" });
-    made.setOption(themed(option()), { notMerge: true });
+    const { keys = new Map(), ...shown } = inView(here, option);
+    made.setOption(themed(withHidden(shown, keys, here.state.hidden?.[name])), { notMerge: true });
+    made.on("legendselectchanged", ({ selected }) => {
+      const hidden = [...keys].filter(([title]) => selected[title] === false).map(([, key]) => key);
+      changeEntry(here, "hidden", name, hidden.length ? hidden : undefined);
+    });
     const observer = new ResizeObserver(() => made.resize());
     observer.observe(canvas);
     live.add({ box: canvas, chart: made, observer });
@@ -68,6 +74,13 @@ export function chart(label, option, { height = 300, onClick, after = null } = {
   });
   canvas.chart.catch((error) => put(canvas, h("p", { class: "muted" }, error.message)));
   return canvas;
+}
+
+/** An option with some of its series switched off. keys: of the titles in its legend. */
+function withHidden(option, keys, hidden) {
+  if (!option.legend || !Array.isArray(hidden)) return option;
+  const selected = Object.fromEntries([...keys].map(([title, key]) => [title, !hidden.includes(key)]));
+  return { ...option, legend: { ...option.legend, selected } };
 }
 
 function themed(option) {
@@ -113,7 +126,8 @@ const axisText = () => ({ color: css("--muted"), fontSize: 11 });
 /**
  * Lines or stacked areas or bars over time.
  *
- * series: [{name, values, dashed, color, stack}], null values are gaps. partial: index from which points are not complete.
+ * series: [{name, key, values, dashed, color, stack}]: key stands for the series in the address, where its name is in the
+ * operator's language; null values are gaps. partial: index from which points are not complete.
  * unit: what the axis counts; by default the name of the only line.
  */
 export function timeOption({ labels, series, format = short, partial = labels.length, kind = "line", stacked = false, area = false, unit }) {
@@ -126,6 +140,7 @@ export function timeOption({ labels, series, format = short, partial = labels.le
   // What has not begun is no zero.
   const begun = labels.findLastIndex((label) => !IS_TIME.test(label) || !(startOf(label) > Date.now())) + 1;
   return {
+    keys: new Map(series.map((line) => [line.name, line.key ?? line.name])),
     grid: { left: 8, right: 16, top: (many ? 36 : 16) + (name ? 18 : 0), bottom: 4, containLabel: true },
     legend: many ? { type: "scroll", top: 0, left: 0, icon: "roundRect", itemWidth: 10, itemHeight: 10, textStyle: { color: css("--text"), fontSize: 12 } } : undefined,
     tooltip: tooltip({
@@ -215,6 +230,7 @@ export function treemapOption(nodes, { format = short, title = (p) => p.name } =
 }
 
 export function sankeyOption(nodes, links, { format = short, counted = t("次数|Count") } = {}) {
+  const narrow = innerWidth < 600;
   return {
     animation: false,
     tooltip: tooltip({
@@ -229,7 +245,7 @@ export function sankeyOption(nodes, links, { format = short, counted = t("次数
         data: nodes,
         links,
         left: 4,
-        right: 130,
+        right: narrow ? 84 : 130,
         top: 8,
         bottom: 8,
         nodeWidth: 12,
@@ -238,7 +254,8 @@ export function sankeyOption(nodes, links, { format = short, counted = t("次数
         layoutIterations: 32,
         emphasis: { focus: "adjacency" },
         lineStyle: { color: "source", opacity: 0.25, curveness: 0.5 },
-        label: { color: css("--text"), fontSize: 12, formatter: (p) => p.data.title, width: 120, overflow: "truncate" },
+        label: { color: css("--text"), fontSize: 12, formatter: (p) => p.data.title, width: narrow ? 76 : 120, overflow: "truncate" },
+        labelLayout: { hideOverlap: true },
       },
     ],
   };

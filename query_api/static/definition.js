@@ -5,15 +5,15 @@ import { h, put } from "./dom.js";
 import { plain } from "./format.js";
 import { ownHalf, t } from "./i18n.js";
 import { eventFace, fieldFace } from "./pickers.js";
+import { fold } from "./widgets.js";
 
 /** What people wrote or named themselves: shown as it stands. */
 const AS_IT_STANDS = new Set(["app_ids", "app_id", "campaigns", "key", "name", "root", "sql", "trail", "values"]);
 
-/** A definition, folded away; what is in it is made when it is opened. */
-export function definition(semantics) {
-  const box = h("details", { class: "definition" }, h("summary", {}, t("口径定义|Definition")));
-  box.addEventListener("toggle", () => put(box, box.firstChild, box.open ? parts(semantics) : null));
-  return box;
+/** A definition, folded away; what is in it is made when it is opened. name: of what it defines. */
+export function definition(name, semantics) {
+  const place = h("div");
+  return fold(`definition/${name}`, t("口径定义|Definition"), place, { class: "definition", opened: () => put(place, parts(semantics)) });
 }
 
 const isGiven = (value) => value !== null && value !== undefined && value !== "" && !(Array.isArray(value) && value.length === 0);

@@ -96,6 +96,9 @@ export function rowName(row, by) {
   return row.other ? t("其他|Other") : by.map((field) => value(field, row.breakdown?.[field], plain)).join(" / ");
 }
 
+/** A row of a breakdown in the address: its values as they are, in no language. */
+export const rowKey = (row, by) => (row.other ? "other" : (by ?? []).map((field) => String(row.breakdown?.[field] ?? "")).join("/"));
+
 /** The part of a cell that names a row of a breakdown. */
 export function rowCell(row, by) {
   if (!by?.length) return {};

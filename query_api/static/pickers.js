@@ -5,7 +5,7 @@ import { h, icon, put, uid } from "./dom.js";
 import { errorLine } from "./errors.js";
 import { number, value as faceOf } from "./format.js";
 import { appName, eventTitle, pinyin, platformTitle, t } from "./i18n.js";
-import { DEFAULT_RANGE, RANGES, addDays, days, today } from "./state.js";
+import { DEFAULT_RANGE, DEFAULT_ZONE, RANGES, addDays, addressOf, days, today, zone } from "./state.js";
 import { button, check, field, popover } from "./widgets.js";
 
 const SHOWN = 100;
@@ -269,7 +269,8 @@ export function rangePicker(value, onChange, { asOf, onAsOf } = {}) {
   const { from, to } = days(range);
   const named = RANGES.find(([name]) => name === range);
   const known = asOf ? t(" · 截至 {day} 所知| · as known on {day}", { day: asOf.slice(0, 10) }) : "";
-  const shown = `${named ? t(named[1]) : `${from} – ${to}`}${known}`;
+  const elsewhere = zone() === DEFAULT_ZONE ? "" : ` · ${zone()}`;
+  const shown = `${named ? t(named[1]) : `${from} – ${to}`}${elsewhere}${known}`;
   const face = [icon("calendar"), h("span", {}, shown)];
   return popover(
     face,
@@ -313,6 +314,7 @@ export function rangePicker(value, onChange, { asOf, onAsOf } = {}) {
             },
             { class: "button primary" },
           ),
+          h("p", { class: "muted small" }, t("按 {zone} 划分日期，|Days of {zone}, ", { zone: zone() }), h("a", { href: addressOf("settings"), onClick: close }, t("可在设置中更改|to be changed in Settings"))),
         ),
         onAsOf ? asOfFields(asOf, close, onAsOf) : null,
       );

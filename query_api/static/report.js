@@ -1,6 +1,6 @@
 // The frame of a page that asks one report: controls, asking with cancel, the answer with its definition and freshness.
 
-import { ApiError, ask, csv, lastAnswer, newQueryId, progressOf } from "./api.js";
+import { ApiError, ask, csv, csvSlices, lastAnswer, newQueryId, progressOf } from "./api.js";
 import { loadCharts } from "./charts.js";
 import { definition } from "./definition.js";
 import { h, icon, put } from "./dom.js";
@@ -10,8 +10,8 @@ import { duration, instant, number } from "./format.js";
 import { language, t } from "./i18n.js";
 import { savePicture } from "./picture.js";
 import { segmentPicker } from "./segments.js";
-import { addressOf, days, readAddress, startOf, zone } from "./state.js";
-import { button, copy, dialog, download, menu, notice, select, toast } from "./widgets.js";
+import { addressOf, days, inView, readAddress, startOf, view, zone } from "./state.js";
+import { button, copy, dialog, download, fold, menu, notice, select, toast } from "./widgets.js";
 
 /** What every report takes, from the shared part of a page's state. */
 export function common(state) {
@@ -67,9 +67,11 @@ const LONG_MS = 2_000;
  *
  * report, body: the question (body null: nothing to ask yet, `incomplete` says what is missing).
  * after: a promise; this question waits for it, so that what is read first is answered first. The element's `answered` is one.
+ * isUsers: the report lists users of whom the page shows some; its CSV has all.
  * render(answer): nodes. isEmpty(answer), emptyAction: what one can do then. title, name: of the card and its files. isList: false where a cut list matters not.
  */
-export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true, emptyAction = null, after = null }) {
+export function panel({ title, report, body, render, isEmpty, incomplete, name = report, actions = [], wide = false, isList = true, isUsers = false, emptyAction = null, after = null }) {
+  const here = view();
   const content = h("div", { class: "panel-content" });
   const said = status();
   const tools = h("div", { class: "panel-tools" });
@@ -85,13 +87,15 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   card.dataset.report = report;
   let controller = null;
 
-  function show(answer, isOld) {
+  const show = (answer, isOld) => inView(here, () => draw(answer, isOld));
+
+  function draw(answer, isOld) {
     card.dataset.state = isOld ? "old" : "done";
     if (isEmpty?.(answer)) put(content, emptyNotice(answer.meta, body, emptyAction));
     else put(content, render(answer));
     const missing = missingNotice(answer.meta, () => go({ partial: undefined }));
     if (missing) content.prepend(missing);
-    put(foot, footOf(answer, isOld, isList));
+    put(foot, footOf(name, answer, isOld, isList));
     if (!isOld) put(said, isHere(title));
   }
 
@@ -103,7 +107,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
       put(content, notice("empty", incomplete ?? t("还缺少条件|Something is missing")));
       return;
     }
-    put(tools, toolsOf({ report, body, name, card, again: () => run({ fresh: true }) }));
+    put(tools, toolsOf({ report, body, name, card, isUsers, again: () => run({ fresh: true }) }));
     const before = fresh ? undefined : lastAnswer(report, body);
     if (!before) card.dataset.state = "loading";
     controller = new AbortController();
@@ -182,7 +186,7 @@ function emptyNotice({ data_complete_until: newest }, { as_of: asOf }, action) {
     : newest
       ? [t("这段时间没有符合条件的数据|Nothing in this range"), t("放宽时间范围或筛选条件，或在“实时”查看事件是否到达。|Widen the range or the filter, or look at Live whether events arrive.")]
       : [t("还没有收到任何事件|No event has arrived yet"), t("接入 SDK 或向采集地址发送第一个事件后，“实时”会在两秒内显示它。|Once the SDK or a program sends a first event to the collector, Live shows it within two seconds.")];
-  return notice("empty", title, hint, action, h("a", { class: "button", href: "#/live" }, t("打开实时|Open Live")));
+  return notice("empty", title, hint, action, h("a", { class: "button", href: addressOf("live") }, t("打开实时|Open Live")));
 }
 
 /** What went wrong, and what one can do; the server's own words below. partly: asks what the other shards know. */
@@ -246,7 +250,7 @@ export function confirmDelete(title, act, done, warning = null) {
   );
 }
 
-function toolsOf({ report, body, name, card, again }) {
+function toolsOf({ report, body, name, card, isUsers, again }) {
   const file = `scenetrail-${name}-${body.time_range?.from ?? ""}`;
   return menu(t("更多操作|More"), [
     [t("刷新|Refresh"), again],
@@ -254,7 +258,7 @@ function toolsOf({ report, body, name, card, again }) {
       t("下载 CSV|Download CSV"),
       async () => {
         try {
-          download(`${file}.csv`, await csv(report, body));
+          download(`${file}.csv`, isUsers ? await wholeCsv(report, body) : await csv(report, body));
         } catch (error) {
           toast(errorLine(error), "error");
         }
@@ -272,6 +276,13 @@ function toolsOf({ report, body, name, card, again }) {
     ],
     [t("复制为 API 请求|Copy as API request"), () => copy(apiRequest(report, body))],
   ]);
+}
+
+/** The CSV of all users of a list, of whom the page shows some. */
+async function wholeCsv(report, body) {
+  const parts = [];
+  for await (const part of csvSlices(report, body)) parts.push(part);
+  return new Blob(parts, { type: "text/csv" });
 }
 
 /** The question as a command for a terminal. */
@@ -298,7 +309,7 @@ function warningText({ code, message }) {
   return language === "zh" && WARNINGS[code] ? WARNINGS[code] : message;
 }
 
-function footOf(answer, isOld, isList) {
+function footOf(name, answer, isOld, isList) {
   const { meta, semantics } = answer;
   return [
     h(
@@ -316,7 +327,7 @@ function footOf(answer, isOld, isList) {
       meta.truncated && isList ? h("span", { class: "badge warn" }, t("列表已截断|list cut")) : null,
     ),
     (meta.warnings ?? []).map((w) => h("p", { class: "warning", title: w.message }, warningText(w))),
-    definition(semantics),
+    definition(name, semantics),
   ];
 }
 
@@ -342,19 +353,16 @@ function compareField(given, onChange, isAlways) {
  */
 export function filterSection(state, set, { filter = true, compare = "chosen" } = {}) {
   const count = countConditions(state.filter);
-  const isOpen = count > 0 || state.open_filter;
   return h(
     "div",
     { class: "bounds" },
     h("div", { class: "bounds-segment" }, h("span", { class: "label" }, t("用户分群|Segment")), segmentPicker(t("用户分群|Segment"), state.segment, (segment) => set({ segment: segment || undefined }), { none: t("全部用户|Everyone") })),
     compare ? h("div", { class: "bounds-compare" }, compareField(state.compare, (chosen) => set({ compare: chosen }), compare === "always")) : null,
     filter
-      ? h(
-          "details",
-          { class: "filter-section", open: isOpen },
-          h("summary", {}, icon("funnel"), t("全局筛选|Filter"), count ? h("span", { class: "count" }, String(count)) : null),
-          filterBuilder(t("全局筛选|Filter"), state.filter, (given) => set({ filter: given }), { common: wholeRange(state) }),
-        )
+      ? fold("filter", [icon("funnel"), t("全局筛选|Filter"), count ? h("span", { class: "count" }, String(count)) : null], filterBuilder(t("全局筛选|Filter"), state.filter, (given) => set({ filter: given }), { common: wholeRange(state) }), {
+          class: "filter-section",
+          open: count > 0,
+        })
       : null,
   );
 }
@@ -365,6 +373,7 @@ export function filterSection(state, set, { filter = true, compare = "chosen" } 
  * The element has `reload()`.
  */
 export function section({ title, load, render, actions = [], name = "section" }) {
+  const here = view();
   const content = h("div", { class: "panel-content" });
   const said = status();
   const foot = h("div", { class: "panel-foot" });
@@ -378,8 +387,8 @@ export function section({ title, load, render, actions = [], name = "section" })
     try {
       const answer = await load();
       if (mine !== turn) return;
-      put(content, render(answer));
-      put(foot, answer.semantics ? definition(answer.semantics) : null);
+      inView(here, () => put(content, render(answer)));
+      put(foot, answer.semantics ? definition(name, answer.semantics) : null);
       put(said, isHere(title));
       card.dataset.state = "done";
     } catch (error) {

@@ -1,9 +1,24 @@
-// The address of a view: "#/funnel?range=30d&steps=[…]". Texts stand as they are, everything else as JSON.
+// The address of a view: "#/funnel?tz=Asia/Tokyo&range=30d&steps=[…]". Texts stand as they are, everything else as JSON.
+// It holds all of a view but language and theme: whoever opens it sees the same.
 
-/** Read the address: the page's id and its state. */
+let read = { hash: null };
+
+/** Read the address: the page's id and its state. Nobody may change what is returned. */
 export function readAddress() {
-  const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
-  return { page: path || "overview", state: parseState(query) };
+  const { hash } = location;
+  if (read.hash !== hash) {
+    const [path, query = ""] = hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+    read = { hash, page: path || "overview", state: parseState(query) };
+  }
+  return read;
+}
+
+/** Write a changed part of the state into the address. isStep: "back" undoes it. */
+export function writeAddress(part, { isStep = false } = {}) {
+  const { page, state } = readAddress();
+  const next = addressOf(page, { ...state, ...part });
+  if (isStep) history.pushState(null, "", next);
+  else history.replaceState(null, "", next);
 }
 
 export function parseState(query) {
@@ -29,8 +44,9 @@ export function writeState(state) {
   return query.toString();
 }
 
-export function addressOf(page, state = {}) {
-  const query = writeState(state);
+/** The address of a page; it keeps the zone of the view that leads there, unless the state names one. */
+export function addressOf(page, { tz = zone(), ...state } = {}) {
+  const query = writeState({ tz: tz === DEFAULT_ZONE ? undefined : tz, ...state });
   return `#/${page}${query ? `?${query}` : ""}`;
 }
 
@@ -41,12 +57,60 @@ export function shared(state) {
   return Object.fromEntries(SHARED.filter((key) => key in state).map((key) => [key, state[key]]));
 }
 
+// --- Views of which only a part is shown -------------------------------------
+
+/** The view that is being made: `state` as its address has it, `change(part, …)` as writeAddress. The page's own, but for the charts of a board. */
+let made = {
+  get state() {
+    return readAddress().state;
+  },
+  change: writeAddress,
+};
+export const view = () => made;
+
+/** Make something as a part of a view: what is asked for later (an answer, a chart) has to remember its view. */
+export function inView(one, make) {
+  const before = made;
+  made = one;
+  try {
+    return make();
+  } finally {
+    made = before;
+  }
+}
+
+/** Change one entry of a part of the state that is an object, as "sort" by table; undefined takes the entry out. */
+export function changeEntry(one, key, name, value, options) {
+  const { [name]: _, ...others } = one.state[key] ?? {};
+  const next = value === undefined ? others : { ...others, [name]: value };
+  one.change({ [key]: Object.keys(next).length ? next : undefined }, options);
+}
+
 // --- Days -----------------------------------------------------------------
 
+export const DEFAULT_ZONE = "Asia/Shanghai";
 const KEPT_ZONE = "scenetrail.timezone";
 
-export const zone = () => localStorage.getItem(KEPT_ZONE) || "Asia/Shanghai";
-export const setZone = (name) => localStorage.setItem(KEPT_ZONE, name);
+/** The zone of one's own: of a console that is opened without a view. A view's own stands in its address. */
+export const ownZone = () => known(localStorage.getItem(KEPT_ZONE)) ?? DEFAULT_ZONE;
+export const keepZone = (name) => localStorage.setItem(KEPT_ZONE, name);
+
+/** The zone in which the days of a view are counted. */
+export const zone = () => known(view().state.tz) ?? DEFAULT_ZONE;
+
+const zones = new Map();
+
+/** The zone, or null where the browser knows none of that name. */
+function known(name) {
+  if (!zones.has(name)) {
+    try {
+      zones.set(name, name ? new Intl.DateTimeFormat("en", { timeZone: name }) && name : null);
+    } catch {
+      zones.set(name, null); // A broken address: the default holds.
+    }
+  }
+  return zones.get(name);
+}
 
 /** Today in the zone as "2026-10-31". */
 export function today() {

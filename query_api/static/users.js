@@ -1,6 +1,6 @@
 // The users behind a number: exactly as many as the number says, with CSV and the way to each person.
 
-import { csv, post } from "./api.js";
+import { csvSlices, post } from "./api.js";
 import { h, put } from "./dom.js";
 import { errorLine } from "./errors.js";
 import { number } from "./format.js";
@@ -10,7 +10,6 @@ import { apiRequest, errorNotice, missingNotice } from "./report.js";
 import { button, copy, dialog, download, toast } from "./widgets.js";
 
 const PAGE = 100;
-const MAX_DETAILED = 10_000;
 
 /** Open the list of a cell's users, each under its strongest id. profiles: the people page exists, so each leads there. */
 export function showUsers(report, body, cell, title, { profiles = false } = {}) {
@@ -19,27 +18,41 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
   const list = h("ol", { class: "users-list" });
   const more = h("div", { class: "users-more" });
   const controller = new AbortController();
+  const taking = button(t("下载 CSV|Download CSV"), take);
+  const read = h("span", { class: "muted", role: "status" });
   const box = dialog(
     title,
     total,
     h(
       "div",
       { class: "row" },
-      button(t("下载 CSV|Download CSV"), async () => {
-        try {
-          const whole = Number(box.dataset.total) > MAX_DETAILED ? { limit: 100_000 } : { details: true, limit: MAX_DETAILED };
-          download(`scenetrail-${report}-users.csv`, await csv(`${report}/users`, { ...body, cell, ...whole }));
-        } catch (error) {
-          toast(errorLine(error), "error");
-        }
-      }),
+      taking,
       button(t("复制为 API 请求|Copy as API request"), () => copy(apiRequest(`${report}/users`, { ...body, cell })), { class: "button ghost" }),
+      read,
     ),
     list,
     more,
   );
   box.classList.add("users-dialog");
   box.addEventListener("close", () => controller.abort());
+
+  /** Everyone with their ids, slice by slice: until the list is closed. */
+  async function take() {
+    const parts = [];
+    let lines = -1; // the head line is no user
+    taking.disabled = true;
+    try {
+      for await (const part of csvSlices(`${report}/users`, { ...body, cell, details: true }, controller.signal)) {
+        parts.push(part);
+        lines += part.split("\n").length - 1;
+        put(read, t("已读取 {n} / {all} 位|{n} of {all} read", { n: number(lines), all: total.firstChild.textContent }));
+      }
+      download(`scenetrail-${report}-users.csv`, new Blob(parts, { type: "text/csv" }));
+    } catch (error) {
+      if (error.name !== "AbortError") toast(errorLine(error), "error");
+    }
+    taking.disabled = false;
+  }
 
   async function page(after) {
     put(more);

@@ -3,6 +3,7 @@
 import { h, icon, put, uid } from "./dom.js";
 import { NONE } from "./format.js";
 import { t } from "./i18n.js";
+import { changeEntry, inView, view } from "./state.js";
 
 export function button(text, onClick, props = {}) {
   const { icon: name, ...rest } = props;
@@ -175,20 +176,48 @@ export function download(name, blob) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+/**
+ * A part that can be folded away. The address keeps whether it is, where it is not as at first.
+ *
+ * name: the fold's in the address. opened(): it was opened.
+ */
+export function fold(name, summary, content, { open = false, class: className = "more-options", opened } = {}) {
+  const here = view();
+  const box = h("details", { class: className, open: here.state.folds?.[name] ?? open, dataset: { fold: name } }, h("summary", {}, summary), content);
+  box.addEventListener("toggle", () => {
+    if (!box.isConnected) return;
+    const kept = here.state.folds?.[name];
+    if (box.open !== (kept ?? open)) changeEntry(here, "folds", name, box.open === open ? undefined : box.open);
+    if (box.open) inView(here, () => opened?.());
+  });
+  return box;
+}
+
 // --- Tables -----------------------------------------------------------------
 
+/** What the place of a table is called to those who hear the page: the part around it often has the same title. */
+export const tableLabel = (caption) => t("{caption}（表格）|{caption} (table)", { caption });
+
+/** "-users" as {name, down}: how the address says by which column a table is sorted. */
+const orderOf = (text) => (text.startsWith("-") ? { name: text.slice(1), down: true } : { name: text, down: false });
+const orderText = (by) => (by ? `${by.down ? "-" : ""}${by.name}` : "");
+
 /**
- * A table that sorts by a click on its heads.
+ * A table that sorts by a click on its heads. The address keeps its order, and whether all rows are shown.
  *
  * columns: {name, title, cell(row) -> node or text, value(row) -> what sorts, number: right-aligned, sort: false}
+ * name: the table's in the address; on a page each has its own.
  */
-export function table(caption, columns, rows, { sorted = null, limit = 200, rowClass } = {}) {
-  let by = sorted;
-  let all = false;
+export function table(caption, columns, rows, { name = columns[0].name, sorted = null, limit = 200, rowClass } = {}) {
+  const here = view();
+  const asked = here.state.sort?.[name];
+  const isSortable = (column) => column.sort !== false && Boolean(column.value);
+  let by = typeof asked === "string" && columns.some((c) => isSortable(c) && c.name === orderOf(asked).name) ? orderOf(asked) : sorted;
+  let all = here.state.all?.[name] === true;
   const body = h("tbody");
   const heads = columns.map((column) => {
     const cell = h("th", { scope: "col", class: column.number ? "number" : "" });
-    if (column.sort === false || !column.value) put(cell, column.title);
+    if (!isSortable(column)) put(cell, column.title);
     else {
       put(
         cell,
@@ -199,7 +228,8 @@ export function table(caption, columns, rows, { sorted = null, limit = 200, rowC
             class: "sort",
             onClick: () => {
               by = by?.name === column.name ? { name: column.name, down: !by.down } : { name: column.name, down: Boolean(column.number) };
-              show();
+              changeEntry(here, "sort", name, orderText(by) === orderText(sorted) ? undefined : orderText(by), { isStep: true });
+              inView(here, show);
             },
           },
           column.title,
@@ -244,7 +274,8 @@ export function table(caption, columns, rows, { sorted = null, limit = 200, rowC
       !all && list.length > limit
         ? button(t("显示全部 {n} 行|Show all {n} rows", { n: list.length }), () => {
             all = true;
-            show();
+            changeEntry(here, "all", name, true);
+            inView(here, show);
           })
         : null,
     );
@@ -252,7 +283,7 @@ export function table(caption, columns, rows, { sorted = null, limit = 200, rowC
   show();
   return h(
     "div",
-    { class: "table-holder", tabindex: "0", role: "region", "aria-label": caption },
+    { class: "table-holder", tabindex: "0", role: "region", "aria-label": tableLabel(caption), dataset: { table: name } },
     h("table", {}, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, heads)), body),
     foot,
   );

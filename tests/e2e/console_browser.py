@@ -147,12 +147,13 @@ class Demo:
         with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             return json.loads(answer.read())
 
-    def post(self, address: str, body: dict[str, Any]) -> Any:
+    def post(self, address: str, body: dict[str, Any], *, method: str = "POST") -> Any:
         """Change something as a program does."""
         request = urllib.request.Request(  # noqa: S310
             f"{self.url}{address}",
             json.dumps(body).encode(),
             {"Authorization": f"Bearer {self.token}"},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
             return json.loads(answer.read())
@@ -304,9 +305,17 @@ def choose_by_typing(page: Page, text: str) -> None:
     page.keyboard.press("Enter")
 
 
+def go_to(page: Page, demo: Demo, address: str) -> None:
+    """Go to a view as its address names it, with the zone of the tests where that is not the usual one."""
+    name, _, query = address.partition("?")
+    zone = "" if ZONE == SHANGHAI or "tz=" in query else f"tz={ZONE.key}"
+    asked = "&".join(part for part in (zone, query) if part)
+    page.goto(f"{demo.url}/#/{name}{'?' if asked else ''}{asked}")
+
+
 def open_page(page: Page, demo: Demo, address: str) -> None:
     """Go to a page of the console and wait until every part of it has its answer."""
-    page.goto(f"{demo.url}/#/{address}")
+    go_to(page, demo, address)
     name = address.partition("?")[0]
     page.locator(f".navigation a[aria-current=page][href^='#/{name}']").wait_for(state="attached")
     settle(page)

@@ -22,6 +22,7 @@ from tests.e2e.console_browser import (
     Demo,
     choose_by_typing,
     close_dialog,
+    go_to,
     held_back,
     new_context,
     open_page,
@@ -314,6 +315,47 @@ def test_a_filter_is_built_from_the_values_that_were_seen(page: Page, demo: Demo
     expect(page.locator("table tbody td").first).to_have_text(f"{expected:,}")
 
 
+def test_the_csv_of_a_long_list_is_read_in_slices_and_says_who_everybody_is(
+    page: Page, demo: Demo
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def in_small_slices(route: Route) -> None:
+        question = dict(route.request.post_data_json)
+        if route.request.headers["accept"] != "text/csv":
+            route.continue_()
+            return
+        asked.append(question)
+        assert question["limit"] == 10_000
+        route.continue_(post_data=json.dumps({**question, "limit": 40}))
+
+    def taken(download: Any) -> str:
+        return Path(download.value.path()).read_bytes().decode()
+
+    steps = [{"event": "product_view"}, {"event": "order_pay"}]
+    body = {**past_days(), "steps": steps, "cell": {"step": 1}, "details": True}
+    open_page(page, demo, f"funnel?steps=~{json.dumps(steps)}")
+    page.route("**/v1/query/funnel/users", in_small_slices)
+    page.locator("[data-figure=entered] button").click()
+    page.locator(".users-dialog[data-total]").wait_for()
+    with page.expect_download() as csv:
+        page.get_by_role("button", name="下载 CSV").click()
+    everyone = demo.ask("funnel/users", {**body, "limit": 10_000}, "text/csv")
+    assert taken(csv) == everyone
+    assert len(asked) == -(-(len(everyone.splitlines()) - 1) // 40) > 1
+    close_dialog(page)
+
+    # The list of people shows a hundred; its CSV has all of them.
+    page.route("**/v1/query/users", in_small_slices)
+    open_page(page, demo, "people")
+    asked.clear()
+    page.get_by_role("button", name="更多操作").click()
+    with page.expect_download() as csv:
+        page.get_by_role("button", name="下载 CSV").click()
+    assert taken(csv) == demo.ask("users", {**past_days(), "limit": 10_000}, "text/csv")
+    assert len(asked) > 1
+
+
 def test_enter_while_the_list_is_still_being_read_chooses_when_it_is_there(
     page: Page, demo: Demo
 ) -> None:
@@ -421,7 +463,7 @@ def test_paths_sessions_lifecycle_and_sharing_show_the_numbers_of_the_api(
     expect(page.locator(".users-list li").first).to_have_text(strongest(rows[0]["ids"]))
     close_dialog(page)
     href = best.locator("td a").first.get_attribute("href")
-    assert href == f"#/people?user={sharer}"
+    assert (href or "").endswith(f"user={sharer}")
     page.locator("table").last.locator("tbody button").first.click()
     expect(page.get_by_role("region", name="分享裂变")).to_contain_text("的传播")
 
@@ -663,13 +705,13 @@ def test_loading_can_be_cancelled_and_failures_say_what_to_do(
         open_page(page, demo, "lifecycle?range=2001-01-01..2001-01-02")
         expect(page.locator("main")).to_contain_text("这段时间没有符合条件的数据")
         page.route("**/v1/query/funnel", lambda _route: None)  # never answered
-        page.goto(f"{demo.url}/#/funnel?window_value=~3")
+        go_to(page, demo, "funnel?window_value=~3")
         page.get_by_role("button", name="取消").click()
         expect(page.locator(".panel")).to_contain_text("已取消")
         page.unroute("**/v1/query/funnel")
         page.get_by_role("button", name="重新查询").click()
         expect(page.locator("[data-figure=conversion]")).to_be_visible()
-        page.goto(f"{demo.url}/#/sql?sql={quote(ENDLESS)}")
+        go_to(page, demo, f"sql?sql={quote(ENDLESS)}")
         expect(page.locator(".loading")).to_contain_text(re.compile(r"这一步已读 [1-9][\d,]* 行"))
         page.get_by_role("button", name="取消").click()
         expect(page.locator(".panel")).to_contain_text("已取消")
@@ -679,7 +721,7 @@ def test_loading_can_be_cancelled_and_failures_say_what_to_do(
         open_page(page, demo, "retention?periods=~14")
         expect(page.get_by_role("alert")).to_contain_text("连不上服务器")
         for broken in ("events?breakdown=~" + json.dumps(["no such field"]), "funnel?steps=~5"):
-            page.goto(f"{demo.url}/#/{broken}")
+            go_to(page, demo, broken)
             page.get_by_role("link", name="清除这个页面的条件").click()
             expect(page.get_by_role("alert")).to_have_count(0)
             settle(page)
@@ -736,7 +778,7 @@ def test_a_part_of_a_cluster_is_shown_when_asked_for_and_marked(
 
     with watched(signed_in, demo.url, expect_errors=True) as page:
         page.route("**/v1/query/**", answer)
-        page.goto(f"{demo.url}/#/funnel")
+        go_to(page, demo, "funnel")
         alert = page.get_by_role("alert")
         expect(alert).to_contain_text("数据库暂时没有响应")
         expect(alert).to_contain_text("shard 2 is away")
@@ -802,14 +844,14 @@ def test_every_page_is_accessible_fits_and_speaks_one_language(
     with watched(context, demo.url) as page:
         page.goto(f"{demo.url}/")
         page.locator("input[name=token]").wait_for()
-        faults["sign-in"] = serious_faults(page)
+        faults["sign-in"] = axe_faults(page)
         sign_in(page, demo)
         pages = [link.get_attribute("href") or "" for link in page.locator(".navigation a").all()]
         names = [href.removeprefix("#/").partition("?")[0] for href in pages]
         assert set(PAGES) <= set(names)
         for name in names:
             open_page(page, demo, f"{name}?range=7d")
-            faults[name] = serious_faults(page)
+            faults[name] = axe_faults(page)
             expect(page.locator("main .notice.error")).to_have_count(0)
             assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, name
             if language == "zh" and name != "sql":
@@ -828,11 +870,11 @@ def test_every_page_is_accessible_fits_and_speaks_one_language(
         open_page(page, demo, "funnel?range=7d")
         page.locator(".step .combo").first.click()
         page.get_by_role("option").first.wait_for()
-        faults["list"] = serious_faults(page)
+        faults["list"] = axe_faults(page)
         page.keyboard.press("Escape")
         page.locator(".funnel-figures .users-link").first.click()
         page.locator(".users-dialog[data-total]").wait_for()
-        faults["dialog"] = serious_faults(page)
+        faults["dialog"] = axe_faults(page)
     context.close()
     assert {name: found for name, found in faults.items() if found} == {}
 
@@ -860,15 +902,15 @@ def english_in_definitions(page: Page) -> list[str]:
     """Open every definition of the page; return what of it is still a sentence of the API."""
     for summary in page.get_by_text("口径定义", exact=True).all():
         summary.click()
-    expect(page.locator("details.definition[open] > summary:only-child")).to_have_count(0)
+    expect(page.locator("details.definition[open] > div:empty")).to_have_count(0)
     texts = page.locator("details.definition[open] dd").all_inner_texts()
     return [text for text in texts if re.search(r"[a-z']{2,}(?: [a-z']+){3}", text)]
 
 
-def serious_faults(page: Page) -> list[str]:
+def axe_faults(page: Page) -> list[str]:
     results = Axe().run(page, options={"resultTypes": ["violations"]}).response
     return [
         f"{fault['id']}: {fault['nodes'][0]['html'][:160]} ({len(fault['nodes'])})"
         for fault in results["violations"]
-        if fault["impact"] in ("serious", "critical")
+        if fault["impact"] in ("moderate", "serious", "critical")
     ]

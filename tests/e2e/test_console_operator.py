@@ -77,7 +77,7 @@ def test_four_questions_are_answered_by_a_few_clicks(browser: Browser, demo: Dem
         hand.click(for_whom.get_by_role("button", name="首次来源"))
         body = {**body, "breakdown": [FIRST_SOURCE], "breakdown_limit": 8}
         told_groups = demo.ask("funnel", body)["result"]["groups"]
-        table = region(page, "各组转化").locator("tbody tr")
+        table = region(page, "各组转化（表格）").locator("tbody tr")
         expect(table).to_have_count(len(told_groups))
         for row, group in zip(table.all(), told_groups, strict=True):
             expect(row.locator("td").first).to_have_text(f"{group['steps'][0]['users']:,}")
@@ -96,7 +96,7 @@ def test_four_questions_are_answered_by_a_few_clicks(browser: Browser, demo: Dem
             "breakdown_limit": 8,
         }
         totals = demo.ask("retention", body)["result"]["totals"]
-        back = region(page, "各组留存").locator("tbody tr")
+        back = region(page, "各组留存（表格）").locator("tbody tr")
         expect(back).to_have_count(len(totals))
         shows(back.first.locator("td").nth(2), totals[0]["rates"][1])
         assert (
@@ -109,7 +109,7 @@ def test_four_questions_are_answered_by_a_few_clicks(browser: Browser, demo: Dem
         hand.menu("分享裂变")
         sharers = demo.ask("share", past_days())["result"]["sharers"]
         best = biggest(sharers, "descendant_openers")["descendant_openers"]
-        ranked = region(page, "谁带来了别人：分享者排行").locator("tbody tr")
+        ranked = region(page, "谁带来了别人：分享者排行（表格）").locator("tbody tr")
         expect(ranked.first.locator("td").nth(2)).to_have_text(f"{best:,}")
         assert whole(page.locator("[data-figure=new_users]").inner_text()) > 0
         who = ranked.first.locator("th a")

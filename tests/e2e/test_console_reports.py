@@ -382,7 +382,11 @@ def test_breakdown_and_comparison_of_sessions_and_habits(page: Page, demo: Demo)
     open_page(page, demo, f"lifecycle?{query}")
     result = demo.ask("lifecycle", {**past_days(7), **more, **active})["result"]
     assert figure(page, "new") == sum(point["new"] for point in result["points"])
-    first = page.get_by_role("region", name="各组", exact=True).locator("tbody .users-link").first
+    first = (
+        page.get_by_role("region", name="各组（表格）", exact=True)
+        .locator("tbody .users-link")
+        .first
+    )
     assert users_of(page, first) == result["series"][0]["points"][-1]["active"]
 
 

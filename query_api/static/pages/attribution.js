@@ -141,7 +141,7 @@ function view(result, body, by, shown, users) {
     chart(
       t("各触点在不同模型下的{what}：{list}|{what} of each touch by model: {list}", { what: shown === "value" ? t("金额|Value") : t("转化数|Conversions"), list: listed.map((row) => `${name(row)} ${show(row.models[body.models[0]][shown])}`).join(", ") }),
       () => {
-        const option = timeOption({ labels: listed.map(name), kind: "bar", format: (v) => number(v), unit: shown === "value" ? t("转化金额|Value") : t("转化数|Conversions"), series: body.models.map((model, i) => ({ name: title(model), color: colors[i], values: listed.map((row) => row.models[model][shown]) })) });
+        const option = timeOption({ labels: listed.map(name), kind: "bar", format: (v) => number(v), unit: shown === "value" ? t("转化金额|Value") : t("转化数|Conversions"), series: body.models.map((model, i) => ({ name: title(model), key: model, color: colors[i], values: listed.map((row) => row.models[model][shown]) })) });
         option.xAxis.axisLabel = { ...option.xAxis.axisLabel, formatter: (text) => text, interval: 0, width: 90, overflow: "truncate" };
         option.tooltip = tooltip({ trigger: "axis", formatter: (points) => tip(name(listed[points[0].dataIndex]), points.map((p) => [p.color, p.seriesName, show(p.value)])) });
         return option;

@@ -7,7 +7,7 @@ import { t } from "../i18n.js";
 import { PAGES } from "../pages.js";
 import { confirmDelete, errorNotice } from "../report.js";
 import { loadViews, newViewId, storeViews } from "../saved.js";
-import { RANGES, addressOf, parseState, writeState, zone } from "../state.js";
+import { DEFAULT_ZONE, RANGES, addressOf, changeEntry, inView, parseState, view as shown, writeState, zone } from "../state.js";
 import { button, download, menu, notice, segmented, select, toast } from "../widgets.js";
 
 /** Pages whose first part says nothing by itself; on a board they are a link. */
@@ -119,7 +119,7 @@ function starter() {
 /** One view: its first part, as its page shows it, without the builder. */
 function tile(view, i, context, act) {
   const page = PAGES.find((one) => one.id === view.page && (!one.report || context.has(one.report)));
-  const own = parseState(view.state);
+  const own = { tz: DEFAULT_ZONE, ...parseState(view.state), ...context.state.tiles?.[view.view_id] };
   const state = context.state.range ? { ...own, range: context.state.range } : own;
   const address = addressOf(view.page, state);
   const content = h("div", { class: "tile-content" });
@@ -143,7 +143,7 @@ function tile(view, i, context, act) {
   card.view = view;
   if (!page) put(content, notice("empty", t("没有这个页面|No such page")));
   else if (LINKS.has(page.id)) put(content, h("p", { class: "muted" }, t("保存于|Saved"), " ", instant(view.saved_at, zone(), false)));
-  else fill(content, page, state, context);
+  else fill(content, page, viewOf(view, state), context);
   return card;
 }
 
@@ -152,11 +152,23 @@ function moveUp(view, card, act) {
   if (before) act.earlier(view, before);
 }
 
-async function fill(content, page, state, context) {
+/** The view that a tile shows: how it is looked at here (sorted, series switched off) is kept in the board's address, by view. */
+function viewOf({ view_id: id }, state) {
+  const board = shown();
+  return {
+    get state() {
+      return { ...state, ...board.state.tiles?.[id] };
+    },
+    change: (part, options) => changeEntry(board, "tiles", id, { ...board.state.tiles?.[id], ...part }, options),
+  };
+}
+
+async function fill(content, page, tileView, context) {
   put(content, waiting());
   try {
     page.module ??= await page.load();
-    const made = page.module.default({ ...context, state, main: content, set: (part) => (location.hash = addressOf(page.id, { ...state, ...part })) });
+    const { state } = tileView;
+    const made = inView(tileView, () => page.module.default({ ...context, state, main: content, set: (part) => (location.hash = addressOf(page.id, { ...tileView.state, ...part })) }));
     const [first, ...others] = made.matches?.(".panel") ? [made] : made.querySelectorAll(".panel");
     for (const other of others) other.stop?.();
     if (!first) throw new Error(t("这个页面没有图表|This page has no chart"));

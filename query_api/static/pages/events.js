@@ -5,11 +5,11 @@ import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { columnFormat, day, rate, short, value } from "../format.js";
 import { t } from "../i18n.js";
-import { against, ofRange } from "../parts.js";
+import { against, ofRange, rowKey } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { beforeTitle, common, compared, filterSection, panel, partialFrom, wholeRange } from "../report.js";
 import { countDays, days } from "../state.js";
-import { button, iconButton, segmented, select, table, textInput, usersLink } from "../widgets.js";
+import { button, fold, iconButton, segmented, select, table, textInput, usersLink } from "../widgets.js";
 
 const AGGREGATES = [
   ["count", "次数|Events"],
@@ -166,8 +166,8 @@ function view(answer, state, measures, body, users) {
   const colors = palette();
   const isRatio = body.formula && /\//.test(body.formula);
   const nameOf = (s, title) => [lineName(s), columns.length > 1 || !by.length ? title : ""].filter(Boolean).join(" · ");
-  const lines = series.flatMap((s) => columns.map(([key, title]) => ({ key, s, name: nameOf(s, title), values: s.points.map((p) => p[key]) })));
-  const before = (compare?.series ?? []).flatMap((s) => columns.map(([key, title]) => ({ name: `${beforeTitle(body.compare)} ${nameOf(s, title)}`, values: s.points.map((p) => p[key]).slice(0, labels.length), dashed: true })));
+  const lines = series.flatMap((s) => columns.map(([key, title]) => ({ column: key, key: `${key}/${rowKey(s, by)}`, s, name: nameOf(s, title), values: s.points.map((p) => p[key]) })));
+  const before = (compare?.series ?? []).flatMap((s) => columns.map(([key, title]) => ({ name: `${beforeTitle(body.compare)} ${nameOf(s, title)}`, key: `before/${key}/${rowKey(s, by)}`, values: s.points.map((p) => p[key]).slice(0, labels.length), dashed: true })));
   const kind = state.chart === "bar" ? "bar" : "line";
   const partial = partialFrom(labels, answer);
   const format = (v) => (isRatio && Math.abs(v) <= 1.5 ? rate(v) : short(v));
@@ -188,7 +188,7 @@ function view(answer, state, measures, body, users) {
         height: 320,
         onClick: (p) => {
           const line = lines.find((l) => l.name === p.seriesName);
-          if (line) users("events", body, { measure: measureOf(line.key, body), time: labels[p.dataIndex], ...cell(line.s) }, `${line.name} ${day(labels[p.dataIndex], true)}`);
+          if (line) users("events", body, { measure: measureOf(line.column, body), time: labels[p.dataIndex], ...cell(line.s) }, `${line.name} ${day(labels[p.dataIndex], true)}`);
         },
       },
     ),
@@ -225,10 +225,9 @@ function pointsTable(series, labels, columns, by, cell, lineName, body, users) {
   if (!labels.length) return null;
   const rows = series.flatMap((s) => s.points.map((p) => ({ s, p })));
   const shows = new Map(columns.map(([key]) => [key, columnFormat(rows.map((r) => r.p[key]))]));
-  return h(
-    "details",
-    { class: "more-options" },
-    h("summary", {}, t("明细表|Table by time")),
+  return fold(
+    "by-time",
+    t("明细表|Table by time"),
     table(
       t("明细|By time"),
       [

@@ -67,7 +67,7 @@ function view({ rows, total, compare }, body, by, users) {
     chart(
       t("各伙伴的导入与导出：{list}|Users in and out by partner: {list}", { list: shown.slice(0, 8).map((r) => `${name(r)} ${number(r.users_in)}/${number(r.users_out)}`).join(", ") }),
       () => {
-        const option = timeOption({ labels: shown.map(name), kind: "bar", format: (v) => number(v), unit: t("用户|Users"), series: kinds.map(([key, title], i) => ({ name: title, color: colors[i], values: shown.map((r) => r[key]) })) });
+        const option = timeOption({ labels: shown.map(name), kind: "bar", format: (v) => number(v), unit: t("用户|Users"), series: kinds.map(([key, title], i) => ({ name: title, key, color: colors[i], values: shown.map((r) => r[key]) })) });
         option.xAxis.axisLabel.formatter = (text) => text;
         option.tooltip = tooltip({ trigger: "axis", formatter: (points) => tip(name(shown[points[0].dataIndex]), points.map((p) => [p.color, p.seriesName, number(p.value)])) });
         return option;

@@ -9,7 +9,7 @@ import { eventTitle, t } from "../i18n.js";
 import { against, breakdownField, brokenDown, differences, figures, forWhom, ofRange, presetChecks, presetField, presetTitle, rowCell, rowName } from "../parts.js";
 import { eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { common, compared, filterSection, panel, wholeRange } from "../report.js";
-import { button, check, iconButton, segmented, select, table, usersLink } from "../widgets.js";
+import { button, check, fold, iconButton, segmented, select, table, usersLink } from "../widgets.js";
 
 const START = [{ event: "product_view" }, { event: "add_to_cart" }, { event: "order_submit" }, { event: "order_pay" }];
 
@@ -161,10 +161,9 @@ function builder(state, steps, set) {
         (trend) => set({ trend }),
       ),
     ),
-    h(
-      "details",
-      { class: "more-options", open: Boolean(state.hold || state.exclusions?.length || state.identity || state.preset || state.semantics || state.next || AXES.some(([name]) => state[name])) },
-      h("summary", {}, t("更多选项：排除、关联属性、口径预设、流失去向|More: exclusions, held property, semantics, where users went")),
+    fold(
+      "more",
+      t("更多选项：排除、关联属性、口径预设、流失去向|More: exclusions, held property, semantics, where users went"),
       h(
         "div",
         { class: "page-stack" },
@@ -180,6 +179,7 @@ function builder(state, steps, set) {
         presetChecks(state.semantics, (semantics) => set({ semantics })),
         check(t("严格身份：绑定之前的行为不归到登录用户|Strict identity: events before a binding stay with the device"), state.identity === "strict", (on) => set({ identity: on ? "strict" : undefined })),
       ),
+      { open: Boolean(state.hold || state.exclusions?.length || state.identity || state.preset || state.semantics || state.next || AXES.some(([name]) => state[name])) },
     ),
     filterSection(state, set),
   );

@@ -4,7 +4,7 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { amount, columnFormat, duration, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { against, breakdownField, brokenDown, eventField, figures, labelled, ofRange, rowCell, rowName, selector } from "../parts.js";
+import { against, breakdownField, brokenDown, eventField, figures, labelled, ofRange, rowCell, rowKey, rowName, selector } from "../parts.js";
 import { fieldFace, fieldPicker } from "../pickers.js";
 import { common, compared, filterSection, panel, partialFrom } from "../report.js";
 import { segmented, select, table, usersLink } from "../widgets.js";
@@ -75,7 +75,7 @@ function groups(result, by, { title, bucketsOf, name, columns, open, usersOf }) 
     chart(
       `${title}: ${lines.map((line) => rowName(line, by)).join(", ")}`,
       () => {
-        const option = timeOption({ labels, kind: "bar", format: (v) => rate(v, 0), series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: labels.map((_, n) => bucketsOf(line)[n]?.share ?? 0) })) });
+        const option = timeOption({ labels, kind: "bar", format: (v) => rate(v, 0), series: lines.map((line, i) => ({ name: rowName(line, by), key: rowKey(line, by), color: colors[i % colors.length], values: labels.map((_, n) => bucketsOf(line)[n]?.share ?? 0) })) });
         option.xAxis.axisLabel.formatter = (text) => text;
         option.tooltip = tooltip({ trigger: "axis", formatter: (points) => tip(labels[points[0].dataIndex], points.map((p) => [p.color, p.seriesName, rate(p.value)])) });
         return option;
@@ -143,8 +143,8 @@ export function stickiness({ state, set, users }) {
           ]),
           chart(
             t("日活、7 日活跃与 30 日活跃|Daily, weekly and monthly active users"),
-            () => timeOption({ labels, unit: t("用户|Users"), partial: partialFrom(labels, answer), series: metrics.map((m, i) => ({ name: names[i], values: rolling.map((d) => d[m]) })) }),
-            { height: 260, onClick: (p) => users("stickiness", body, { day: labels[p.dataIndex], metric: metrics[names.indexOf(p.seriesName)] }, `${p.seriesName} ${labels[p.dataIndex]}`) },
+            () => timeOption({ labels, unit: t("用户|Users"), partial: partialFrom(labels, answer), series: metrics.map((m, i) => ({ name: names[i], key: m, values: rolling.map((d) => d[m]) })) }),
+            { name: "rolling", height: 260, onClick: (p) => users("stickiness", body, { day: labels[p.dataIndex], metric: metrics[names.indexOf(p.seriesName)] }, `${p.seriesName} ${labels[p.dataIndex]}`) },
           ),
           h("h3", { class: "sub" }, t("活跃了几{unit}|Active {unit}", { unit: units[unit] })),
           by.length

@@ -1,6 +1,7 @@
 // Health: one score from a declared tree of indicators, and what to raise first.
 
 import { chart, palette, timeOption } from "../charts.js";
+import { declaredEditor, declaredField, declaredIn } from "../declared.js";
 import { h } from "../dom.js";
 import { day, duration, fixed, NONE, number, rate } from "../format.js";
 import { ownHalf, t } from "../i18n.js";
@@ -36,8 +37,14 @@ function withUsers(text, { report, ask, value }, state, point, users, title) {
   return usersLink(text, () => users(report, question, cell(at.exec(value), question, addDays(point.to.slice(0, 10), -1)), title));
 }
 
+const SHIPPED = [["sci_like.v1", "仿 SCI 示例（sci_like.v1）|In the manner of SCI (sci_like.v1)"]];
+
 export default function health({ state, set, users }) {
-  const body = { ...common(state), ...(state.interval ? { interval: state.interval } : {}), ...(state.values ? { values: state.values } : {}), ...compared(state) };
+  const question = { ...common(state), ...(state.interval ? { interval: state.interval } : {}), ...compared(state) };
+  // Numbers given by hand are of the leaves of their model.
+  const bodyOf = (model) => ({ ...question, ...(model ? { model } : {}), ...(state.values && model === state.model ? { values: state.values } : {}) });
+  const body = bodyOf(state.model);
+  const take = (model) => set({ model, values: valuesOf(model, state.values), time: undefined });
   return h(
     "div",
     { class: "page-stack" },
@@ -60,7 +67,22 @@ export default function health({ state, set, users }) {
             (interval) => set({ interval: interval || undefined, time: undefined }),
           ),
         ),
+        declaredField({ title: t("评分模型|Model"), key: "model", page: "health", shipped: SHIPPED, given: state.model, choose: take, begin: () => declaredIn("health", body, "model", "my_health") }),
       ),
+      typeof state.model === "object"
+        ? declaredEditor({
+            title: t("评分模型（JSON）|Model (JSON)"),
+            explain: t(
+              "评分模型（JSON）：indicators 按 weight 分配总分 scale；叶子的 measure 是某个报表的一个数，points 把数值换成 0 到 1 的得分，中间按直线；没有 measure 的由人填写；grades 从低到高|Model (JSON): indicators share `scale` by weight; a leaf's measure is a number of a report and its points turn it into 0 to 1, straight between them; without a measure people give it; grades from the lowest",
+            ),
+            key: "model",
+            page: "health",
+            report: "health",
+            given: state.model,
+            bodyOf,
+            take,
+          })
+        : null,
       filterSection(state, set),
     ),
     panel({
@@ -141,8 +163,16 @@ function view(answer, state, set, users) {
       ],
       point.indicators,
     ),
-    h("p", { class: "legend" }, t("分数由声明的指标树计算，权重和分档见口径定义；随产品附带的是示例，请按业务调整后用 API 传入。数值打开它背后的用户；分数是算出来的，没有名单。|The score follows a declared tree of indicators, whose weights and points are in the definition. The shipped one is an example: send your own with the API. A value opens its users; points are computed and have none.")),
+    h("p", { class: "legend" }, t("分数由声明的指标树计算，权重和分档见口径定义；随产品附带的是示例，可在“评分模型”里换成自己的。数值打开它背后的用户；分数是算出来的，没有名单。|The score follows a declared tree of indicators, whose weights and points are in the definition. The shipped one is an example: choose a model of your own above. A value opens its users; points are computed and have none.")),
   ];
+}
+
+/** The numbers given by hand that the leaves of a model of one's own still take. */
+function valuesOf(model, values = {}) {
+  if (typeof model !== "object") return undefined;
+  const { given } = walk([...model.indicators, ...(model.bonus ?? [])]);
+  const kept = Object.entries(values).filter(([path]) => given.includes(path));
+  return kept.length ? Object.fromEntries(kept) : undefined;
 }
 
 function write(values, path, value) {

@@ -1,16 +1,16 @@
 // Layers: everybody in exactly one leaf of a declared tree, at two days, and who went from where to where between them.
 
 import { chart, palette, sankeyOption, timeOption, tip, tooltip } from "../charts.js";
+import { declaredEditor, declaredField } from "../declared.js";
 import { h } from "../dom.js";
 import { number, rate } from "../format.js";
 import { ownHalf, t } from "../i18n.js";
-import { figures, labelled } from "../parts.js";
+import { figures } from "../parts.js";
 import { common, filterSection, panel } from "../report.js";
 import { ruleWords } from "../rules.js";
-import { button, notice, select, table, toast, usersLink } from "../widgets.js";
+import { fold, notice, table, usersLink } from "../widgets.js";
 
 const SHIPPED = [["group.v1", "集团新老客（group.v1）|New and old customers (group.v1)"]];
-const OWN = "own";
 const EXAMPLE = {
   name: "activity",
   version: 1,
@@ -24,9 +24,10 @@ const EXAMPLE = {
 
 export default function layers({ state, set, users }) {
   const tree = state.tree ?? SHIPPED[0][0];
-  const isOwn = typeof tree === "object";
   const { filter: _, ...rest } = common(state);
-  const body = { ...rest, tree };
+  const bodyOf = (given) => ({ ...rest, tree: given });
+  const body = bodyOf(tree);
+  const take = (given) => set({ tree: given });
   return h(
     "div",
     { class: "page-stack" },
@@ -36,10 +37,21 @@ export default function layers({ state, set, users }) {
       h(
         "div",
         { class: "builder-row" },
-        select(t("分层方案|Tree"), [...SHIPPED.map(([v, text]) => [v, t(text)]), [OWN, t("自己写的分层树|a tree of one's own")]], isOwn ? OWN : tree, (value) => set({ tree: value === OWN ? EXAMPLE : value === SHIPPED[0][0] ? undefined : value })),
+        declaredField({ title: t("分层方案|Tree"), key: "tree", page: "layers", shipped: SHIPPED, given: state.tree, choose: take, begin: () => EXAMPLE }),
         h("p", { class: "legend" }, t("时间范围的首日和末日各为一次盘点，流转是两日之间的变化。|The first and the last day of the range are compared.")),
       ),
-      isOwn ? editor(tree, set) : null,
+      typeof tree === "object"
+        ? declaredEditor({
+            title: t("分层树（JSON）|Tree (JSON)"),
+            explain: t("分层树（JSON）：从上到下第一个满足 when 的子层；最后一个子层没有 when，收下其余的人|Tree (JSON): the first child whose `when` holds; the last one has none and takes the rest"),
+            key: "tree",
+            page: "layers",
+            report: "layers",
+            given: tree,
+            bodyOf,
+            take,
+          })
+        : null,
       filterSection(state, set, { filter: false, compare: "" }),
     ),
     panel({
@@ -50,34 +62,6 @@ export default function layers({ state, set, users }) {
       isEmpty: (answer) => answer.result.dates.every((d) => d.total === 0),
       render: (answer) => view(answer, body, users),
     }),
-  );
-}
-
-function editor(tree, set) {
-  const text = h("textarea", { class: "input code", rows: 14, spellcheck: "false", "aria-label": t("分层树（JSON）|Tree (JSON)") });
-  text.value = JSON.stringify(tree, null, 2);
-  return labelled(
-    t("分层树（JSON）：从上到下第一个满足 when 的子层；最后一个子层没有 when，收下其余的人|Tree (JSON): the first child whose `when` holds; the last one has none and takes the rest"),
-    h(
-      "div",
-      { class: "page-stack" },
-      text,
-      h(
-        "div",
-        { class: "row" },
-        button(
-          t("应用|Apply"),
-          () => {
-            try {
-              set({ tree: JSON.parse(text.value) });
-            } catch (error) {
-              toast(`${t("不是 JSON|not JSON")}: ${error.message}`, "error");
-            }
-          },
-          { class: "button primary" },
-        ),
-      ),
-    ),
   );
 }
 
@@ -118,10 +102,9 @@ function view(answer, body, users) {
       ],
       last.leaves,
     ),
-    h(
-      "details",
-      { class: "more-options" },
-      h("summary", {}, t("流转明细|Flow as a table")),
+    fold(
+      "flow",
+      t("流转明细|Flow as a table"),
       table(
         t("流转明细|Flow as a table"),
         [
@@ -133,7 +116,7 @@ function view(answer, body, users) {
         { sorted: { name: "users", down: true } },
       ),
     ),
-    h("details", { class: "more-options" }, h("summary", {}, t("各层规则|Rules of the layers")), h("ul", { class: "tree-rules" }, answer.semantics.tree.children.map(ruleOf))),
+    fold("rules", t("各层规则|Rules of the layers"), h("ul", { class: "tree-rules" }, answer.semantics.tree.children.map(ruleOf))),
   ];
 }
 
@@ -154,7 +137,7 @@ function stacked(dates, colorOf, open) {
         labels,
         kind: "bar",
         stacked: true,
-        series: last.leaves.map((leaf, i) => ({ name: leafTitle(leaf), color: colorOf.get(leaf.layer), values: dates.map((d) => d.leaves[i].users) })),
+        series: last.leaves.map((leaf, i) => ({ name: leafTitle(leaf), key: leaf.layer, color: colorOf.get(leaf.layer), values: dates.map((d) => d.leaves[i].users) })),
       });
       // Two bars lie down: their parts can be compared by length.
       option.yAxis = { ...option.xAxis, inverse: true, boundaryGap: true, axisLabel: { ...option.xAxis.axisLabel, formatter: (label) => label } };

@@ -4,7 +4,7 @@ import { chart, palette, timeOption } from "../charts.js";
 import { h } from "../dom.js";
 import { day, fixed, number } from "../format.js";
 import { t } from "../i18n.js";
-import { against, breakdownField, brokenDown, eventField, figures, ofRange, rowCell, rowName, selector } from "../parts.js";
+import { against, breakdownField, brokenDown, eventField, figures, ofRange, rowCell, rowKey, rowName, selector } from "../parts.js";
 import { fieldFace } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
 import { segmented, table, usersLink } from "../widgets.js";
@@ -79,7 +79,8 @@ function groups({ series }, body, by, users) {
   const immature = series[0].points.findIndex((p) => !p.mature);
   return [
     h("h3", { class: "sub" }, t("各组活跃用户|Active users by group")),
-    chart(t("各组活跃用户的趋势|Trend of active users by group"), () => timeOption({ labels, unit: t("活跃|Active"), partial: immature < 0 ? labels.length : immature, series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p.active) })) }), {
+    chart(t("各组活跃用户的趋势|Trend of active users by group"), () => timeOption({ labels, unit: t("活跃|Active"), partial: immature < 0 ? labels.length : immature, series: lines.map((line, i) => ({ name: rowName(line, by), key: rowKey(line, by), color: colors[i % colors.length], values: line.points.map((p) => p.active) })) }), {
+      name: "groups",
       height: 220,
       onClick: (p) => {
         const line = lines.find((one) => rowName(one, by) === p.seriesName);
@@ -112,7 +113,7 @@ function view(answer, body, users) {
           unit: t("用户|Users"),
           partial: immature < 0 ? labels.length : immature,
           format: (v) => number(Math.abs(v)),
-          series: STATES.map(([key, title, color]) => ({ name: t(title), color: colors[color], values: points.map((p) => (key === "dormant" ? -p.dormant : p[key])) })),
+          series: STATES.map(([key, title, color]) => ({ name: t(title), key, color: colors[color], values: points.map((p) => (key === "dormant" ? -p.dormant : p[key])) })),
         }),
       { height: 320, onClick: (p) => open(points[p.dataIndex], STATES[p.seriesIndex][0], t(STATES[p.seriesIndex][1])) },
     ),

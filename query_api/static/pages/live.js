@@ -8,7 +8,7 @@ import { apart, duration, instant, plain } from "../format.js";
 import { appName, eventTitle, platformTitle, t } from "../i18n.js";
 import { errorNotice } from "../report.js";
 import { zone } from "../state.js";
-import { button, notice, select, textInput } from "../widgets.js";
+import { button, notice, select, tableLabel, textInput } from "../widgets.js";
 
 const EVERY_MS = 1000;
 
@@ -51,7 +51,7 @@ export default function live({ state, set, main, session }) {
     const open = new Set([...body.querySelectorAll("details[open]")].map((d) => d.dataset.id));
     put(body, rows.map((row) => line(row, open.has(row.event_id), nameOf)));
     put(empty, rows.length ? null : notice("empty", t("最近一小时没有事件到达|No event arrived within the last hour"), t("用小程序点几下，这里会在两秒内显示；没有出现时检查写入密钥、采集地址和合法域名。|Use the mini-program: events show within two seconds. If not, check write key, collector address and allowed domains.")));
-    if (!foot.firstChild) put(foot, definition(answer.semantics));
+    if (!foot.firstChild) put(foot, definition("live", answer.semantics));
   }
 
   main.addEventListener(
@@ -106,7 +106,7 @@ export default function live({ state, set, main, session }) {
       fault,
       h(
         "div",
-        { class: "table-holder", tabindex: "0", role: "region", "aria-label": t("实时事件|Live events") },
+        { class: "table-holder", tabindex: "0", role: "region", "aria-label": tableLabel(t("实时事件|Live events")) },
         h(
           "table",
           { class: "feed" },

@@ -4,7 +4,7 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { fixed, number, short } from "../format.js";
 import { t } from "../i18n.js";
-import { against, breakdownField, brokenDown, eventField, figures, labelled, ofRange, rowCell, rowName, selector } from "../parts.js";
+import { against, breakdownField, brokenDown, eventField, figures, labelled, ofRange, rowCell, rowKey, rowName, selector } from "../parts.js";
 import { eventPicker, fieldPicker } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
 import { button, iconButton, segmented, select, table, usersLink } from "../widgets.js";
@@ -125,11 +125,11 @@ function view(result, body, by, users) {
 function curve(result, body, by, users) {
   const colors = palette();
   const labels = result.total.ltv.map((_, n) => period(n, body.unit));
-  const lines = by.length ? result.totals.map((g, i) => ({ name: rowName(g, by), line: g, color: colors[i % colors.length] })) : [{ name: t("人均价值|Value per user"), line: result.total, color: colors[0] }];
+  const lines = by.length ? result.totals.map((g, i) => ({ name: rowName(g, by), key: rowKey(g, by), line: g, color: colors[i % colors.length] })) : [{ name: t("人均价值|Value per user"), line: result.total, color: colors[0] }];
   return chart(
     t("累计人均价值曲线：{list}|Cumulative value per user: {list}", { list: result.total.ltv.map((v, n) => `${labels[n]} ${fixed(v)}`).join(", ") }),
     () => {
-      const option = timeOption({ labels, format: short, unit: t("人均价值|Value per user"), area: lines.length === 1, series: lines.map(({ name, line, color }) => ({ name, values: line.ltv, color })) });
+      const option = timeOption({ labels, format: short, unit: t("人均价值|Value per user"), area: lines.length === 1, series: lines.map(({ name, key, line, color }) => ({ name, key, values: line.ltv, color })) });
       option.xAxis.axisLabel.formatter = (label) => label;
       option.grid.right = 28;
       option.tooltip = tooltip({

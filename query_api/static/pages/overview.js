@@ -95,8 +95,8 @@ function keyFigures(answer, chosen, body, set, users) {
           area: true,
           partial: partialFrom(labels, answer),
           series: [
-            { name: t(name), values: line.points.map((p) => p[chosen]) },
-            ...(before.total[chosen] ? [{ name: beforeTitle(body.compare), values: before.points.map((p) => p[chosen]).slice(0, labels.length), dashed: true, color: colors[8] }] : []),
+            { name: t(name), key: "now", values: line.points.map((p) => p[chosen]) },
+            ...(before.total[chosen] ? [{ name: beforeTitle(body.compare), key: "before", values: before.points.map((p) => p[chosen]).slice(0, labels.length), dashed: true, color: colors[8] }] : []),
           ],
         }),
       {
@@ -127,7 +127,8 @@ function growth(state, compare, users, after) {
       const shown = sum(points);
       return [
         figures([["new", t("新用户|New users"), against(number, shown, sum(answer.result.compare.points), { open: (isBefore) => users("lifecycle", ofRange(body, isBefore), { state: "new" }, t("新用户|New users")) })]]),
-        chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, unit: t("用户|Users"), series: kinds.map(([key, name]) => ({ name, values: points.map((p) => p[key]) })) }), {
+        chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, unit: t("用户|Users"), series: kinds.map(([key, name]) => ({ name, key, values: points.map((p) => p[key]) })) }), {
+        name: "growth",
         height: 270,
         onClick: (p) => {
           const [stateName, name] = kinds[p.seriesIndex];
@@ -231,7 +232,7 @@ function ranking(state, users, { title, field, event, more, after, wide = false 
       return table(
         title,
         [
-          { name: "value", title: title, cell: (r) => withBar(name(r), r.other ? 0 : r.total.A / most) },
+          { name: field, title, cell: (r) => withBar(name(r), r.other ? 0 : r.total.A / most) },
           { name: "A", title: t("次数|Events"), number: true, cell: (r) => usersLink(number(r.total.A), () => users("events", body, { measure: "A", ...cell(r) }, name(r))) },
           { name: "B", title: t("用户|Users"), number: true, cell: (r) => usersLink(number(r.total.B), () => users("events", body, { measure: "B", ...cell(r) }, name(r))) },
         ],

@@ -10,7 +10,7 @@ import { eventPicker, rangePicker } from "../pickers.js";
 import { common, errorNotice, filterSection, known, panel } from "../report.js";
 import { groupTitle } from "../scene_names.js";
 import { addressOf, shared, zone } from "../state.js";
-import { button, dialog, notice, table, textInput, toast } from "../widgets.js";
+import { button, dialog, fold, notice, table, tableLabel, textInput, toast } from "../widgets.js";
 
 export default function people(context) {
   const { state } = context;
@@ -71,6 +71,7 @@ function list({ state, set, has }) {
       title: t("用户列表|Users"),
       report: "users",
       body,
+      isUsers: true,
       wide: true,
       isEmpty: (answer) => answer.result.total === 0,
       render: (answer) => [
@@ -182,22 +183,12 @@ function why(result, mayUnbind) {
     try {
       const answer = await get(`/v1/identity/${encodeURIComponent(`${first.kind}:${first.id}`)}/explain`);
       const found = answer.result.persons.find((p) => p.user === result.user) ?? answer.result.persons[0];
-      put(place, explained(found, mayUnbind ? load : null), definition(answer.semantics));
+      put(place, explained(found, mayUnbind ? load : null), definition("why", answer.semantics));
     } catch (error) {
       put(place, errorNotice(error, load));
     }
   }
-  return h(
-    "details",
-    {
-      class: "more-options why",
-      onToggle: (event) => {
-        if (event.target.open && !place.childElementCount) load();
-      },
-    },
-    h("summary", {}, t("为什么这些编号是同一个人|Why these ids are one person")),
-    place,
-  );
+  return fold("why", t("为什么这些编号是同一个人|Why these ids are one person"), place, { class: "more-options why", opened: () => place.childElementCount || load() });
 }
 
 const WHY_NOT = {
@@ -224,7 +215,7 @@ function explained(found, again) {
       ? table(t("绑定|Bindings"), [...columns, ...(again ? [{ name: "unbind", title: t("操作|Action"), cell: (r) => button(t("拆开|Take apart"), () => unbind(r, side, again), { class: "button small", "aria-label": t("拆开 {id} 与 {other}|Take {id} and {other} apart", { id: r.id.id, other: r.other.id }) }) }] : [])], found.bindings)
       : h("p", { class: "muted" }, t("只有一个编号|There is only one id")),
     found.not_merged.length
-      ? [h("h3", { class: "sub" }, t("没有合并|Not merged")), table(t("没有合并|Not merged"), [...columns, { name: "why", title: t("原因|Why"), cell: (r) => h("span", { class: "badge warn", title: r.because }, t(WHY_NOT[r.why] ?? r.why)) }], found.not_merged)]
+      ? [h("h3", { class: "sub" }, t("没有合并|Not merged")), table(t("没有合并|Not merged"), [...columns, { name: "why", title: t("原因|Why"), cell: (r) => h("span", { class: "badge warn", title: r.because }, t(WHY_NOT[r.why] ?? r.why)) }], found.not_merged, { name: "not_merged" })]
       : null,
     found.unbindings?.length
       ? [
@@ -238,6 +229,7 @@ function explained(found, again) {
               { name: "by", title: t("令牌|Token"), cell: (r) => h("code", { class: "muted" }, r.unbound_by) },
             ],
             found.unbindings,
+            { name: "unbindings" },
           ),
         ]
       : null,
@@ -281,7 +273,7 @@ function timeline(result) {
     h("p", { class: "muted" }, t("共 {n} 个事件|{n} events", { n: number(result.total) })),
     h(
       "div",
-      { class: "table-holder", tabindex: "0", role: "region", "aria-label": t("行为序列|Timeline") },
+      { class: "table-holder", tabindex: "0", role: "region", "aria-label": tableLabel(t("行为序列|Timeline")) },
       h(
         "table",
         { class: "feed" },

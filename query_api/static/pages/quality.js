@@ -142,14 +142,14 @@ function deadLetters({ state, set, nameOf, days }) {
     render: (answer) => {
       const rows = answer.result.dead_letters;
       if (!rows.length) return notice("empty", t("没有待修复的事件|Nothing to repair"));
-      return lettersTable(rows, answer.meta.truncated, { nameOf, set, again: card.reload });
+      return lettersTable(rows, answer.meta.truncated, { nameOf, set, again: card.reload, name: "letters" });
     },
   });
   return card;
 }
 
-/** Refused events, each with what can be done. again(): after one was sent. */
-function lettersTable(rows, isCut, { nameOf, set, again }) {
+/** Refused events, each with what can be done. again(): after one was sent. name: the table's in the address. */
+function lettersTable(rows, isCut, { nameOf, set, again, name }) {
   return [
     table(
       t("待修复的事件|Refused events to repair"),
@@ -162,6 +162,7 @@ function lettersTable(rows, isCut, { nameOf, set, again }) {
         { name: "act", title: t("操作|Action"), cell: (r) => (r.redriven_at ? h("span", { class: "badge good" }, t("已重投|sent again")) : button(t("修复|Repair"), () => repair(r, nameOf, again), { class: "button small", "aria-label": t("修复 {id}|Repair {id}", { id: r.id }) })) },
       ],
       rows,
+      { name },
     ),
     isCut ? h("p", { class: "legend" }, t("只列最近 {n} 条；成批重投请用 scenetrail dead-letters。|The latest {n}; for many at once use scenetrail dead-letters.", { n: rows.length })) : null,
   ];
@@ -180,7 +181,7 @@ async function openRefused(row, title, { since, redriven, nameOf, set }) {
   async function show() {
     try {
       const { result, meta } = await get(`/v1/dead-letters?${query}`);
-      put(place, lettersTable(result.dead_letters, meta.truncated, { nameOf, set: leave, again: show }));
+      put(place, lettersTable(result.dead_letters, meta.truncated, { nameOf, set: leave, again: show, name: "refused" }));
     } catch (error) {
       put(place, errorNotice(error, show));
     }
@@ -316,6 +317,7 @@ function view(answer, { nameOf, set, users }) {
               count("entries_without_scene", t("缺场景值|No scene")),
             ],
             arrived,
+            { name: "arrived" },
           )
         : notice("empty", t("这段时间没有事件到达|Nothing arrived")),
       h("p", { class: "legend" }, t("延迟是到达与发生之间的时间，没有名单；重复的事件不计入任何报表，合并后消失，也没有名单。其余数字打开这些事件的用户。|Lag is a time: nobody stands behind it; nor behind copies, which count in no report and are merged away. The other numbers open the users of these events.")),
@@ -332,6 +334,7 @@ function view(answer, { nameOf, set, users }) {
               count("anonymous_only", t("仅匿名|Anonymous only")),
             ],
             arrived,
+            { name: "identity" },
           )
         : null,
       conflicts.length
@@ -346,7 +349,7 @@ function view(answer, { nameOf, set, users }) {
           )
         : h("p", { class: "legend" }, t("没有身份冲突|No identity conflicts")),
     ),
-    h("div", { class: "panel" }, definition(answer.semantics)),
+    h("div", { class: "panel" }, definition("quality", answer.semantics)),
   ];
 }
 

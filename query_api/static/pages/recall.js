@@ -62,7 +62,7 @@ function view(rows, body, users) {
       t("转化提升：{list}|Uplift of the conversion: {list}", { list: rows.slice(0, 8).map((r) => `${r.campaign} ${points(r.uplift.converted.difference)}`).join(", ") }),
       () => {
         const shown = rows.slice(0, 15);
-        const option = timeOption({ labels: shown.map((r) => r.campaign), kind: "bar", format: (v) => rate(v, 0), series: ["treated", "hold_out"].map((arm, i) => ({ name: arms[arm], color: i ? colors[8] : colors[0], values: shown.map((r) => r[arm].converted_rate) })) });
+        const option = timeOption({ labels: shown.map((r) => r.campaign), kind: "bar", format: (v) => rate(v, 0), series: ["treated", "hold_out"].map((arm, i) => ({ name: arms[arm], key: arm, color: i ? colors[8] : colors[0], values: shown.map((r) => r[arm].converted_rate) })) });
         option.xAxis.axisLabel.formatter = (text) => text;
         option.tooltip = tooltip({ trigger: "axis", formatter: (list) => tip(shown[list[0].dataIndex].campaign, list.map((p) => [p.color, p.seriesName, rate(p.value)]), uplift(shown[list[0].dataIndex].uplift.converted)) });
         return option;

@@ -5,11 +5,11 @@ import { h } from "../dom.js";
 import { filterBuilder, forApi } from "../filters.js";
 import { amount, fixed, number, rate } from "../format.js";
 import { t } from "../i18n.js";
-import { against, breakdownField, brokenDown, delta, differences, eventField, figures, forWhom, labelled, ofRange, presetChecks, presetField, presetTitle, rowCell, rowName, selector as selected } from "../parts.js";
+import { against, breakdownField, brokenDown, delta, differences, eventField, figures, forWhom, labelled, ofRange, presetChecks, presetField, presetTitle, rowCell, rowKey, rowName, selector as selected } from "../parts.js";
 import { eventFace, eventPicker, fieldFace, fieldPicker } from "../pickers.js";
 import { beforeTitle, common, compared, filterSection, panel, wholeRange } from "../report.js";
 import { addDays, today } from "../state.js";
-import { segmented, select, table, textInput, usersLink } from "../widgets.js";
+import { fold, segmented, select, table, textInput, usersLink } from "../widgets.js";
 
 const UNITS = { day: "天|day", week: "周|week", month: "月|month" };
 const SPANS = { day: "{n} 天|{n} days", week: "{n} 周|{n} weeks", month: "{n} 个月|{n} months" };
@@ -27,7 +27,7 @@ export default function retention({ state, set, users }) {
       incomplete: t("区间写成 1, 2-7, 8-14 这样|Write brackets such as 1, 2-7, 8-14"),
       wide: true,
       isEmpty: (answer) => answer.result.cohorts.every((c) => c.size === 0),
-      render: (answer) => [headline(answer.result, body, users), curve(answer, body, users), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? [byGroup(answer, body, users), h("details", { class: "more-options" }, h("summary", {}, t("各组各批的留存表|Table of each group's cohorts")), cohorts(answer, body, state, set, users))] : cohorts(answer, body, state, set, users), semanticsTable(answer.result, body, users)],
+      render: (answer) => [headline(answer.result, body, users), curve(answer, body, users), forWhom(t("谁会回来？|Who comes back?"), breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })), body.breakdown ? [byGroup(answer, body, users), fold("cohorts", t("各组各批的留存表|Table of each group's cohorts"), cohorts(answer, body, state, set, users))] : cohorts(answer, body, state, set, users), semanticsTable(answer.result, body, users)],
     }),
   );
 }
@@ -150,10 +150,9 @@ function builder(state, set) {
       state.mode === "bracket" ? textInput(t("区间（期）|Brackets (periods)"), state.brackets ?? BRACKETS, (brackets) => set({ brackets }), { placeholder: BRACKETS }) : null,
       breakdownField(breakdownOf(state), (breakdown) => set({ breakdown, by: undefined })),
     ),
-    h(
-      "details",
-      { class: "more-options", open: Boolean(state.measure || state.preset || state.semantics || AXES.some(([name]) => state[name])) },
-      h("summary", {}, t("更多选项：同时查看的指标、口径预设|More: a measure beside it, semantics of other products")),
+    fold(
+      "more",
+      t("更多选项：同时查看的指标、口径预设|More: a measure beside it, semantics of other products"),
       h(
         "div",
         { class: "page-stack" },
@@ -184,6 +183,7 @@ function builder(state, set) {
         ),
         presetChecks(state.semantics, (semantics) => set({ semantics })),
       ),
+      { open: Boolean(state.measure || state.preset || state.semantics || AXES.some(([name]) => state[name])) },
     ),
     filterSection(state, set),
   );
@@ -243,12 +243,12 @@ function curve(answer, body, users) {
   const labels = total.rates.map((_, n) => column(n, body)).slice(first);
   const colors = palette();
   const lines = totals
-    ? totals.map((g, i) => ({ name: rowName(g, body.breakdown), line: g, color: colors[i % colors.length] }))
-    : [{ name: t("留存率|Retention"), line: total, color: colors[0] }, ...(compare ? [{ name: beforeTitle(body.compare), line: compare.total, color: colors[8], dashed: true }] : [])];
+    ? totals.map((g, i) => ({ name: rowName(g, body.breakdown), key: rowKey(g, body.breakdown), line: g, color: colors[i % colors.length] }))
+    : [{ name: t("留存率|Retention"), key: "now", line: total, color: colors[0] }, ...(compare ? [{ name: beforeTitle(body.compare), key: "before", line: compare.total, color: colors[8], dashed: true }] : [])];
   return chart(
     t("留存曲线：{list}|Retention curve: {list}", { list: total.rates.slice(first).map((r, n) => `${labels[n]} ${rate(r)}`).join(", ") }),
     () => {
-      const option = timeOption({ labels, format: (v) => rate(v), series: lines.map(({ name, line, color, dashed }) => ({ name, values: line.rates.slice(first), color, dashed })), area: lines.length === 1 });
+      const option = timeOption({ labels, format: (v) => rate(v), series: lines.map(({ name, key, line, color, dashed }) => ({ name, key, values: line.rates.slice(first), color, dashed })), area: lines.length === 1 });
       option.xAxis.axisLabel.formatter = (label) => label;
       option.grid.right = 28;
       option.series.forEach((s) => (s.showSymbol = true));

@@ -326,13 +326,13 @@ const sizeOf = (result, name) => result.segments.find((s) => s.segment === name)
 function breakdown(result, by, open) {
   const values = result.rows.map((row) => rowName(row, by));
   const colors = palette();
-  const lines = [[t("全体|Everyone"), result.rows.map((row) => row.everyone_share), colors[8]], ...result.segments.map((s, i) => [labelOf(s.segment), result.rows.map((row) => row.segments[i].share), colors[i % 8]])];
+  const lines = [[t("全体|Everyone"), result.rows.map((row) => row.everyone_share), colors[8], "everyone"], ...result.segments.map((s, i) => [labelOf(s.segment), result.rows.map((row) => row.segments[i].share), colors[i % 8], s.segment])];
   return [
     h("h3", { class: "sub" }, t("画像：各取值占比与 TGI|Shares of values, and their index")),
     chart(
       t("各取值占比：{list}|Shares: {list}", { list: values.slice(0, 10).join(", ") }),
       () => {
-        const option = timeOption({ labels: values, kind: "bar", format: (v) => rate(v, 0), series: lines.map(([name, shares, color]) => ({ name, values: shares, color })) });
+        const option = timeOption({ labels: values, kind: "bar", format: (v) => rate(v, 0), series: lines.map(([name, shares, color, key]) => ({ name, key, values: shares, color })) });
         option.xAxis.axisLabel.formatter = (text) => text;
         option.tooltip = tooltip({ trigger: "axis", formatter: (points) => tip(values[points[0].dataIndex], points.map((p) => [p.color, p.seriesName, rate(p.value)])) });
         return option;

@@ -4,7 +4,7 @@ import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h } from "../dom.js";
 import { duration, fixed, number, rate, short } from "../format.js";
 import { t } from "../i18n.js";
-import { against, breakdownField, brokenDown, delta, ofRange, rowCell, rowName } from "../parts.js";
+import { against, breakdownField, brokenDown, delta, ofRange, rowCell, rowKey, rowName } from "../parts.js";
 import { fieldFace } from "../pickers.js";
 import { beforeTitle, common, compared, filterSection, panel, partialFrom } from "../report.js";
 import { countDays, days } from "../state.js";
@@ -91,7 +91,7 @@ function view(answer, [name, title, format], body, set, users) {
     ),
     chart(
       t("{name}的趋势|Trend: {name}", { name: t(title) }),
-      () => timeOption({ labels, area: true, format: format === number ? short : format, partial: partialFrom(labels, answer), series: [{ name: t(title), values: line.points.map((p) => p[name]), color: colors[0] }, ...(before ? [{ name: beforeTitle(body.compare), values: before.points.map((p) => p[name]).slice(0, labels.length), dashed: true, color: colors[8] }] : [])] }),
+      () => timeOption({ labels, area: true, format: format === number ? short : format, partial: partialFrom(labels, answer), series: [{ name: t(title), key: "now", values: line.points.map((p) => p[name]), color: colors[0] }, ...(before ? [{ name: beforeTitle(body.compare), key: "before", values: before.points.map((p) => p[name]).slice(0, labels.length), dashed: true, color: colors[8] }] : [])] }),
       { height: 240, onClick: (p) => users("sessions", body, { time: labels[p.dataIndex] }, `${t("用户|Users")} ${labels[p.dataIndex]}`) },
     ),
     h(
@@ -125,7 +125,7 @@ function groups(answer, [name, title, format], body, by, set, users) {
   const beforeOf = (line) => compare?.series.find((other) => rowName(other, by) === rowName(line, by));
   return [
     h("div", { class: "kpis", role: "group", "aria-label": t("会话指标|Session figures") }, MEASURES.map(([key, text]) => h("div", { class: `kpi ${key === name ? "chosen" : ""}` }, h("button", { type: "button", class: "kpi-name", "aria-pressed": String(key === name), onClick: () => set({ measure: key }) }, t(text))))),
-    chart(t("{name}的趋势|Trend: {name}", { name: t(title) }), () => timeOption({ labels, unit: t(title), format: format === number ? short : format, partial: partialFrom(labels, answer), series: lines.map((line, i) => ({ name: rowName(line, by), color: colors[i % colors.length], values: line.points.map((p) => p[name]) })) }), {
+    chart(t("{name}的趋势|Trend: {name}", { name: t(title) }), () => timeOption({ labels, unit: t(title), format: format === number ? short : format, partial: partialFrom(labels, answer), series: lines.map((line, i) => ({ name: rowName(line, by), key: rowKey(line, by), color: colors[i % colors.length], values: line.points.map((p) => p[name]) })) }), {
       height: 260,
       onClick: (p) => {
         const line = lines.find((one) => rowName(one, by) === p.seriesName);
@@ -188,7 +188,7 @@ function pages(title, rows, counted, cell, more, body, users) {
         ...more.map(([name, text, show, cellOfRow]) => ({ name, title: text, number: true, value: (r) => r[name], cell: (r) => usersLink(show(r[name]), () => users("sessions", body, cellOfRow(r), `${r.page} · ${text}`)) })),
       ],
       rows,
-      { limit: 12, sorted: { name: "n", down: true } },
+      { name: cell, limit: 12, sorted: { name: "n", down: true } },
     ),
   );
 }

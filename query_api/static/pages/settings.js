@@ -6,7 +6,7 @@ import { instant } from "../format.js";
 import { appName, platformTitle, t } from "../i18n.js";
 import { combobox } from "../pickers.js";
 import { errorNotice } from "../report.js";
-import { setZone, zone } from "../state.js";
+import { keepZone, zone } from "../state.js";
 import { button, copy, segmented, table } from "../widgets.js";
 import { costs, messages, qrCodes } from "./imports.js";
 
@@ -55,8 +55,8 @@ function keys(set) {
             zone(),
             () => ["Asia/Shanghai", ...Intl.supportedValuesOf("timeZone").filter((name) => name !== "Asia/Shanghai")].map((name) => ({ value: name, title: name })),
             (name) => {
-              setZone(name);
-              set({});
+              keepZone(name); // for the next time the console is opened; this view says it in its address
+              set({ tz: name });
             },
           ),
         ),
@@ -97,6 +97,7 @@ function view({ apps, write_keys: writeKeys, read_tokens: tokens }) {
           { name: "state", title: t("状态|State"), cell: state, value: (r) => r.revoked_at },
         ],
         writeKeys,
+        { name: "keys" },
       ),
       command("scenetrail keys --help"),
     ),
@@ -111,6 +112,7 @@ function view({ apps, write_keys: writeKeys, read_tokens: tokens }) {
           { name: "state", title: t("状态|State"), cell: state, value: (r) => r.revoked_at },
         ],
         tokens,
+        { name: "tokens" },
       ),
     ),
   ];

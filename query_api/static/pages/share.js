@@ -9,7 +9,7 @@ import { against, breakdownField, brokenDown, figures, ofRange, rowCell, rowName
 import { eventPicker, fieldFace } from "../pickers.js";
 import { common, compared, filterSection, panel } from "../report.js";
 import { addressOf, shared } from "../state.js";
-import { button, select, table, textInput, usersLink } from "../widgets.js";
+import { button, fold, select, table, textInput, usersLink } from "../widgets.js";
 import { withBar } from "./overview.js";
 
 const K = [
@@ -141,12 +141,7 @@ function kDefinition({ k }, open) {
     if (!Array.isArray(value)) return BEHIND[name] ? usersLink(number(value, 4), () => open({ metric: BEHIND[name] }, t(INPUTS[name]))) : number(value, 4);
     return value.map((d, i) => [i ? "; " : "", `${d.day}: `, usersLink(number(d.value, 3), () => open({ metric: "new_users", day: d.day }, `${t("带来新用户|New users")} ${d.day}`))]);
   };
-  return h(
-    "details",
-    { class: "definition" },
-    h("summary", {}, `K = ${number(k.value, 3)} = ${t(FORMULAS[k.definition])}`),
-    h("dl", {}, Object.entries(k.inputs).map(([name, value]) => [h("dt", {}, t(INPUTS[name])), h("dd", {}, shown(name, value))])),
-  );
+  return fold("k", `K = ${number(k.value, 3)} = ${t(FORMULAS[k.definition])}`, h("dl", {}, Object.entries(k.inputs).map(([name, value]) => [h("dt", {}, t(INPUTS[name])), h("dd", {}, shown(name, value))])), { class: "definition" });
 }
 
 /** The cards of each value of a field. */

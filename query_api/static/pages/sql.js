@@ -6,7 +6,7 @@ import { h, put } from "../dom.js";
 import { amount, number, plain, short } from "../format.js";
 import { t } from "../i18n.js";
 import { common, errorNotice, filterSection, panel, wholeRange } from "../report.js";
-import { button, select, table } from "../widgets.js";
+import { button, fold, select, table } from "../widgets.js";
 
 const EXAMPLES = [
   ["每天的用户数|Users of each day", "SELECT toDate(occurred_at, 'Asia/Shanghai') AS day, uniqExact(user) AS users, count() AS events\nFROM events\nGROUP BY day\nORDER BY day"],
@@ -65,27 +65,20 @@ export default function sql({ state, set }) {
 /** The views with their columns, as the server itself names them. */
 function views(state) {
   const place = h("div", { class: "views" });
-  return h(
-    "details",
-    {
-      class: "more-options",
-      onToggle: async (event) => {
-        if (!event.target.open || place.childElementCount) return;
-        put(place, h("p", { class: "muted" }, t("正在读取…|Loading…")));
-        try {
-          const answers = await Promise.all(VIEWS.map(([name]) => post("/v1/query/sql", { ...wholeRange(state), sql: `SELECT * FROM ${name} LIMIT 1`, limit: 1 })));
-          put(
-            place,
-            VIEWS.map(([name, text], i) => h("section", { "aria-label": name }, h("h3", { class: "sub" }, h("code", {}, name), " ", h("span", { class: "muted" }, t(text))), h("p", { class: "columns" }, answers[i].result.columns.map((c) => h("span", { class: "column", title: c.type }, h("code", {}, c.name), h("span", { class: "muted" }, ` ${c.type}`)))))),
-          );
-        } catch (error) {
-          put(place, errorNotice(error));
-        }
-      },
-    },
-    h("summary", {}, t("可查的视图与字段|Views and their columns")),
-    place,
-  );
+  async function load() {
+    if (place.childElementCount) return;
+    put(place, h("p", { class: "muted" }, t("正在读取…|Loading…")));
+    try {
+      const answers = await Promise.all(VIEWS.map(([name]) => post("/v1/query/sql", { ...wholeRange(state), sql: `SELECT * FROM ${name} LIMIT 1`, limit: 1 })));
+      put(
+        place,
+        VIEWS.map(([name, text], i) => h("section", { "aria-label": name }, h("h3", { class: "sub" }, h("code", {}, name), " ", h("span", { class: "muted" }, t(text))), h("p", { class: "columns" }, answers[i].result.columns.map((c) => h("span", { class: "column", title: c.type }, h("code", {}, c.name), h("span", { class: "muted" }, ` ${c.type}`)))))),
+      );
+    } catch (error) {
+      put(place, errorNotice(error));
+    }
+  }
+  return fold("views", t("可查的视图与字段|Views and their columns"), place, { opened: load });
 }
 
 const isNumber = (column) => /^(Nullable\()?(U?Int|Float|Decimal)/.test(column.type);

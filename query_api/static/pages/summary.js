@@ -171,8 +171,8 @@ function trend(points, name, title, show, interval, state, set) {
         format: show === duration ? duration : short,
         partial: immature < 0 ? labels.length : immature,
         series: [
-          { name: title, values: points.map((p) => p[name]), color: colors[0] },
-          ...(hadYear ? [{ name: t("去年同期|Year before"), values: points.map((p) => p.previous_year[name]), color: colors[8], dashed: true }] : []),
+          { name: title, key: "now", values: points.map((p) => p[name]), color: colors[0] },
+          ...(hadYear ? [{ name: t("去年同期|Year before"), key: "before", values: points.map((p) => p.previous_year[name]), color: colors[8], dashed: true }] : []),
         ],
       }),
     { height: 240, onClick: (p) => set({ time: labels[p.dataIndex] }) },
