@@ -403,11 +403,11 @@ def _semantics(query: ShareQuery) -> Row:
         "active_users": "users with an app_launch or app_show in the time range",
         "sharers_order": "by descendant_openers, direct_openers, shares, most first",
         "reshare_delay": "from the sharer's last opening of the parent card before the share; over cards of the "
-        "range with a known parent",
+        "range that have a card above them",
         "forest": "all cards of these apps, whatever filter and range: trees, largest (cards), depth, breadth (cards of the "
         "widest depth of one tree), structural_virality (mean number of steps between two cards of one tree; mean over the "
         "trees of at least two); the same of a root's cascade in `cascade.shape`",
-        "groups": "by the first group_id of the opening session's entries with the card; shares have none",
+        "groups": "by the first group_id of the opening session's entries with the card, favourites left out; shares have none",
     }
 
 
