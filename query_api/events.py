@@ -126,13 +126,12 @@ async def _series(
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row
     windowed: Windowed = {}
     if periods is not None:
+        _check_points(max(len(found), len(top or ())), periods)
         windowed = await windowed_values(ask, query, range_, periods, top)
     for key in windowed if query.breakdown else [()]:
         found.setdefault(key, {})
-    if periods is not None and len(found) * len(periods.labels) > MAX_POINTS:
-        raise InvalidRequest(
-            "$.breakdown_limit", f"more than {MAX_POINTS} points: fewer series or longer periods"
-        )
+    if periods is not None:
+        _check_points(len(found), periods)
     lines = {
         key: {
             **breakdowns.describe(key, query.breakdown),
@@ -148,6 +147,13 @@ async def _series(
         return line["other"], -(line["total"][first] or 0), key
 
     return [lines[key] for key in sorted(lines, key=rank)]
+
+
+def _check_points(series: int, periods: Periods) -> None:
+    if series * len(periods.labels) > MAX_POINTS:
+        raise InvalidRequest(
+            "$.breakdown_limit", f"more than {MAX_POINTS} points: fewer series or longer periods"
+        )
 
 
 def _points(

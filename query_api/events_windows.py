@@ -7,6 +7,7 @@ day, added up here; distinct users from ``events.window_users``. Called by event
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -26,7 +27,7 @@ from query_api.events_plan import (
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
 from query_api.report import Ask, Row
 from query_api.sql import load_sql
-from query_api.sums import added
+from query_api.sums import added_in
 
 Windowed: TypeAlias = dict[Key, dict[int, Row]]
 """Breakdown value and number of the point to ``m<i>`` columns, as a row of ``events.points`` has them."""
@@ -87,7 +88,8 @@ def _nothing(measures: list[Measure], of_window: list[int]) -> Row:
     """Return the values of a window without events, named as in a row of ``events.points``."""
     row: Row = {}
     for i in of_window:
-        row.update(_value(measures[i], i, i, [], 0))
+        values = _values(measures[i], i, i, {}, {}, [(0, 0)])
+        row.update({name: number for name, [number] in values.items()})
     return row
 
 
@@ -111,43 +113,59 @@ async def _of_window(
         number_of[start_of_day_ms(local_day(min(end_ms, range_.to_ms) - 1, ask.zone), ask.zone)]
         for end_ms in periods.starts_ms[1:]
     ]
+    windows = [(0 if days is None else max(0, end - days + 1), end) for end in ends]
     values: Windowed = {}
     for key in {**summed, **users}:
-        for number, end in enumerate(ends):
-            begin = 0 if days is None else end - days + 1
-            inside = [
-                row for day, row in summed.get(key, {}).items() if begin <= number_of[day] <= end
-            ]
-            row: Row = {}
-            for j, (i, measure) in enumerate(zip(of_window, measures, strict=True)):
-                active = sum(
-                    change for day, change in users.get(key, {}).get(j, {}).items() if day <= end
-                )
-                row.update(_value(measure, i, j, inside, active))
-            values.setdefault(key, {})[number] = row
+        by_day = {number_of[day]: row for day, row in summed.get(key, {}).items()}
+        points: list[Row] = [{} for _ in windows]
+        for j, (i, measure) in enumerate(zip(of_window, measures, strict=True)):
+            changes = users.get(key, {}).get(j, {})
+            for name, numbers in _values(measure, i, j, by_day, changes, windows).items():
+                for point, number in zip(points, numbers, strict=True):
+                    point[name] = number
+        values[key] = dict(enumerate(points))
     return values
 
 
-def _value(measure: Measure, i: int, j: int, inside: list[Row], active: int) -> Row:
-    """Put the days of a window together, named as in a row of ``events.points``."""
+def _values(
+    measure: Measure,
+    i: int,
+    j: int,
+    by_day: dict[int, Row],
+    changes: dict[int, int],
+    windows: list[tuple[int, int]],
+) -> dict[str, list[Any]]:
+    """
+    Put the days of each window together, named as in a row of ``events.points``.
+
+    ``windows``: numbers of the first and the last day. ``changes``: how many users more, or fewer, there are from a day on.
+    """
+
+    def sums(column: str) -> list[float]:
+        return added_in({day: row[column] for day, row in by_day.items()}, windows)
+
     aggregate = measure.aggregate
+    active = added_in(changes, [(0, last) for _, last in windows])
     if aggregate == "users":
         return {f"m{i}": active}
     if aggregate == "per_user":
-        return {
-            f"m{i}_numerator": added(row[f"m{j}"] for row in inside),
-            f"m{i}_denominator": active,
-        }
+        return {f"m{i}_numerator": sums(f"m{j}"), f"m{i}_denominator": active}
     if aggregate == "avg":
-        return {
-            f"m{i}_{part}": added(row[f"m{j}_{part}"] for row in inside)
-            for part in ("numerator", "denominator")
-        }
+        return {f"m{i}_{part}": sums(f"m{j}_{part}") for part in ("numerator", "denominator")}
     if aggregate in ("min", "max"):
+        there = {day: row[f"m{j}"] for day, row in by_day.items() if row[f"m{j}"] is not None}
+        ordered = sorted(there)
+        numbers = [there[day] for day in ordered]
         extreme: Callable[..., Any] = min if aggregate == "min" else max
-        found = [row[f"m{j}"] for row in inside if row[f"m{j}"] is not None]
-        return {f"m{i}": extreme(found, default=None)}
-    return {f"m{i}": added(row[f"m{j}"] for row in inside)}
+        return {
+            f"m{i}": [
+                extreme(
+                    numbers[bisect_left(ordered, first) : bisect_right(ordered, last)], default=None
+                )
+                for first, last in windows
+            ]
+        }
+    return {f"m{i}": sums(f"m{j}")}
 
 
 async def _by_day(

@@ -63,8 +63,16 @@ def added(values: Iterable[float]) -> float:
 
 
 def added_in(numbers: Mapping[int, float], ranges: Iterable[tuple[int, int]]) -> list[float]:
-    """Return for each range, both ends included, the sum of the numbers whose places lie in it."""
+    """
+    Return for each range, both ends included and from 0 on, the sum of the numbers whose places lie in it.
+
+    Complexity: linear in places and ranges, but for numbers that are not finite.
+    """
     places = range(1 + max(numbers, default=-1))
+    if all(isinstance(number, int) for number in numbers.values()):
+        sums = list(accumulate((numbers.get(place, 0) for place in places), initial=0))
+        end = len(places)
+        return [sums[min(last + 1, end)] - sums[min(first, end)] for first, last in ranges]
     if not all(isfinite(number) for number in numbers.values()):
         return [
             added([0.0, *(n for place, n in numbers.items() if first <= place <= last)])
