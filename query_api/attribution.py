@@ -160,23 +160,30 @@ def _chains(ask: Ask, query: AttributionQuery, bindings: Bindings, order_key: Or
     ]
     key = ORDER_KEYS[order_key]
     touch_of = f"bitAnd({key.payload.format('k')}, 31)"
-    return load_sql(
-        "attribution.chains",
-        source=ask.source(
-            bindings,
-            " AND ".join(part for part in where if part != "1"),
-            from_ms=ask.range.from_ms - lookback_ms,
-        ),
+    texts = _with_texts(query, bindings, touch_of) if _has_texts(query) else _plain(touch_of)
+    events = load_sql(
+        "attribution.events",
         target=target,
         touch=f"multiIf({', '.join(f'{sql}, {i + 1}' for i, sql in enumerate(touches))}, 0)",
         amount=amount,
         number=key.key.format("mark"),
+        touch_texts=texts.pop("touch_texts"),
+        target_shared=texts.pop("target_shared"),
+    )
+    return load_sql(
+        "attribution.chains",
+        source=ask.computed(
+            bindings,
+            " AND ".join(part for part in where if part != "1"),
+            events,
+            from_ms=ask.range.from_ms - lookback_ms,
+        ),
         undecided=key.undecided(
             "numbers", payload_decides=not _has_texts(query) and query.value is None
         ),
         at=key.at.format("k"),
         payload=key.payload.format("k"),
-        **(_with_texts(query, bindings, touch_of) if _has_texts(query) else _plain(touch_of)),
+        **texts,
     )
 
 

@@ -113,12 +113,9 @@ def _cells(
         event_names_sql([query.start, *query.measures], bindings),
         f"({' OR '.join([start, *paying])})",
     ]
-    events = ask.source(
-        bindings,
-        " AND ".join(part for part in where if part != "1"),
-        from_ms=0 if first_ever else starts[0],
-        to_ms=starts[-1],
-    )
+    condition = " AND ".join(part for part in where if part != "1")
+    from_ms, to_ms = 0 if first_ever else starts[0], starts[-1]
+    events = ask.source(bindings, condition, from_ms=from_ms, to_ms=to_ms)
     of_start = per_user.numbered_key(
         query, bindings, events, event_names_sql([query.start], bindings), _LARGEST_KEY
     )
@@ -131,12 +128,20 @@ def _cells(
         start_tied = f"{key.payload.format('start_event')} != {greatest}"
     return load_sql(
         "ltv.cells",
-        source=events,
-        start=start,
-        paying=" OR ".join(paying),
-        amount=" + ".join(amounts),
-        mark=f"if(is_start, 1 + bitShiftLeft({of_start.number}, 1), 0)",
-        number=key.key.format("mark"),
+        source=ask.computed(
+            bindings,
+            condition,
+            load_sql(
+                "ltv.events",
+                start=start,
+                paying=" OR ".join(paying),
+                amount=" + ".join(amounts),
+                mark=f"if(is_start, 1 + bitShiftLeft({of_start.number}, 1), 0)",
+                number=key.key.format("mark"),
+            ),
+            from_ms=from_ms,
+            to_ms=to_ms,
+        ),
         mirrored=mirrored,
         tied=key.tied(payload_decides=True, other="start_event"),
         start_tied=start_tied,

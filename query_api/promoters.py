@@ -102,7 +102,9 @@ def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
             "promoters.touches_sharer",
             order=source.order(),
             entries=ask.source(bindings, f"{ENTRY} AND share_id != '' AND {until}", **ever),
-            shares=ask.source(bindings, shares, **ever),
+            shares=ask.computed(
+                bindings, shares, "properties_text['share_id'] AS made_share_id", **ever
+            ),
         )
     read = field_sql(query.promoter_field, "$.promoter_field", bindings)
     if read.text is None or query.promoter_field.startswith("user."):
@@ -138,11 +140,19 @@ def _facts(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     acts = load_sql(
         "promoters.acts",
         event_order=source.order(),
-        registration=registration,
-        order=order,
-        amount=amount,
-        base=base,
-        source=ask.source(bindings, f"({where}) AND {in_range}", from_ms=0, to_ms=EVER_MS),
+        source=ask.computed(
+            bindings,
+            f"({where}) AND {in_range}",
+            load_sql(
+                "promoters.numbers",
+                registration=registration,
+                order=order,
+                amount=amount,
+                base=base,
+            ),
+            from_ms=0,
+            to_ms=EVER_MS,
+        ),
     )
     return load_sql(
         "promoters.facts",

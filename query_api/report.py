@@ -165,6 +165,26 @@ class Ask:
         to_ms: int | None = None,
     ) -> str:
         """Return the SELECT of events with their ``user``, by default of the request's time range."""
+        return self.computed(bindings, where, "", from_ms=from_ms, to_ms=to_ms)
+
+    def computed(
+        self,
+        bindings: Bindings,
+        where: str,
+        columns: str,
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> str:
+        """
+        Return ``source`` with more columns, a list of expressions over its own.
+
+        They are computed where the events lie: shards of a cluster send a value and not the map that it stands in.
+        """
+        computed = f",\n{columns}" if columns else ""
+        if source.USER_COLUMN in columns:
+            events = self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
+            return load_sql("source.computed", events=events, computed=computed)
         outside = source.USER_COLUMN in where
         events = source.events(
             bindings,
@@ -173,6 +193,7 @@ class Ask:
             self.query.identity,
             "1" if outside else where,
             self.as_of,
+            computed,
         )
         if self.user_names:
             events = attributes.joined(

@@ -22,15 +22,18 @@ def events(
     identity: Identity,
     where: str = "1",
     as_of: AsOf | None = None,
+    computed: str = "",
 ) -> str:
     """
     Return a SELECT of all columns of ``events`` and ``user`` (UInt64: the resolved person).
 
-    ``where``: a condition from filters.py over the columns of ``events``. Columns that the outer query does not use are
+    ``where``: a condition from filters.py over the columns of ``events``. ``computed``: more columns, as expressions over them,
+    each with a comma before it; of what they are made of nothing leaves a shard. Columns that the outer query does not use are
     not read. Binds ``app_ids``, ``from_ms`` and ``to_ms`` (epoch ms, end exclusive): one source for each query.
     """
     return load_sql(
         f"source.events_{identity}",
+        computed=computed,
         events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
         persons=persons(bindings, identity, as_of),
     )

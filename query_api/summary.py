@@ -142,10 +142,18 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
     counted = await ask.fetch(
         "summary.counts",
         bindings,
-        share=share,
-        order=order,
-        revenue=sum_sql(amount_sql(query.revenue, "$.revenue", bindings), order),
-        source=ask.source(bindings, f"{where} AND {names} AND ({share} OR {order})", **span),
+        revenue=sum_sql("amount", "is_order"),
+        source=ask.computed(
+            bindings,
+            f"{where} AND {names} AND ({share} OR {order})",
+            load_sql(
+                "summary.events",
+                share=share,
+                order=order,
+                amount=amount_sql(query.revenue, "$.revenue", bindings),
+            ),
+            **span,
+        ),
     )
     around = _around(periods)
     bindings, where = begin()

@@ -1,8 +1,7 @@
 -- attribution.chains: the chain of each target.  Caller: query_api/attribution.py _credits()
--- Params: lookback_ms, range_from_ms, range_to_ms Int64 (epoch ms, end exclusive); fragments source, touch (number of the first of
---         `touches` that an event matches, 0: none), target (a condition), amount (a number), number (of an event with its payload),
---         undecided (of numbers), at and payload (order_keys.py), touch_texts and target_shared (texts of an event), collected (more arrays of the touches),
---         codes (what stands for each touch), more (columns), chain and chain_ms (of the touches within the lookback)
+-- Params: lookback_ms, range_from_ms, range_to_ms Int64 (epoch ms, end exclusive); fragments source (with the columns of
+--         attribution.events), undecided (of numbers), at and payload (order_keys.py), collected (more arrays of the touches), codes
+--         (what stands for each touch), more (columns), chain and chain_ms (of the touches within the lookback)
 -- Rows:   user UInt64, target UInt32 (number of the user's target), amount Float64, chain Array(UInt32) of codes and chain_ms
 --         Array(Int64), earliest touch first; undecided Bool: the number leaves the order of two of the user's events open; and more
 -- Source: one pass over plain numbers: the order of an event, in bits 0 to 4 its touch, in bit 5 whether it is a target. A chain is a slice
@@ -57,27 +56,9 @@ FROM
                         {{collected}}
                     FROM
                     (
-                        SELECT
-                            *,
-                            {{number}} AS number
-                        FROM
-                        (
-                            SELECT
-                                *,
-                                toUInt8({{touch}}) AS touch,
-                                ({{target}}) AND at_ms >= {range_from_ms:Int64} AND at_ms < {range_to_ms:Int64} AS is_target,
-                                toUInt64(touch + 32 * is_target) AS mark,
-                                toUnixTimestamp64Milli(occurred_at) AS at_ms,
-                                {{touch_texts}} AS touch_texts,
-                                {{target_shared}} AS target_shared,
-                                toFloat64({{amount}}) AS amount
-                            FROM
-                            (
-                                {{source}}
-                            )
-                        )
-                        WHERE touch > 0 OR is_target
+                        {{source}}
                     )
+                    WHERE touch > 0 OR is_target
                     GROUP BY user
                     HAVING notEmpty(targets)
                 )

@@ -1,9 +1,8 @@
 -- ltv.cells: every user of a cohort, and each of the user's payments.  Caller: query_api/ltv.py _cells()
 -- Params: starts Array(Int64) (epoch ms of all periods), numbers Array(UInt16) (0, 1, …), periods UInt16, start_from_ms,
---         range_from_ms, range_to_ms Int64; fragments start, paying (conditions), amount (a number), mark (of an event, 52 bits: 0 a
---         start, from 1 on the number of its key), number (of an event with its mark), mirrored (the same with what is left of 52 bits, or
---         nothing), tied (of a payment k and the start), start_tied (whether another key is as early), at and payload (order_keys.py), key (of a user), names (order_keys.names,
---         joined by key_number, or nothing), folded (of key), source
+--         range_from_ms, range_to_ms Int64; fragments mirrored (the number with what is left of 52 bits, or nothing), tied (of a payment k
+--         and the start), start_tied (whether another key is as early), at and payload (order_keys.py), key (of a user), names
+--         (order_keys.names, joined by key_number, or nothing), folded (of key), source (with the columns of ltv.events)
 -- Rows:   user UInt64, cohort UInt16 (number of a period), key String (packed), cell Int32 (-1: is in the cohort, once; n: paid in
 --         the n-th period after), amount Float64, is_first Bool (the user's first payment), undecided Bool: the number leaves open whether a
 --         payment comes before the start, or which key the start has
@@ -59,23 +58,7 @@ FROM
                 groupArrayIf(amount, is_paying) AS all_amounts
             FROM
             (
-                SELECT
-                    *,
-                    {{mark}} AS mark,
-                    {{number}} AS number
-                FROM
-                (
-                    SELECT
-                        *,
-                        toUnixTimestamp64Milli(occurred_at) AS at_ms,
-                        ({{start}}) AND at_ms >= {start_from_ms:Int64} AND at_ms < {range_to_ms:Int64} AS is_start,
-                        ({{paying}}) AND at_ms >= {starts:Array(Int64)}[1] AS is_paying,
-                        toFloat64({{amount}}) AS amount
-                    FROM
-                    (
-                        {{source}}
-                    )
-                )
+                {{source}}
             )
             GROUP BY user
             HAVING countIf(is_start) > 0

@@ -1,5 +1,5 @@
 -- promoters.touches_sharer: entries through a card, with its sharer.  Caller: query_api/promoters.py _touches()
--- Params: range_to_ms Int64; fragments order (source.order), entries, shares (sources)
+-- Params: range_to_ms Int64; fragments order (source.order), entries, shares (sources; the latter with the column made_share_id)
 -- Rows:   user UInt64, event_order String, at_ms Int64, promoter, event_id, app_id String
 -- Source: a card is that of the first share event of its share_id in its app; one's own card binds nobody.
 SELECT
@@ -35,7 +35,7 @@ INNER JOIN
             user,
             {{order}} AS event_order,
             toString(app_id) AS app_id,
-            properties_text['share_id'] AS share_id
+            made_share_id AS share_id
         FROM
         (
             {{shares}}

@@ -1,6 +1,6 @@
 -- source.events_strict: events with their person, identity "strict".  Caller: query_api/source.py events()
--- Params: those of source.alone; fragments events (source.alone), persons (source.map_*)
--- Rows:   all columns of events and user UInt64; columns that nobody reads are not read from disk
+-- Params: those of source.alone; fragments computed (more columns), events (source.alone), persons (source.map_*)
+-- Rows:   all columns of events, the computed ones and user UInt64; columns that nobody reads are not read from disk
 -- Source: the person from the last binding at or before the event on; before the first, the id by itself.
 SELECT
     e.*,
@@ -11,7 +11,7 @@ SELECT
     ) AS user
 FROM
 (
-    SELECT *
+    SELECT *{{computed}}
     {{events}}
 ) AS e
 ANY LEFT JOIN

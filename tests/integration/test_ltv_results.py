@@ -178,6 +178,22 @@ def test_random_logs_agree_with_the_definition(database, asker, drawn):
         assert sizes == Counter(pages)
 
 
+def test_attributes_of_the_person_may_choose_starts_and_payments(database, asker):
+    """They are known only after the person is: not where the events lie, as all else that an event is made of."""
+    towns = [("u1", "北京"), ("u2", "上海"), ("u4", "北京")]
+    told = [event(user, "user_set", at(1), properties={"city": town}) for user, town in towns]
+    insert(database, LOG + told)
+    lives_there = {"field": "user.city", "op": "eq", "values": ["北京"]}
+    body = BODY | {"cohort": "first_in_range"}
+    only_starts = asker("ltv", body | {"start": {"event": "join", "filter": lives_there}})
+    only_paying = asker("ltv", body | {"measures": [{**PAY, "filter": lives_there}]})
+
+    assert [line["size"] for line in only_starts["cohorts"]] == [1, 1]
+    assert [line["size"] for line in only_paying["cohorts"]] == [2, 2]
+    assert [line["payers"][0] for line in only_paying["cohorts"]] == [1, 1]
+    assert [line["revenue"][0] for line in only_paying["cohorts"]] == [10, 7]
+
+
 def test_wrong_requests_name_the_field(asker):
     for change, path in (
         ({"measures": []}, "$.measures"),

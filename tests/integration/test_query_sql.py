@@ -110,8 +110,9 @@ EXPLAINED_WITH_SEGMENTS = {
     "retention.of_actors_first",
     "source.in_segment",
     "source.restricted",
-    # Asked for by reports with tests of their own: share, summary; stickiness.
+    # Asked for by reports with tests of their own: share, summary, stickiness; ltv.
     "source.by_actor",
+    "source.computed",
     "source.any",
     "source.no_silent",
     # With tables of their own: test_as_of.
