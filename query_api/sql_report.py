@@ -112,10 +112,20 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
+def _apps_read(ask: Ask) -> list[str]:
+    """Return the apps of the question and of its segment, whose rule reads its own; a token may read all of them."""
+    bound = {} if ask.segment is None else ask.segment.bindings.values
+    of_segment = [apps for name, apps in bound.items() if name.endswith("app_ids")]
+    return sorted({*ask.app_ids, *(app_id for apps in of_segment for app_id in apps)})
+
+
 def _settings(ask: Ask, query: SqlQuery, database: str, tables: set[str]) -> Row:
     """Return the settings of the query: limits, and filters on every table for the case that the guard was passed."""
-    apps = ", ".join(_quoted(app_id) for app_id in ask.app_ids)
+    apps = ", ".join(_quoted(app_id) for app_id in _apps_read(ask))
     filters = {f"{database}.{table}": "0" for table in tables - set(UNDER_VIEWS)}
+    if ask.segment is not None:
+        for table in tables & {"segment_users", "segment_users_local"}:  # the second: on a cluster
+            filters[f"{database}.{table}"] = f"project = {_quoted(ask.project)}"
     for table in tables & {"events", "events_local"}:  # the second: on the shards of a cluster
         filters[f"{database}.{table}"] = f"app_id IN ({apps})"
     pairs = ", ".join(f"{_quoted(name)}: {_quoted(sql)}" for name, sql in filters.items())

@@ -115,6 +115,28 @@ async def test_segments_combine_and_are_described(client):
     assert await listed(client, await make(client, "not yet", november)) == set()
 
 
+async def test_a_statement_reads_the_persons_of_a_segment_whatever_apps_it_asks_for(
+    client, database
+):
+    """The filters that keep a statement to its apps must not keep rules and snapshots from their rows."""
+    insert(database, [event("u1", "open", at(6), app_id="wx0002")])
+    payers = await make(client, "payers", {"did": PAY}, app_ids=[APP])
+    await call(
+        client, "POST", f"/v1/segments/{payers}/snapshots", {"date": "2025-10-10"}, status=201
+    )
+    counts = "SELECT count() AS events, uniqExact(user) AS users FROM events"
+
+    for segment in (payers, f"{payers}@2025-10-10"):
+        for apps in ([APP], ["wx0002"], [APP, "wx0002"]):
+            body = {**RANGE, "segment": segment, "app_ids": apps}
+            measures = [{"as": "events"}, {"as": "users", "aggregate": "users"}]
+            asked = {**body, "measures": measures, "interval": None}
+            [line] = (await call(client, "POST", "/v1/query/events", asked))["series"]
+            [row] = (await call(client, "POST", "/v1/query/sql", {**body, "sql": counts}))["rows"]
+            assert row == line["total"], (segment, apps)
+            assert row["users"] > 0, (segment, apps)
+
+
 async def test_a_snapshot_stays_and_follows_persons_that_merge(client, database):
     payers = await make(client, "payers", {"did": PAY})
     path = f"/v1/segments/{payers}/snapshots"
