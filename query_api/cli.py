@@ -118,10 +118,12 @@ def query(
     """
     import urllib3  # noqa: PLC0415
 
-    from query_api.client import Client, QueryFailedError  # noqa: PLC0415
+    from query_api.client import REPORT_NAME, Client, QueryFailedError  # noqa: PLC0415
 
     if not token:
         _refuse("no read token: set SCENETRAIL_READ_TOKEN or give --token 请提供读取令牌", 2)
+    if not REPORT_NAME.fullmatch(report):
+        _refuse(f"{report}: not the name of a report, nor <report>/users", 2)
     if as_csv and as_json:
         _refuse("give either --csv or --json 二者只能选一", 2)
     asked = _read_body(body)
@@ -151,7 +153,7 @@ def query(
     try:
         client = Client(url, token)
     except ValueError as error:
-        _refuse(f"--token: {error}", 2)
+        _refuse(str(error), 2)
     with client:
         try:
             if as_json:
@@ -342,7 +344,7 @@ def _days(first: str, last: str, days: int, timezone: str) -> dict[str, str]:
         return {"from": first, "to": last or today.isoformat()}
     try:
         begin = datetime.fromisoformat(end).date() - timedelta(days=days - 1)
-    except ValueError:
+    except (ValueError, OverflowError):
         _refuse(f"--to {last}: not a day such as 2026-10-31", 2)
     return {"from": begin.isoformat(), "to": end}
 

@@ -17,6 +17,7 @@ What leaves and what comes back is built by pure functions; the two clients only
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from functools import cached_property
@@ -51,6 +52,7 @@ DEFAULT_ATTEMPTS = 4
 """Of a question that the server cannot answer at this moment (429, 503)."""
 LONGEST_PAUSE_S = 30.0
 USERS_PER_PAGE = 10_000
+REPORT_NAME = re.compile(r"[a-z_]+(/users)?")
 
 
 class QueryFailedError(Exception):
@@ -128,6 +130,8 @@ class _Asking:
         attempts: int = DEFAULT_ATTEMPTS,
     ) -> None:
         self._url = url.rstrip("/")
+        if not self._url.startswith(("http://", "https://")):
+            raise ValueError("the address begins with http:// or https://")
         self._token = read_token.strip()
         if not (self._token.isascii() and self._token.isprintable()):
             raise ValueError("this is no read token: it has characters that no token has")
@@ -135,6 +139,8 @@ class _Asking:
         self._attempts = attempts
 
     def _post(self, report: str, params: Params, form: str = JSON) -> _Request:
+        if not REPORT_NAME.fullmatch(report):  # `../segments` would be another address
+            raise ValueError("the name of a report, or <report>/users")
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Content-Type": JSON,
