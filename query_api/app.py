@@ -93,6 +93,9 @@ async def answer_errors(
     if error is not None:
         response = _error_response(error, request_id)
     response.headers["X-Request-Id"] = request_id
+    # Answers hold what a token may read: no browser or proxy keeps them, and none takes them for a page.
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
     elapsed_s = time.monotonic() - began
     metrics.REQUESTS.labels(route=route, status=response.status).inc()
     metrics.REQUEST_SECONDS.labels(route=route).observe(elapsed_s)

@@ -41,7 +41,7 @@ _COLUMNS = ("user", *_SENT, "occurred_at", "received_at", "properties")
 """Of a table."""
 _PIXELS = ("device_screen_width", "device_screen_height")
 """0 where the device did not tell."""
-_Place = tuple[int, int, str, str]
+_Place = tuple[int, Annotated[int, Meta(ge=0, lt=2**32)], str, str]
 
 
 async def answer(ask: Ask, query: TimelineQuery) -> Answer:

@@ -264,6 +264,7 @@ def test_wrong_requests_name_the_field(database, asker):
         ("profile", {"id": "x"}, "invalid_request", "$.id"),
         ("profile", {"user": "9" * 20}, "invalid_request", "$.user"),
         ("timeline", {"id": "user_id:x", "after": "[1]"}, "invalid_request", "$.after"),
+        ("timeline", {"id": "user_id:x", "after": '[0,-1,"",""]'}, "invalid_request", "$.after"),
         ("users", {**DAY, "users": ["1", "9" * 20]}, "invalid_request", "$.users[1]"),
         ("users", {**DAY, "rule": {}}, "invalid_request", "$.rule"),
         (

@@ -234,6 +234,23 @@ async def test_wrong_addresses(client, method, path, status, code):
     assert set(body) == {"error", "message", "request_id"}
 
 
+@pytest.mark.usefixtures("logged")
+async def test_answers_are_kept_nowhere_but_the_files_of_the_page_are(client):
+    for method, path, body in (
+        ("POST", "/v1/query/events", COUNT),
+        ("GET", "/v1/events/schema", None),
+        ("GET", "/console/live", None),
+        ("GET", "/nothing", None),
+    ):
+        response = await client.request(method, path, json=body, headers=ALL)
+        kept = response.headers["Cache-Control"], response.headers["X-Content-Type-Options"]
+        assert kept == ("no-store", "nosniff"), path
+    page = await (await client.get("/")).text()
+    version = page.partition("/static/")[2].partition("/")[0]
+    script = await client.get(f"/static/{version}/app.js")
+    assert "immutable" in script.headers["Cache-Control"]
+
+
 @pytest.mark.parametrize(
     "path",
     [
