@@ -159,7 +159,9 @@ export function createEmitter({
   }
 
   function retryLater(status: number, retryAfterMs: number | undefined): void {
-    const now = Date.now();
+    // The clock may have been set back since the request left: what is waited for from now on does not move with it.
+    waitMs();
+    const now = seenAt;
     const ceiling = Math.min(BACKOFF_BASE_MS * 2 ** failureCount++, BACKOFF_MAX_MS);
     if (retryAfterMs !== undefined) {
       // A tenth of jitter on top: clients told the same time must not come back together.

@@ -227,6 +227,18 @@ test('a clock set back does not stop the sending for long', () => {
   assert.deepEqual(delivered(phone), [0, 0]);
 });
 
+test("a clock set back while a request is under way leaves the server's Retry-After as it is", () => {
+  const { phone, run, times } = afterStart([{ status: 503, headers: { 'Retry-After': '60' }, delayMs: 2_000 }]);
+  trackMany(run, 1);
+  phone.clock.advance(5_100);
+  phone.clock.jump(-3_600_000);
+  phone.settle(120_000);
+
+  assert.deepEqual(delivered(phone), [0]);
+  const [first, second] = times();
+  assert.ok(second! - first! + 3_600_000 >= 60_000, `${second! - first!}`);
+});
+
 test('a kill while a request is under way: sent again with the same ids, so it counts once', () => {
   const { phone, run } = afterStart([{ status: 200, body: { accepted: 3 }, delayMs: 60_000 }]);
   trackMany(run, 3);
