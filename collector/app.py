@@ -80,7 +80,7 @@ class State:
             )
 
     def charge_rate(self, app: App, events: int) -> None:
-        """Count what was accepted."""
+        """Count what is kept: accepted events, and refused ones for repair."""
         self._rate.charge(app.app_id, events)
 
     def tell_refused_keys(self, now_s: float = math.inf) -> None:

@@ -57,7 +57,7 @@ async def collect(request: web.Request) -> web.Response:
             raise too_large(max_bytes)
     state.limit_rate(app)
     answer = await ingest_batch(state.ingest, app, body, received_at, request["request_id"])
-    state.charge_rate(app, answer.accepted)
+    state.charge_rate(app, answer.accepted + answer.rejected)
     status = 200
     if answer.rejected and not answer.accepted and not answer.duplicates:
         status = 422

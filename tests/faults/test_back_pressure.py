@@ -244,6 +244,17 @@ def test_rate_limit_of_one_app_leaves_the_other_alone(make_collector: MakeCollec
     assert send(collector.port, json.dumps(other).encode(), key="wk_other")[0] == 200
 
 
+def test_refused_events_use_up_the_rate_as_well(make_collector: MakeCollector) -> None:
+    """They are kept for repair: whoever has a write key, which any phone can tell, could fill the disk with them."""
+    collector = make_collector(workers=1, rate_limit_events=10).start()
+    rng = seeded(26)
+    batch = make_batch([make_event(f"e{i}", rng) | {"occurred_at": "soon"} for i in range(50)], rng)
+
+    answers = [send(collector.port, json.dumps(batch).encode())[0] for _ in range(5)]
+
+    assert answers == [422, 429, 429, 429, 429]
+
+
 def test_rate_limit_of_an_apps_own_leaves_the_others_alone(make_collector: MakeCollector) -> None:
     """Set while the collector runs."""
     collector = make_collector(workers=1).start()
