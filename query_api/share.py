@@ -101,7 +101,7 @@ class ShareCell(BreakdownCell, kw_only=True):
         "sharers", "openers", "new_users", "converters", "descendant_openers",
         "resharers", "opened_before", "active_users",
     ] = "openers"  # fmt: skip
-    depth: Annotated[int, Meta(ge=1)] | None = None
+    depth: Annotated[int, Meta(ge=1, lt=2**32)] | None = None
     page: str | None = None
     channel: str | None = None
     group_id: str | None = None
@@ -395,6 +395,8 @@ def _semantics(query: ShareQuery) -> Row:
         "without a known card: whose session opened a card at or before them, the last one",
         "forged": "app_launch, app_show and share events of the range whose share_id had a wrong signature, or none where one "
         "is required; they open nothing",
+        "of_a_segment": "events of its persons only: a card of anybody else is not known here, so its opens are among "
+        "unknown_opens and cards below it are roots",
         "own_opens": "what would be opens, were the user not the card's own sharer",
         "unknown_opens": "what would be opens, had the app a card of this share_id: it is forged, or its share event was lost",
         "direct_openers": "distinct users who opened a card of the sharer",

@@ -368,6 +368,7 @@ def test_wrong_requests_name_the_field(asker):
     for cell, path in (
         ({"metric": "descendant_openers"}, "$.cell.sharer"),
         ({"depth": 0}, "$.cell.depth"),
+        ({"depth": 2**70}, "$.cell.depth"),
         ({"depth": 1, "page": "x"}, "$.cell.page"),
         ({"other": True}, "$.cell.other"),
         ({"sharer": "99999999999999999999"}, "$.cell.sharer"),
