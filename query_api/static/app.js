@@ -4,6 +4,7 @@ import { forget, get, post, remove } from "./api.js";
 import { isDark } from "./charts.js";
 import { h, icon, put, uid } from "./dom.js";
 import { errorLine, errorTexts } from "./errors.js";
+import { keepFocusUntilThere } from "./focus.js";
 import { language, setLanguage, t } from "./i18n.js";
 import { GROUPS, PAGES } from "./pages.js";
 import { appPicker, rangePicker } from "./pickers.js";
@@ -224,7 +225,7 @@ function makeShell() {
       writeAddress(part, { isStep: true });
       show();
     };
-    const focus = keepFocus(root);
+    const focus = keepFocusUntilThere(root, main);
     put(
       bar,
       page && !["settings", "boards", "people"].includes(page.id)
@@ -271,13 +272,36 @@ async function draw(main, page, state, set, isNew) {
       main,
       session: server.session,
       has: (report) => server.reports.has(report),
-      users: (report, body, cell, title) => showUsers(report, body, cell, title, { profiles: server.reports.has("profile") }),
+      users: (report, body, cell, title) => {
+        writeAddress({ who: { report, body, cell, title } });
+        showList(readAddress().state);
+      },
     };
+    showList(state);
     put(main, NOW_ONLY.has(page.id) ? null : knownNotice(state, set), page.module.default(context));
   } catch (error) {
     if (mine !== turn) return;
     put(main, errorNotice(error, () => show()));
   }
+}
+
+let list = null;
+
+/** Open the list of users that the address has, and no other; closed, it leaves the address. */
+function showList({ who: given }) {
+  const key = given ? JSON.stringify(given) : "";
+  if (list?.key === key) return;
+  const before = list;
+  list = null;
+  before?.box.close();
+  if (!given || !server.reports.has(given.report)) return; // no other address is asked, whatever the link says
+  const mine = { key, box: showUsers(given.report, given.body, given.cell ?? {}, String(given.title ?? ""), { profiles: server.reports.has("profile") }) };
+  list = mine;
+  mine.box.addEventListener("close", () => {
+    if (list !== mine) return;
+    list = null;
+    writeAddress({ who: undefined });
+  });
 }
 
 /** These pages ask nothing that could be asked as of a day. */
@@ -294,21 +318,6 @@ function knownNotice(state, set) {
       : null,
   ].filter(Boolean);
   return lines.length ? h("div", { class: "known" }, lines.map(([text, act]) => h("div", {}, h("span", {}, text), act))) : null;
-}
-
-/** A page is made anew when its state changes: the focus goes back to the same place. */
-function keepFocus(within) {
-  const active = document.activeElement;
-  if (!active || active === document.body || !within.contains(active)) return () => {};
-  const path = [];
-  for (let node = active; node !== within; node = node.parentElement) path.unshift([...node.parentElement.children].indexOf(node));
-  const { tagName } = active;
-  return () => {
-    if (document.activeElement && document.activeElement !== document.body) return;
-    let node = within;
-    for (const index of path) node = node?.children[index];
-    if (node?.tagName === tagName) node.focus({ preventScroll: true });
-  };
 }
 
 async function signOut() {

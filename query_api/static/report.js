@@ -1,11 +1,13 @@
 // The frame of a page that asks one report: controls, asking with cancel, the answer with its definition and freshness.
 
-import { ApiError, ask, csv, csvSlices, lastAnswer, newQueryId, progressOf } from "./api.js";
+import { ApiError, ask, csv, csvSlices, get, lastAnswer, newQueryId, progressOf } from "./api.js";
 import { loadCharts } from "./charts.js";
+import { csvBlob } from "./csv.js";
 import { definition } from "./definition.js";
 import { h, icon, put } from "./dom.js";
 import { errorLine, errorTexts } from "./errors.js";
 import { countConditions, filterBuilder, forApi } from "./filters.js";
+import { keepFocus } from "./focus.js";
 import { duration, instant, number } from "./format.js";
 import { language, t } from "./i18n.js";
 import { savePicture } from "./picture.js";
@@ -90,17 +92,20 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
   const show = (answer, isOld) => inView(here, () => draw(answer, isOld));
 
   function draw(answer, isOld) {
+    const restore = keepFocus(card);
     card.dataset.state = isOld ? "old" : "done";
     if (isEmpty?.(answer)) put(content, emptyNotice(answer.meta, body, emptyAction));
     else put(content, render(answer));
     const missing = missingNotice(answer.meta, () => go({ partial: undefined }));
     if (missing) content.prepend(missing);
     put(foot, footOf(name, answer, isOld, isList));
+    restore();
     if (!isOld) put(said, isHere(title));
   }
 
   async function run({ fresh = false } = {}) {
     controller?.abort();
+    const restore = keepFocus(card);
     put(tools);
     if (body === null) {
       card.dataset.state = "incomplete";
@@ -108,6 +113,7 @@ export function panel({ title, report, body, render, isEmpty, incomplete, name =
       return;
     }
     put(tools, toolsOf({ report, body, name, card, isUsers, again: () => run({ fresh: true }) }));
+    restore();
     const before = fresh ? undefined : lastAnswer(report, body);
     if (!before) card.dataset.state = "loading";
     controller = new AbortController();
@@ -264,16 +270,7 @@ function toolsOf({ report, body, name, card, isUsers, again }) {
         }
       },
     ],
-    [
-      t("下载图片 PNG|Download PNG"),
-      async () => {
-        try {
-          await savePicture(card, file);
-        } catch (error) {
-          toast(`${t("图片没有画成，可下载 CSV|No picture could be made: take the CSV")} (${error.message})`, "error");
-        }
-      },
-    ],
+    [t("下载图片 PNG|Download PNG"), () => picture(card, file)],
     [t("复制为 API 请求|Copy as API request"), () => copy(apiRequest(report, body))],
   ]);
 }
@@ -283,6 +280,24 @@ async function wholeCsv(report, body) {
   const parts = [];
   for await (const part of csvSlices(report, body)) parts.push(part);
   return new Blob(parts, { type: "text/csv" });
+}
+
+/** What one can do with a part that shows what a GET answers; its CSV has the tables that it shows. again(): reads anew. */
+export function sectionTools({ name, address, card, again }) {
+  return menu(t("更多操作|More"), [
+    [t("刷新|Refresh"), again],
+    [t("下载 CSV|Download CSV"), () => download(`scenetrail-${name}.csv`, csvBlob([...card.querySelectorAll(".table-holder")].flatMap((place) => place.lines())))],
+    [t("下载图片 PNG|Download PNG"), () => picture(card, `scenetrail-${name}`)],
+    [t("复制为 API 请求|Copy as API request"), () => copy(`curl -s '${location.origin}${address}' -H "Authorization: Bearer $READ_TOKEN"`)],
+  ]);
+}
+
+async function picture(card, file) {
+  try {
+    await savePicture(card, file);
+  } catch (error) {
+    toast(`${t("图片没有画成，可下载 CSV|No picture could be made: take the CSV")} (${error.message})`, "error");
+  }
 }
 
 /** The question as a command for a terminal. */
@@ -323,6 +338,7 @@ function footOf(name, answer, isOld, isList) {
         h("time", { class: "complete-until", datetime: meta.data_complete_until ?? "" }, instant(meta.data_complete_until, zone())),
       ),
       h("span", { class: "muted" }, t("用时 {ms}，读取 {rows} 行|{ms}, {rows} rows read", { ms: duration(meta.elapsed_ms), rows: number(meta.rows_read) })),
+      Date.parse(semantics?.time_range?.to ?? "") > Date.now() ? h("span", { class: "badge warn", dataset: { open: "" } }, t("时间范围还没有结束|the range has not ended yet")) : null,
       isOld ? h("span", { class: "badge" }, t("上次结果，正在更新|last answer, refreshing")) : null,
       meta.truncated && isList ? h("span", { class: "badge warn" }, t("列表已截断|list cut")) : null,
     ),
@@ -368,16 +384,17 @@ export function filterSection(state, set, { filter = true, compare = "chosen" } 
 }
 
 /**
- * A part of a page that shows what a GET answers: loading, failure, definition as in a panel. load(): a promise of the answer.
+ * A part of a page that shows what a GET of an address answers: loading, failure, definition and tools as in a panel.
  *
  * The element has `reload()`.
  */
-export function section({ title, load, render, actions = [], name = "section" }) {
+export function section({ title, address, render, actions = [], name }) {
   const here = view();
   const content = h("div", { class: "panel-content" });
   const said = status();
+  const tools = h("div", { class: "panel-tools" });
   const foot = h("div", { class: "panel-foot" });
-  const card = h("section", { class: "panel", "aria-label": title, dataset: { report: name, state: "loading" } }, h("div", { class: "panel-head" }, h("h2", {}, title), h("div", { class: "panel-actions" }, ...actions)), said, content, foot);
+  const card = h("section", { class: "panel", "aria-label": title, dataset: { report: name, state: "loading" } }, h("div", { class: "panel-head" }, h("h2", {}, title), h("div", { class: "panel-actions" }, ...actions, tools)), said, content, foot);
   let turn = 0;
   card.reload = async () => {
     turn += 1;
@@ -385,7 +402,7 @@ export function section({ title, load, render, actions = [], name = "section" })
     const waiting = setTimeout(() => put(content, h("div", { class: "loading" }, progressBar())), content.childElementCount ? 3000 : WAIT_MS);
     card.dataset.state = "loading";
     try {
-      const answer = await load();
+      const answer = await get(address);
       if (mine !== turn) return;
       inView(here, () => put(content, render(answer)));
       put(foot, answer.semantics ? definition(name, answer.semantics) : null);
@@ -399,6 +416,7 @@ export function section({ title, load, render, actions = [], name = "section" })
       clearTimeout(waiting);
     }
   };
+  put(tools, sectionTools({ name, address, card, again: card.reload }));
   card.reload();
   return card;
 }

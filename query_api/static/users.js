@@ -11,7 +11,7 @@ import { button, copy, dialog, download, toast } from "./widgets.js";
 
 const PAGE = 100;
 
-/** Open the list of a cell's users, each under its strongest id. profiles: the people page exists, so each leads there. */
+/** Open the list of a cell's users, each under its strongest id; return its dialog. profiles: the people page exists, so each leads there. */
 export function showUsers(report, body, cell, title, { profiles = false } = {}) {
   const question = { ...body, cell, details: true, limit: PAGE };
   const total = h("p", { class: "users-total" }, t("正在查询…|Querying…"));
@@ -28,6 +28,7 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
       { class: "row" },
       taking,
       button(t("复制为 API 请求|Copy as API request"), () => copy(apiRequest(`${report}/users`, { ...body, cell })), { class: "button ghost" }),
+      button(t("复制链接|Copy the link"), () => copy(location.href), { class: "button ghost" }),
       read,
     ),
     list,
@@ -75,4 +76,5 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
     }
   }
   page("");
+  return box;
 }

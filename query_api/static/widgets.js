@@ -240,19 +240,20 @@ export function table(caption, columns, rows, { name = columns[0].name, sorted =
     return cell;
   });
   const foot = h("div", { class: "table-more" });
+  function ordered() {
+    if (!by) return rows;
+    const column = columns.find((c) => c.name === by.name);
+    const order = (a, b) => {
+      const [x, y] = [column.value(a), column.value(b)];
+      if (x === y) return 0;
+      if (x === null || x === undefined) return -1;
+      if (y === null || y === undefined) return 1;
+      return typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "zh-Hans-CN");
+    };
+    return [...rows].sort((a, b) => (by.down ? order(b, a) : order(a, b)));
+  }
   function show() {
-    let list = rows;
-    if (by) {
-      const column = columns.find((c) => c.name === by.name);
-      const order = (a, b) => {
-        const [x, y] = [column.value(a), column.value(b)];
-        if (x === y) return 0;
-        if (x === null || x === undefined) return -1;
-        if (y === null || y === undefined) return 1;
-        return typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y), "zh-Hans-CN");
-      };
-      list = [...rows].sort((a, b) => (by.down ? order(b, a) : order(a, b)));
-    }
+    const list = ordered();
     columns.forEach((column, i) => {
       if (by?.name === column.name) heads[i].setAttribute("aria-sort", by.down ? "descending" : "ascending");
       else heads[i].removeAttribute("aria-sort");
@@ -281,13 +282,21 @@ export function table(caption, columns, rows, { name = columns[0].name, sorted =
     );
   }
   show();
-  return h(
+  const holder = h(
     "div",
     { class: "table-holder", tabindex: "0", role: "region", "aria-label": tableLabel(caption), dataset: { table: name } },
     h("table", {}, h("caption", { class: "visually-hidden" }, caption), h("thead", {}, h("tr", {}, heads)), body),
     foot,
   );
+  // All rows as texts, in their order here.
+  holder.lines = () => inView(here, () => [columns.map((c) => textOf(c.title)), ...ordered().map((row) => columns.map((c) => textOf(c.cell(row))))]);
+  return holder;
 }
+
+const textOf = (...content) => h("span", {}, ...content).textContent.trim();
+
+/** The rows of a table that is not made by `table`, as texts. */
+export const linesOf = (place) => [...place.querySelectorAll("tr")].map((row) => [...row.cells].map((cell) => cell.textContent.trim()));
 
 /** A number one can click to see its users; `share`: what part of a whole they are, said beside it. Where no number is known there is nobody to see. */
 export function usersLink(text, onClick, share = "") {

@@ -539,6 +539,40 @@ def test_live_shows_an_event_and_a_refusal_soon_after_they_were_sent(
     expect(page.locator(".pulse")).to_have_text("已暂停")
 
 
+def test_what_arrives_is_taken_away_as_csv_png_and_request(page: Page, demo: Demo) -> None:
+    open_page(page, demo, "quality?days=~30")
+    arrivals = page.get_by_role("region", name="到达情况", exact=True)
+    arrivals.get_by_role("button", name="更多操作").click()
+    with page.expect_download() as csv:
+        page.get_by_role("button", name="下载 CSV").click()
+    head, *rows = Path(csv.value.path()).read_text("utf-8-sig").splitlines()
+    assert head.split(",")[:2] == ["应用", "事件"]
+    shown = arrivals.locator("tbody th").all_inner_texts()
+    assert [row.partition(",")[0] for row in rows] == shown
+    arrivals.get_by_role("button", name="更多操作").click()
+    with page.expect_download() as png:
+        page.get_by_role("button", name="下载图片 PNG").click()
+    assert Path(png.value.path()).read_bytes().startswith(b"\x89PNG")
+    arrivals.get_by_role("button", name="更多操作").click()
+    page.get_by_role("button", name="复制为 API 请求").click()
+    expect(page.locator(".toast")).to_contain_text("已复制")
+    address = page.evaluate("navigator.clipboard.readText()").split("'")[1]
+    answer = demo.get(address.removeprefix(demo.url))["result"]
+    assert len(answer["arrived"]) == len(rows)
+
+    open_page(page, demo, "live")
+    page.locator("tr[data-fate]").first.wait_for()
+    page.get_by_role("button", name="更多操作").click()
+    with page.expect_download() as csv:
+        page.get_by_role("button", name="下载 CSV").click()
+    assert Path(csv.value.path()).read_text("utf-8-sig").startswith("到达,结果,事件")
+
+    # A range that goes on says so.
+    for days, is_open in (("7d", 0), ("today", 1)):
+        open_page(page, demo, f"events?range={days}")
+        expect(page.locator("[data-open]")).to_have_count(is_open)
+
+
 def test_quality_counts_what_was_refused(page: Page, demo: Demo) -> None:
     open_page(page, demo, "quality")
     with page.expect_response(lambda r: "/console/quality" in r.url) as waited:

@@ -275,6 +275,8 @@ def test_an_order_is_gone_back_to_and_comes_along_to_a_board(
     page.locator("dialog").get_by_role("button", name="删除", exact=True).click()
     expect(board).to_have_count(0)
     page.get_by_label("导入文件").set_input_files(file)
+    expect(page.locator(".toast").last).to_contain_text("已导入")
+    open_page(page, demo, "boards?board=排序")  # not arranged otherwise
     page.get_by_role("link", name="最少的事件").click()
     until(lambda: order_of(page, "name") == fewest, "fewest first, from the file")
     expect(page).to_have_url(re.compile("tz=Asia%2FTokyo"))
@@ -282,6 +284,33 @@ def test_an_order_is_gone_back_to_and_comes_along_to_a_board(
     assert [one["state"] for one in stored if one["board"] == "排序"] == [view["state"]]
     kept = {"views": [one for one in stored if one["board"] != "排序"]}
     demo.post("/console/views", kept, method="PUT")
+
+
+def test_a_list_of_users_is_opened_by_its_address_and_closed_with_it(
+    page: Page, elsewhere: BrowserContext, demo: Demo
+) -> None:
+    open_page(page, demo, "funnel?range=14d")
+    number = page.locator("[data-figure=entered] button")
+    entered = number.inner_text()
+    number.click()
+    listed = page.locator(".users-dialog[data-total]")
+    expect(listed.locator(".users-total b")).to_have_text(entered)
+    names = listed.locator("li").all_inner_texts()
+
+    with watched(elsewhere, demo.url) as other:
+        other.goto(page.url)
+        same = other.locator(".users-dialog[data-total]")
+        expect(same.locator(".users-total b")).to_have_text(entered)
+        assert same.locator("li").all_inner_texts() == names
+        other.keyboard.press("Escape")
+        expect(same).to_have_count(0)
+        expect(other).not_to_have_url(re.compile("who="))
+        # A link may name reports, and nothing else.
+        who = {"report": "../segments?x=", "body": {}, "cell": {}, "title": "x"}
+        open_page(other, demo, f"funnel?{encoded(range='14d', who=who)}")
+        expect(other.locator("dialog")).to_have_count(0)
+    page.go_back()
+    expect(listed).to_have_count(0)
 
 
 def test_a_health_model_of_ones_own_is_written_mended_and_kept(

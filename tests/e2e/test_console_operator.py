@@ -6,6 +6,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.console_browser import (
     Demo,
+    close_dialog,
     new_context,
     past_days,
     settle,
@@ -15,6 +16,7 @@ from tests.e2e.console_browser import (
     watched,
     whole,
 )
+from tests.waiting import until
 
 MOST_CLICKS = 10
 FIRST_SOURCE = "user.first_source.scene_group"
@@ -119,4 +121,49 @@ def test_four_questions_are_answered_by_a_few_clicks(browser: Browser, demo: Dem
         assert page.url.endswith(f"user={user}")
 
         assert hand.clicks <= MOST_CLICKS
+    context.close()
+
+
+def test_the_answers_are_reached_by_keyboard_alone(browser: Browser, demo: Demo) -> None:
+    context = new_context(browser)
+    with watched(context, demo.url) as page:
+
+        def is_on(what: str) -> bool:
+            return bool(page.evaluate("(what) => document.activeElement.matches(what)", what))
+
+        def tab_to(what: str, most: int, key: str = "Tab") -> None:
+            """Press Tab until it is there."""
+            for _ in range(most):
+                page.keyboard.press(key)
+                if is_on(what):
+                    return
+            raise AssertionError(f"{what} is not among the next {most}")
+
+        def enter() -> None:
+            page.keyboard.press("Enter")
+            settle(page)
+
+        page.goto(f"{demo.url}/")
+        page.locator("input[name=token]").wait_for()
+        page.keyboard.insert_text(demo.token)
+        page.keyboard.press("Enter")
+        page.locator(".shell").wait_for()
+        settle(page)
+        tab_to(".navigation a[href^='#/funnel']", 40, "Shift+Tab")
+        enter()
+        expect(page.get_by_role("heading", level=1)).to_be_focused()
+        tab_to(".for-whom button", 100)
+        enter()
+        # The page was made anew: one is where one was.
+        until(lambda: is_on(".for-whom button[aria-pressed=true]"), "the button has the focus")
+        tab_to("[data-table=group] .sort", 10)
+        enter()
+        expect(page.locator("[data-table=group] th[aria-sort]")).to_have_attribute(
+            "aria-sort", "ascending"
+        )
+        tab_to("[data-table=group] tbody .users-link", 10)
+        page.keyboard.press("Enter")
+        page.locator(".users-dialog[data-total]").wait_for()
+        close_dialog(page)
+        assert is_on("[data-table=group] tbody .users-link")
     context.close()

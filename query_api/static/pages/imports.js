@@ -1,6 +1,6 @@
 // What people bring: QR codes and where they hang, costs of channels, send logs of messages. Listed, added, imported, deleted.
 
-import { get, post, remove } from "../api.js";
+import { post, remove } from "../api.js";
 import { csvBlob, parseCsv } from "../csv.js";
 import { h, put } from "../dom.js";
 import { amount, instant, number } from "../format.js";
@@ -98,7 +98,7 @@ export function qrCodes({ session }) {
   const card = section({
     title: t("二维码|QR codes"),
     name: "qr-codes",
-    load: () => get("/v1/qr-codes?limit=10000"),
+    address: "/v1/qr-codes?limit=10000",
     actions: [
       button(t("添加|Add"), () => formDialog(t("添加二维码|Add a QR code"), codeFields(session), (values) => send([filled(values)]), card.reload), { class: "button primary" }),
       button(t("导入 CSV|Import CSV"), () =>
@@ -172,7 +172,7 @@ export function costs({ session }) {
   const card = section({
     title: t("投放成本|Costs of channels"),
     name: "costs",
-    load: () => get(`/v1/costs?${new URLSearchParams({ from, to: "2099-12-31", limit: "10000" })}`),
+    address: `/v1/costs?${new URLSearchParams({ from, to: "2099-12-31", limit: "10000" })}`,
     actions: [
       button(t("添加|Add"), () => formDialog(t("添加成本|Add a cost"), costFields(session), (values) => send([costRow({ day: values.day, app_id: values.app_id, amount: values.amount, currency: values.currency, clicks: values.clicks, impressions: values.impressions, [values.field]: values.value })]), card.reload), { class: "button primary" }),
       button(t("导入 CSV|Import CSV"), () =>
@@ -240,7 +240,7 @@ export function messages({ session, users }) {
   const card = section({
     title: t("召回消息|Messages sent"),
     name: "messages",
-    load: () => get("/v1/messages?limit=1000"),
+    address: "/v1/messages?limit=1000",
     actions: [
       button(
         t("导入 CSV|Import CSV"),

@@ -6,9 +6,9 @@ import { h, put } from "../dom.js";
 import { eventFault } from "../errors.js";
 import { apart, duration, instant, plain } from "../format.js";
 import { appName, eventTitle, platformTitle, t } from "../i18n.js";
-import { errorNotice } from "../report.js";
+import { errorNotice, sectionTools } from "../report.js";
 import { zone } from "../state.js";
-import { button, notice, select, tableLabel, textInput } from "../widgets.js";
+import { button, linesOf, notice, select, tableLabel, textInput } from "../widgets.js";
 
 const EVERY_MS = 1000;
 
@@ -25,12 +25,14 @@ export default function live({ state, set, main, session }) {
   const controller = new AbortController();
   const nameOf = new Map(session.apps.map((app) => [app.app_id, appName(app)]));
 
+  const apps = (state.apps ?? []).map((id) => `app_id=${encodeURIComponent(id)}`).join("&");
+  const address = `/console/live${apps ? `?${apps}` : ""}`;
+
   async function turn() {
     if (stopped || !body.isConnected) return;
     if (!paused && !document.hidden) {
       try {
-        const query = (state.apps ?? []).map((id) => `app_id=${encodeURIComponent(id)}`).join("&");
-        const answer = await get(`/console/live${query ? `?${query}` : ""}`, controller.signal);
+        const answer = await get(address, controller.signal);
         put(fault);
         show(answer);
       } catch (error) {
@@ -74,10 +76,19 @@ export default function live({ state, set, main, session }) {
     },
     { "data-action": "pause" },
   );
-  return h(
+  const feed = h(
     "div",
-    { class: "page-stack" },
+    { class: "table-holder", tabindex: "0", role: "region", "aria-label": tableLabel(t("实时事件|Live events")) },
     h(
+      "table",
+      { class: "feed" },
+      h("thead", {}, h("tr", {}, [t("到达|Arrived"), t("结果|Fate"), t("事件|Event"), t("应用|App"), t("用户|User"), t("内容|Content")].map((text) => h("th", { scope: "col" }, text)))),
+      body,
+    ),
+  );
+  feed.lines = () => linesOf(feed);
+  const tools = h("div", { class: "panel-tools" });
+  const card = h(
       "section",
       { class: "panel", "aria-label": t("实时事件|Live events") },
       h(
@@ -101,23 +112,16 @@ export default function live({ state, set, main, session }) {
           ),
           textInput(t("包含文字|Contains"), state.text, (text) => set({ text }), { hidden: true, type: "search", placeholder: t("事件名、用户、属性…|event, user, property…") }),
           pause,
+          tools,
         ),
       ),
       fault,
-      h(
-        "div",
-        { class: "table-holder", tabindex: "0", role: "region", "aria-label": tableLabel(t("实时事件|Live events")) },
-        h(
-          "table",
-          { class: "feed" },
-          h("thead", {}, h("tr", {}, [t("到达|Arrived"), t("结果|Fate"), t("事件|Event"), t("应用|App"), t("用户|User"), t("内容|Content")].map((text) => h("th", { scope: "col" }, text)))),
-          body,
-        ),
-      ),
+      feed,
       empty,
       foot,
-    ),
   );
+  put(tools, sectionTools({ name: "live", address, card, again: () => (shown = "") }));
+  return h("div", { class: "page-stack" }, card);
 }
 
 /** Properties of an accepted event as [name, value] pairs. */

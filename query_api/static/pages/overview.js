@@ -118,6 +118,7 @@ function growth(state, compare, users, after) {
     render: (answer) => {
       const { points } = answer.result;
       const labels = points.map((p) => p.time);
+      const immature = points.findIndex((p) => !p.mature);
       const kinds = [
         ["new", t("新用户|New")],
         ["returning", t("连续活跃|Returning")],
@@ -127,7 +128,7 @@ function growth(state, compare, users, after) {
       const shown = sum(points);
       return [
         figures([["new", t("新用户|New users"), against(number, shown, sum(answer.result.compare.points), { open: (isBefore) => users("lifecycle", ofRange(body, isBefore), { state: "new" }, t("新用户|New users")) })]]),
-        chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, unit: t("用户|Users"), series: kinds.map(([key, name]) => ({ name, key, values: points.map((p) => p[key]) })) }), {
+        chart(t("每天的新用户、连续活跃与回流|New, returning and resurrected users by day"), () => timeOption({ labels, kind: "bar", stacked: true, unit: t("用户|Users"), partial: immature < 0 ? labels.length : immature, series: kinds.map(([key, name]) => ({ name, key, values: points.map((p) => p[key]) })) }), {
         name: "growth",
         height: 270,
         onClick: (p) => {

@@ -7,7 +7,7 @@ import { eventFault } from "../errors.js";
 import { duration, instant, number, rate } from "../format.js";
 import { appName, idKindTitle, t } from "../i18n.js";
 import { namesOf } from "../names.js";
-import { errorNotice, section as asked } from "../report.js";
+import { errorNotice, section as asked, sectionTools } from "../report.js";
 import { addDays, today, zone } from "../state.js";
 import { button, check, dialog, field, notice, segmented, table, toast, usersLink } from "../widgets.js";
 
@@ -46,10 +46,11 @@ export default function quality({ state, set, session, main, users }) {
   main.addEventListener("leave", () => controller.abort(), { once: true });
   const nameOf = new Map(session.apps.map((app) => [app.app_id, appName(app)]));
   const query = new URLSearchParams([["days", String(days)], ...(state.apps ?? []).map((id) => ["app_id", id])]);
+  const address = `/console/quality?${query}`;
   async function ask() {
     try {
-      const answer = await get(`/console/quality?${query}`, controller.signal);
-      put(place, view(answer, { nameOf, set, users }));
+      const answer = await get(address, controller.signal);
+      put(place, view(answer, { nameOf, set, users, address, again: ask }));
     } catch (error) {
       if (error.name !== "AbortError") put(place, errorNotice(error, ask));
     }
@@ -82,7 +83,7 @@ function newNames(days, apps, users) {
   return asked({
     title: t("新出现的名称与不一致的类型|New names and types that differ"),
     name: "new-names",
-    load: () => get(`/v1/events/schema?${query}`),
+    address: `/v1/events/schema?${query}`,
     render: ({ result, semantics }) => {
       const since = Date.now() - days * 86_400_000;
       // Properties are known of the last days only: what is as old as that is not new.
@@ -134,7 +135,7 @@ function deadLetters({ state, set, nameOf, days }) {
   const card = asked({
     title: t("修复与重投|Repair and send again"),
     name: "dead-letters",
-    load: () => get(`/v1/dead-letters?${query}`),
+    address: `/v1/dead-letters?${query}`,
     actions: [
       state.code ? button(t("原因：{code}，看全部|Reason: {code}, show all", { code: state.code }), () => set({ code: undefined }), { class: "button ghost small" }) : null,
       check(t("包括已重投的|With those sent again"), state.redriven === true, (on) => set({ redriven: on || undefined })),
@@ -266,11 +267,13 @@ function repairForm(letter, address, nameOf, again, box) {
   );
 }
 
-function section(title, ...content) {
-  return h("section", { class: "panel", "aria-label": title }, h("div", { class: "panel-head" }, h("h2", {}, title)), ...content);
-}
-
-function view(answer, { nameOf, set, users }) {
+function view(answer, { nameOf, set, users, address, again }) {
+  const section = (title, ...content) => {
+    const tools = h("div", { class: "panel-actions" });
+    const card = h("section", { class: "panel", "aria-label": title }, h("div", { class: "panel-head" }, h("h2", {}, title), tools), ...content);
+    put(tools, sectionTools({ name: "quality", address, card, again }));
+    return card;
+  };
   const { refused, arrived, identity_conflicts: conflicts } = answer.result;
   const { received_since: since } = answer.semantics;
   const app = (r) => nameOf.get(r.app_id) ?? r.app_id;

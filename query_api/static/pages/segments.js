@@ -1,6 +1,6 @@
 // Segments: stored rules with their size and snapshots, a builder for new ones, and how they differ from one another.
 
-import { get, post, remove } from "../api.js";
+import { post, remove } from "../api.js";
 import { chart, palette, timeOption, tip, tooltip } from "../charts.js";
 import { h, put } from "../dom.js";
 import { errorLine } from "../errors.js";
@@ -47,7 +47,7 @@ function list({ state, set }) {
   return section({
     title: t("分群列表|Segments"),
     name: "segments-list",
-    load: () => get("/v1/segments"),
+    address: "/v1/segments",
     actions: [button(t("新建分群|New segment"), () => set({ view: "new" }), { class: "button primary" })],
     render: (answer) =>
       answer.result.segments.length
@@ -147,7 +147,7 @@ function one({ state, set, users }) {
   const card = section({
     title: t("分群|Segment"),
     name: "segment",
-    load: () => get(address),
+    address,
     actions: [button(t("返回列表|Back to the list"), () => set({ id: undefined }))],
     render: (answer) => {
       const { segment } = answer.result;
