@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from collector import metrics
 from sdk_spec.ids import KINDS
@@ -30,10 +30,19 @@ class BindingSink(Protocol):
     def unbindings(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
     def quarantined(self, since_ms: int) -> list[tuple[int, int]]: ...  # noqa: D102
     def insert_quarantined(self, crowds: list[Crowd]) -> None: ...  # noqa: D102
+    def newer_version(self, assignments: list[Assignment], base_version: int) -> int: ...  # noqa: D102
     def companions(self, keys: list[int]) -> list[int]: ...  # noqa: D102
     def erased(self, since_ms: int) -> list[tuple[int, int, int]]: ...  # noqa: D102
     def insert_persons(self, assignments: list[Assignment], base_version: int) -> None: ...  # noqa: D102
     def insert_conflicts(self, conflicts: list[Conflict], base_version: int) -> None: ...  # noqa: D102
+
+
+class _Found(NamedTuple):
+    """What follows from the bindings as they are now; ``crowds`` are ids that are quarantined from now on."""
+
+    assignments: list[Assignment]
+    conflicts: list[Conflict]
+    crowds: list[Crowd]
 
 
 class Binder:
@@ -52,6 +61,7 @@ class Binder:
         self._taken_apart: set[int] = set()
         self._next_look_s = 0.0
         self._quarantined: set[int] = set()
+        self._age = 0
         self._newest_quarantine_ms = 0
         self.erased_until: dict[int, int] = {}
         self._newest_erasure_ms = 0
@@ -136,7 +146,36 @@ class Binder:
             self._quarantined.add(key)
 
     def _resolve(self, keys: set[int]) -> None:
-        """Work out the persons of everyone who hangs together with ``keys`` and store them."""
+        """
+        Work out the persons of everyone who hangs together with ``keys`` and store them.
+
+        Of two writers at the same moment the one that read more bindings is right, whichever writes last: their number is the
+        version. But they become fewer when people take ids apart or have them erased, and when they expire. So the version
+        begins with an age: where a higher one is stored already, all is read once more, after that was written, and what
+        has fewer bindings then begins a new age.
+        """
+        found = self._work_out(keys)
+        newer = self._sink.newer_version(found.assignments, self._age << 32)
+        if newer:
+            self._follow_quarantine()
+            found = self._work_out(keys)
+            self._age = newer >> 32
+            more = self._sink.newer_version(found.assignments, self._age << 32)
+            if more:
+                self._age = (more >> 32) + 1
+        base_version = self._age << 32
+        self._sink.insert_persons(found.assignments, base_version)
+        if found.conflicts:
+            self._sink.insert_conflicts(found.conflicts, base_version)
+            metrics.identity_conflicts_total.inc(len(found.conflicts))
+        if found.crowds:
+            # Last: a crash before it leaves a crowd that is found again, one after it nothing to do.
+            self._sink.insert_quarantined(found.crowds)
+            self._quarantined |= {one.id_key for one in found.crowds}
+            metrics.identity_quarantined_total.labels("crowd").inc(len(found.crowds))
+
+    def _work_out(self, keys: set[int]) -> _Found:
+        """Read everyone who hangs together with ``keys`` and apply the rule."""
         quarantined, found = self._quarantined, list[Crowd]()
         component, stood = self._component(keys, quarantined)
         # Companions that are quarantined themselves count too: which of two crowds came first must not matter.
@@ -150,17 +189,7 @@ class Binder:
         assignments, conflicts = resolve(component)
         alone = keys - {assignment.id_key for assignment in assignments}
         assignments += [Assignment(key, key, ()) for key in sorted(alone)]
-        # More evidence replaces less, whichever collector writes last; an unbinding or a quarantine outweighs any binding.
-        base_version = (len(self._unbindings) + len(quarantined)) << 32
-        self._sink.insert_persons(assignments, base_version)
-        if conflicts:
-            self._sink.insert_conflicts(conflicts, base_version)
-            metrics.identity_conflicts_total.inc(len(conflicts))
-        if found:
-            # Last: a crash before it leaves a crowd that is found again, one after it nothing to do.
-            self._sink.insert_quarantined(found)
-            self._quarantined = quarantined
-            metrics.identity_quarantined_total.labels("crowd").inc(len(found))
+        return _Found(assignments, conflicts, found)
 
     def _is_known(self, binding: Binding) -> bool:
         """True when the same pair was bound by an event that neither happened nor was received later than this one."""

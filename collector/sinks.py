@@ -199,6 +199,15 @@ class ClickHouseSink:
         ).result_rows
         return [(int(key), int(until), int(at)) for key, until, at in rows]
 
+    def newer_version(self, assignments: list[Assignment], base_version: int) -> int:
+        """Highest stored version of an id that is above what its assignment would have; 0 where there is none."""
+        asked = np.array([(a.id_key, base_version + a.evidence) for a in assignments], np.uint64)
+        [(version,)] = self.client.query(
+            load_sql("sinks.newer_version"),
+            external_data=_asked(asked, "key UInt64", "version UInt64"),
+        ).result_rows
+        return int(version)
+
     def insert_persons(self, assignments: list[Assignment], base_version: int) -> None:
         """Replace the persons of some ids where these assignments know more than the stored ones."""
         client = self.client
@@ -256,11 +265,11 @@ class ClickHouseSink:
         )
 
 
-def _asked(keys: Any) -> ExternalData:  # noqa: ANN401 (numpy array of uint64)
-    """Keys as a temporary table ``asked`` of the query, in its binary form."""
+def _asked(keys: Any, *columns: str) -> ExternalData:  # noqa: ANN401 (numpy array of uint64)
+    """Keys, or rows that begin with them, as a temporary table ``asked`` of the query, in its binary form."""
     return ExternalData(
         file_name="asked",
         data=np.ascontiguousarray(keys, dtype="<u8").tobytes(),
         fmt="RowBinary",
-        structure=["key UInt64"],
+        structure=list(columns) or ["key UInt64"],
     )
