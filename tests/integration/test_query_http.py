@@ -8,10 +8,11 @@ import pyarrow as pa
 import pytest
 from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
-from aiohttp.web import TCPSite
+from aiohttp.web import Application, Response, TCPSite
 from query_support import APP, ENDLESS, PROJECT, event, insert
 
-from query_api.app import create_app
+from query_api.app import answer_errors, create_app
+from query_api.handlers import metrics
 from query_api.reports import REPORTS
 from query_api.server import Runner
 from query_api.settings import Settings
@@ -353,6 +354,35 @@ async def test_a_question_ends_in_clickhouse_when_its_asker_has_gone(served):
         async with asyncio.timeout(30):
             while await rows_read(other):
                 pass
+
+
+async def test_a_change_is_not_left_half_done_when_its_asker_has_gone():
+    begun, asker_gone, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def change(_request):
+        begun.set()
+        await asker_gone.wait()
+        done.set()
+        return Response()
+
+    app = Application(middlewares=[answer_errors])
+    app.router.add_post("/v1/slow-change", change)
+    app.router.add_get("/metrics", metrics)
+    runner = Runner(app, access_log=None)
+    await runner.setup()
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    await TCPSite(runner, "127.0.0.1", port).start()
+    async with ClientSession() as asker, ClientSession() as other, asyncio.timeout(30):
+        asking = asyncio.create_task(asker.post(f"{address}/v1/slow-change"))
+        await begun.wait()
+        asking.cancel()
+        told = ""
+        while 'route="/v1/slow-change",status="499"' not in told:
+            async with other.get(f"{address}/metrics") as response:
+                told = await response.text()
+        asker_gone.set()
+        await done.wait()
+    await runner.cleanup()
 
 
 async def test_limits_of_a_query_are_422(database_url, access_file):
