@@ -65,23 +65,21 @@ def _scenes(by_platform: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [f"{platform} {scene}" for platform, scenes in by_platform.items() for scene in scenes]
 
 
-def source_of_cards(ask: Ask, bindings: Bindings, where: str = "1") -> str:
-    """Return the SELECT of all share events that make a card, of all of history."""
-    return ask.source(bindings, f"{_CARD} AND {where}", from_ms=0, to_ms=EVER_MS)
+def source_of_cards(ask: Ask, bindings: Bindings, columns: str = "") -> str:
+    """Return the SELECT of all share events that make a card, of all of history, with more ``columns`` (Ask.computed)."""
+    return ask.computed(bindings, _CARD, columns, from_ms=0, to_ms=EVER_MS)
 
 
-def events(
-    ask: Ask,
-    asked: Asked,
-    bindings: Bindings,
-    top: list[Key] | None = None,
-    source_sql: str | None = None,
-) -> str:
+def events(ask: Ask, asked: Asked, bindings: Bindings, top: list[Key] | None = None) -> str:
     """
     Return the SELECT of all events that make cards; texts of dimensions that nobody asks for are empty.
 
-    ``top``: the keys of the breakdown that have a row of their own, None: all. ``source_sql``: None: source_of_cards.
+    ``top``: the keys of the breakdown that have a row of their own, None: all.
     """
+    return source_of_cards(ask, bindings, _columns(asked, bindings, top))
+
+
+def _columns(asked: Asked, bindings: Bindings, top: list[Key] | None) -> str:
     named = asked.dimensions
     key = per_user.event_key(asked.query, bindings) if "breakdown" in named else per_user.NO_KEY
     return load_sql(
@@ -91,7 +89,6 @@ def events(
         page="toString(page)" if "page" in named else "''",
         channel="properties_text['share_channel']" if "channel" in named else "''",
         key=per_user.folded(top, bindings, key),
-        source=source_of_cards(ask, bindings) if source_sql is None else source_sql,
     )
 
 
@@ -101,11 +98,12 @@ async def names(ask: Ask, asked: Asked, top: list[Key] | None) -> dict[int, str]
         return {}
     bindings = ask.bindings()
     bindings.named("app_ids", ask.app_ids, "Array(String)")
-    # What a person is called is known after the persons are joined; else copies name nothing more that counts.
-    source = source_of_cards(ask, bindings) if ask.user_names else load_sql("share.copies")
     unfiltered = structs.replace(asked, query=structs.replace(asked.query, filter=None))
-    sql = events(ask, unfiltered, bindings, top, source)
-    return await _texts(ask, "share.names", bindings, events=sql)
+    columns = _columns(unfiltered, bindings, top)
+    # What a person is called is known after the persons are joined; else copies name nothing more that counts.
+    cards = source_of_cards(ask, bindings, columns) if ask.user_names else ""
+    copies = load_sql("share.copies", columns=columns)
+    return await _texts(ask, "share.names", bindings, events=cards or copies)
 
 
 async def group_names(ask: Ask, numbers: Integers) -> dict[int, str]:
@@ -161,10 +159,10 @@ class _Events(Struct, frozen=True):
         bindings.named("range_to_ms", self.ask.range.to_ms, "Int64")
         return bindings
 
-    def _in_sessions(self, bindings: Bindings, where: str) -> str:
+    def _in_sessions(self, bindings: Bindings, where: str, columns: str) -> str:
         ask = self.ask
         around = {"from_ms": 0, "to_ms": EVER_MS}
-        found = ask.source(bindings, where, **around)
+        found = ask.computed(bindings, where, columns, **around)
         if not self.silent:
             return source.with_sessions(bindings, found, None)
         bindings.named("silent_from_ms", ask.range.from_ms - LOOK_AROUND_MS, "Int64")
@@ -174,18 +172,23 @@ class _Events(Struct, frozen=True):
         )
         return source.with_sessions(bindings, found, ask.source(bindings, silent, **around))
 
-    def _by_seq(self, bindings: Bindings, where: str) -> str:
-        return load_sql("share.placed_seq", events=self._in_sessions(bindings, where))
+    def _by_seq(self, bindings: Bindings, where: str, columns: str = "") -> str:
+        return load_sql("share.placed_seq", events=self._in_sessions(bindings, where, columns))
 
-    def _by_rank(self, bindings: Bindings, users: Integers) -> str:
+    def _by_rank(self, bindings: Bindings, users: Integers, columns: str = "") -> str:
         """Return all events that are compared, of some users."""
         bindings.table("undecided", {"user": users})
         kinds = (ENTRY, _CARD, self._converts(bindings))
         where = f"({' OR '.join(kinds)}) AND {_BEFORE_END}"
-        return load_sql("share.placed_rank", events=self._in_sessions(bindings, where))
+        return load_sql("share.placed_rank", events=self._in_sessions(bindings, where, columns))
 
     def _converts(self, bindings: Bindings) -> str:
         return selector_sql(self.asked.conversion, "$.conversion", bindings)
+
+    def _value(self, bindings: Bindings) -> str:
+        """Return the column ``converted_value``: what a conversion adds to the revenue."""
+        amount = amount_sql(self.asked.revenue, "$.revenue", bindings)
+        return f"toFloat64({amount}) AS converted_value"
 
     async def _visits(self, bindings: Bindings, events: str, entry: str, kept: str) -> Visits:
         bindings.named("favourite_scenes", _scenes(FAVOURITE_SCENES), "Array(String)")
@@ -215,16 +218,16 @@ class _Events(Struct, frozen=True):
         return await self._visits(bindings, self._by_rank(bindings, users), ENTRY, "1")
 
     async def _converted(self, bindings: Bindings, events: str, converts: str) -> Conversions:
-        value = amount_sql(self.asked.revenue, "$.revenue", bindings)
         columns = await self.ask.numbers(
-            "share.converted", bindings, events=events, converts=converts, value=value
+            "share.converted", bindings, events=events, converts=converts
         )
         return Conversions.of(columns)
 
     async def conversions(self) -> Conversions:
         """Read the conversions of the range."""
         bindings = self.bindings()
-        events = self._by_seq(bindings, f"{self._converts(bindings)} AND {_IN_RANGE}")
+        where = f"{self._converts(bindings)} AND {_IN_RANGE}"
+        events = self._by_seq(bindings, where, self._value(bindings))
         whose = "1"
         if self.many_conversions:
             entries = f"{ENTRY} AND share_id != '' AND {_BEFORE_END}"
@@ -235,7 +238,7 @@ class _Events(Struct, frozen=True):
     async def conversions_of(self, users: Integers) -> Conversions:
         """Read those of some users, places being ranks."""
         bindings = self.bindings()
-        events = self._by_rank(bindings, users)
+        events = self._by_rank(bindings, users, self._value(bindings))
         converts = f"{self._converts(bindings)} AND {_IN_RANGE}"
         return await self._converted(bindings, events, converts)
 

@@ -1,12 +1,12 @@
 -- share.converted: conversion events with what decides which open they are due to.  Caller: query_api/share_sql.py
--- Params: fragments events (share.placed_*), converts (a condition), value (a number)
+-- Params: fragments events (share.placed_*, with converted_value Float64), converts (a condition)
 -- Rows:   user, session, carried (siphash as card in share.visits; 0: none), place, value_bits (of a Float64) UInt64
 SELECT
     user,
     sipHash64(user, toString(app_id), session_id, silent_session_ms) AS session,
     if(share_id = '', toUInt64(0), sipHash64(toString(app_id), share_id)) AS carried,
     place,
-    reinterpretAsUInt64(toFloat64({{value}})) AS value_bits
+    reinterpretAsUInt64(converted_value) AS value_bits
 FROM
 (
     {{events}}
