@@ -39,6 +39,9 @@ def keep_up(
             try:
                 part_sizes.adapt(nodes)
                 at_ms, kept = now_ms(), [app for app in apps() if app.retention_days]
+                # Before as well: an event that comes meanwhile binds anew what is about to go.
+                for app in kept:
+                    forget(app.app_id, kept_since_ms(app, at_ms))
                 removed = expire(nodes, kept, at_ms)
             finally:
                 for node in nodes:
