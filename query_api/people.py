@@ -21,7 +21,7 @@ from query_api.params import Query, TimeRange
 from query_api.periods import rfc3339
 from query_api.report import Ask, Row
 from query_api.sql import load_sql
-from sdk_spec.ids import KINDS
+from sdk_spec.ids import KINDS, PLACEHOLDERS
 from sdk_spec.limits import MAX_ID_CHARS
 
 MAX_SUMMARIES = 10_000
@@ -93,8 +93,14 @@ async def person_of(ask: Ask, query: PersonQuery) -> int:
 async def _person_of_events(ask: Ask, user: int) -> set[int]:
     bindings = ask.bindings()
     sql = events_of(ask, bindings, [user], from_ms=0)
-    rows = await ask.fetch("people.seen", bindings, source=sql)
+    rows = await ask.fetch("people.seen", bindings, source=sql, ids=ids_sql(bindings))
     return {user} if rows[0]["events"] else set()
+
+
+def ids_sql(bindings: Bindings) -> str:
+    """Return the ids that an event says of its person."""
+    bindings.named("placeholders", sorted(PLACEHOLDERS), "Array(String)")
+    return load_sql("people.ids")
 
 
 def events_of(
@@ -126,7 +132,9 @@ async def with_summaries(ask: Ask, users: list[Row], fields: Sequence[str] = ())
     bindings = ask.bindings()
     sql = events_of(ask, bindings, persons, from_ms=0)
     shown = key_sql(list(fields), bindings, "$.fields")
-    rows = await ask.fetch("people.summaries", bindings, source=sql, fields=shown)
+    rows = await ask.fetch(
+        "people.summaries", bindings, source=sql, fields=shown, ids=ids_sql(bindings)
+    )
     phones = await phones_of(ask, persons)
     known: dict[int, Row] = {
         row["user"]: {

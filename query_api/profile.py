@@ -63,6 +63,8 @@ async def answer(ask: Ask, query: ProfileQuery) -> Answer:
         bindings = ask.bindings()
         if "direction" in fragments:
             fragments["scene_group"] = str(field_sql("scene_group", "$", bindings).text)
+        if name == "people.seen":
+            fragments["ids"] = people.ids_sql(bindings)
         source = people.events_of(ask, bindings, [person])
         return await ask.fetch(name, bindings, source=source, **fragments)
 

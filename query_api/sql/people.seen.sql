@@ -1,5 +1,5 @@
--- people.seen: what the events of some persons say of them.  Caller: query_api/people.py, profile.py, users.py
--- Params: fragment source (a SELECT of events with user)
+-- people.seen: what the events of some persons say of them.  Caller: query_api/people.py, profile.py
+-- Params: fragments source (a SELECT of events with user), ids (people.ids)
 -- Rows:   events UInt64; first_ms, last_ms Int64; app_ids, platforms Array(String); ids Array(kind, app_id, id)
 -- Source: one row over all events of the source.
 SELECT
@@ -8,15 +8,7 @@ SELECT
     max(toUnixTimestamp64Milli(occurred_at)) AS last_ms,
     arraySort(groupUniqArray(toString(app_id))) AS app_ids,
     arraySort(groupUniqArray(toString(platform))) AS platforms,
-    arraySort(groupUniqArrayArray(arrayFilter(
-        one -> one.3 != '',
-        [
-            ('user_id', '', user_id),
-            ('unionid', '', unionid),
-            ('openid', toString(app_id), openid),
-            ('anonymous_id', toString(app_id), anonymous_id)
-        ]
-    ))) AS ids
+    arraySort(groupUniqArrayArray({{ids}})) AS ids
 FROM
 (
     {{source}}

@@ -1,5 +1,5 @@
 -- people.summaries: what a list shows beside each user.  Caller: query_api/people.py with_summaries()
--- Params: fragments source (the users' events), fields (a key of attributes, the same on all events of a user)
+-- Params: fragments source (the users' events), ids (people.ids), fields (a key of attributes, the same on all events of a user)
 -- Rows:   user UInt64; events UInt64; first_ms, last_ms Int64; platforms Array(String); ids; fields Array(String)
 -- Source: ids are those that stand in the user's events.
 SELECT
@@ -8,15 +8,7 @@ SELECT
     min(toUnixTimestamp64Milli(occurred_at)) AS first_ms,
     max(toUnixTimestamp64Milli(occurred_at)) AS last_ms,
     arraySort(groupUniqArray(toString(platform))) AS platforms,
-    arraySort(groupUniqArrayArray(100)(arrayFilter(
-        one -> one.3 != '',
-        [
-            ('user_id', '', user_id),
-            ('unionid', '', unionid),
-            ('openid', toString(app_id), openid),
-            ('anonymous_id', toString(app_id), anonymous_id)
-        ]
-    ))) AS ids,
+    arraySort(groupUniqArrayArray(100)({{ids}})) AS ids,
     any({{fields}}) AS fields
 FROM
 (

@@ -115,6 +115,27 @@ def test_a_profile_names_the_event_behind_each_attribute(asker):
     assert strict["events"] == 2
 
 
+def test_a_placeholder_is_shown_only_where_nothing_else_names_the_person(database, asker):
+    """Broken clients send "0" or "undefined" for "no id"."""
+    o1, nobody = id_key("openid", "o1"), id_key("anonymous_id", "undefined")
+    insert(
+        database,
+        [
+            event("openid:o1", "app_show", at(1), user_id="0", unionid=" NULL ", actor=o1),
+            event("anonymous_id:undefined", "app_show", at(1)),
+        ],
+    )
+
+    def ids(listed):
+        return [(one["kind"], one["id"]) for one in listed["ids"]]
+
+    named, unnamed = [("openid", "o1")], [("anonymous_id", "undefined")]
+    persons = {o1: named, nobody: unnamed}
+    assert {user: ids(asker("profile", {"user": str(user)})) for user in persons} == persons
+    listed = asker("users", DAY)["users"]
+    assert {int(one["user"]): ids(one) for one in listed} == persons
+
+
 @pytest.mark.usefixtures("people")
 def test_a_timeline_goes_page_by_page_in_the_order_of_events(asker):
     seen, after = [], None
