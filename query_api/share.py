@@ -131,7 +131,7 @@ async def _forest(ask: Ask, asked: Asked, top: list[Key] | None) -> Forest:
     if forest.deepest > share_forest.MAX_DEPTH:
         ask.warn(
             "deep_forest",
-            f"descendants and cascades are followed down to depth {share_forest.MAX_DEPTH}; "
+            f"descendants, cascades and the list of depths end at depth {share_forest.MAX_DEPTH}; "
             f"this forest is {forest.deepest} deep",
         )
     return forest
@@ -187,7 +187,7 @@ async def _result(
         "total": _metrics(tables["total"].row(0)),
         "depths": [
             {"depth": depth, **_metrics(depths.row(depth))}
-            for depth in range(1, max(seen, default=0) + 1)
+            for depth in range(1, min(max(seen, default=0), share_forest.MAX_DEPTH) + 1)
         ],
         "counts": {
             "cards_known": len(forest.card),
