@@ -8,6 +8,7 @@ replaced atomically; the console's export and import write and read the same lis
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
@@ -48,10 +49,11 @@ class ViewList(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 class SavedViews:
-    """The views of all projects. One process writes; a call reads or replaces the whole small file."""
+    """The views of all projects. One process writes, in several threads; a call reads or replaces the whole small file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._replacing = threading.Lock()
 
     def of(self, project: str) -> ViewList:
         """Return a project's views. Errors: ``internal`` when the file is no longer what was written."""
@@ -62,15 +64,16 @@ class SavedViews:
         ids = [view.view_id for view in views.views]
         if len(set(ids)) != len(ids):
             raise QueryError("invalid_request", "a view_id stands twice", "$.views")
-        everyone = self._load()
-        everyone[project] = views.views
-        temporary = self._path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(everyone), indent=1))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
+        with self._replacing:
+            everyone = self._load()
+            everyone[project] = views.views
+            temporary = self._path.with_suffix(".new")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(msgspec.json.format(msgspec.json.encode(everyone), indent=1))
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._path)
 
     def _load(self) -> dict[str, list[View]]:
         if not self._path.exists():

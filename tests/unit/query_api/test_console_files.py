@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -216,6 +217,17 @@ def test_saved_views_are_kept_by_project(tmp_path: Path) -> None:
     with pytest.raises(QueryError, match="stands twice"):
         kept.replace("a", ViewList(views=[view, view]))
     assert kept.of("a") == ViewList(views=[view])
+
+
+def test_views_of_projects_that_are_saved_at_once_are_all_kept(tmp_path: Path) -> None:
+    kept = SavedViews(tmp_path / "console.json")
+    view = View(view_id="1-2", name="周报", page="funnel")
+    projects = [f"project-{number}" for number in range(40)]
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda project: kept.replace(project, ViewList(views=[view])), projects))
+
+    assert [kept.of(project).views for project in projects] == [[view]] * len(projects)
 
 
 def test_a_broken_file_of_views_is_told_and_not_overwritten(tmp_path: Path) -> None:
