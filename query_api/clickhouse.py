@@ -8,6 +8,7 @@ read, complete because the server answers only at the end of a query (``wait_end
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import re
 import uuid
@@ -83,13 +84,16 @@ class Connection:
         self._extra = extra
         self._client: Any = None
         self._connecting = asyncio.Lock()
+        self._is_over = False
 
     async def client(self) -> Any:  # noqa: ANN401 (the library is not typed for us)
-        """Return the client. Errors: the driver's, see ``translated``."""
+        """Return the client. Errors: the driver's, see ``translated``; ConnectionError after ``end``."""
         if self._client is None:
             async with self._connecting:
-                if self._client is None:
+                if self._client is None and not self._is_over:
                     self._client = await self._connect()
+        if self._client is None:
+            raise ConnectionError("these connections were ended")
         return self._client
 
     @property
@@ -108,6 +112,12 @@ class Connection:
         if self._client is not None:
             closing, self._client = self._client, None
             await closing.close()
+
+    async def end(self) -> None:
+        """Close them for good: what still runs, such as the rest of a question that failed, makes no new ones."""
+        self._is_over = True
+        async with self._connecting:
+            await self.close()
 
     async def _connect(self) -> Any:  # noqa: ANN401
         settings = self._settings
@@ -173,11 +183,13 @@ class Database:
         return bool(self._sharded)
 
     async def look_for_shards(self) -> None:
-        """Find out ``is_sharded``, once. Errors: those of ``fetch``."""
+        """Find out ``is_sharded``, once. A server that does not answer is asked again at the next question."""
         if self._sharded is None:
             name = "clickhouse.is_sharded"
-            fetched = await self.fetch(name, load_sql(name), {}, uuid.uuid4().hex)
-            self._sharded = bool(fetched.rows[0]["is_sharded"])
+            # What the question needs of the server fails by itself; a wrong question is told that it is wrong.
+            with contextlib.suppress(QueryError):
+                fetched = await self.fetch(name, load_sql(name), {}, uuid.uuid4().hex)
+                self._sharded = bool(fetched.rows[0]["is_sharded"])
 
     async def fetch(
         self,
@@ -343,7 +355,7 @@ class Database:
     async def close(self) -> None:
         """Close the connections."""
         await asyncio.gather(*self._ending)
-        await self._connection.close()
+        await self._connection.end()
 
 
 def _external(tables: dict[str, dict[str, Any]]) -> ExternalData:

@@ -88,7 +88,7 @@ class Editor:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._connection.close()
+        await self._connection.end()
 
     async def _connected(self) -> Any:  # noqa: ANN401 (the library is not typed for us)
         if not self._settings.clickhouse_editor_url:

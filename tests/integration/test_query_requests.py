@@ -345,3 +345,15 @@ async def test_strange_strings_are_only_data(database, database_url, text):
     assert answer["result"]["cohorts"][0]["returned"][0] == 1
     answer = await ask(database_url, "scenes", {**RANGE, "breakdown": [f"properties.{name}"]})
     assert answer["result"]["rows"] == []
+
+
+async def test_what_goes_on_after_the_end_makes_no_new_connection(database_url):
+    """The rest of a question that failed may still ask when everything is closed."""
+    database = Database(Settings(clickhouse_reader_url=database_url))
+    await database.ping()
+    await database.close()
+
+    with pytest.raises(QueryError) as caught:
+        await database.ping()
+
+    assert caught.value.code == "storage_unavailable"
