@@ -1,10 +1,9 @@
 """
 How large merges make the parts of the open week.
 
-Unbounded, each tenfold growth of a week rewrites all of its rows once more: at 30 million events merging cost more than
-everything else that ClickHouse does for an event. So parts stop at an eighth of the largest week, at LEAST_BYTES in a
-small one: its rows are rewritten about twice, and a query finds some ten large parts more. Weeks that have ended are merged
-to one part whatever the bound.
+Unbounded, each tenfold growth of a week rewrites all of its rows once more. So parts stop at an eighth of the largest week, at
+LEAST_BYTES in a small one: rows are rewritten about twice, and a query finds some ten large parts more. Weeks that have ended
+are merged to one part whatever the bound. Figures: sql/DESIGN-schema.md, "Columns and parts".
 """
 
 from __future__ import annotations
