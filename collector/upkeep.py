@@ -39,9 +39,10 @@ def keep_up(
             try:
                 part_sizes.adapt(nodes)
                 at_ms, kept = now_ms(), [app for app in apps() if app.retention_days]
+                since_ms = {app.app_id: kept_since_ms(app, at_ms) for app in kept}
                 # Before as well: an event that comes meanwhile binds anew what is about to go.
-                for app in kept:
-                    forget(app.app_id, kept_since_ms(app, at_ms))
+                for app_id, before_ms in since_ms.items():
+                    forget(app_id, before_ms)
                 removed = expire(nodes, kept, at_ms)
             finally:
                 for node in nodes:
@@ -51,6 +52,6 @@ def keep_up(
         else:
             for app_id, rows in removed.items():
                 log.info("retention", app_id=app_id, removed=rows)
-            for app in kept:
-                forget(app.app_id, kept_since_ms(app, at_ms))
+            for app_id, before_ms in since_ms.items():
+                forget(app_id, before_ms)
         stopping.wait(interval_s)

@@ -31,7 +31,7 @@ from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql, field_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import ORDER_KEYS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell
@@ -174,7 +174,7 @@ def _chains(ask: Ask, query: AttributionQuery, bindings: Bindings, order_key: Or
         "attribution.chains",
         source=ask.computed(
             bindings,
-            " AND ".join(part for part in where if part != "1"),
+            all_of(where),
             events,
             from_ms=ask.range.from_ms - lookback_ms,
         ),

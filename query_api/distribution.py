@@ -29,7 +29,7 @@ from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import Periods, Range, periods_of
@@ -139,7 +139,7 @@ def _values(
         event_names_sql(selectors, bindings),
         is_measured if extra is None else f"({is_measured} OR {is_extra})",
     ]
-    where = " AND ".join(part for part in parts if part != "1") or "1"
+    where = all_of(parts)
     span = {"from_ms": range_.from_ms, "to_ms": range_.to_ms}
     adds_amounts = query.of == "sum" or (extra is not None and extra.aggregate in ("sum", "avg"))
     if not (adds_amounts or query.breakdown) and by_actor.pays(ask, bindings, where):

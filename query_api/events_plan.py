@@ -15,7 +15,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Interval, Params, Query
 from query_api.periods import Range
 from query_api.report import Ask
@@ -136,7 +136,7 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
         conditions=conditions,
         columns=",\n    ".join(columns),
         aggregates=",\n    ".join(aggregates),
-        where=" AND ".join(part for part in parts if part != "1"),
+        where=all_of(parts),
         key=breakdowns.key_sql(query.breakdown, bindings),
         needs_sessions=any(m.aggregate == "sessions" for m in query.measures),
         needs_users=any(m.aggregate in _OF_USERS for m in query.measures),

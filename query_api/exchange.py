@@ -29,7 +29,7 @@ from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import OrderKey, decided
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -101,7 +101,7 @@ def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None
         key=folded_sql(
             breakdowns.pack_elements_sql([f"toString({read.text})", *elements]), shown, bindings
         ),
-        source=ask.source(bindings, " AND ".join(f"({part})" for part in where if part != "1")),
+        source=ask.source(bindings, all_of(where)),
     )
 
 

@@ -22,7 +22,7 @@ number 10 is not equal to the text "10". Numbers are 64-bit floats; ``eq`` and `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -49,6 +49,11 @@ def filter_sql(node: Filter | None, path: str, bindings: Bindings) -> str:
     if node is None:
         return "1"
     return _node_sql(node, path, bindings, 1, [0])
+
+
+def all_of(conditions: Iterable[str]) -> str:
+    """Return the condition that all of these hold; ``1`` stands for one that asks for nothing."""
+    return " AND ".join(one for one in conditions if one != "1") or "1"
 
 
 def selector_sql(selector: EventSelector, path: str, bindings: Bindings) -> str:

@@ -30,7 +30,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_HELD, MAX_WINDOW_DAYS, Window
 from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Interval, Query
@@ -127,7 +127,7 @@ def _pairs(
     ]
     events = ask.source(
         bindings,
-        " AND ".join(part for part in where if part != "1") or "1",
+        all_of(where),
         from_ms=range_.from_ms,
         to_ms=range_.to_ms + max_gap_ms + 1,  # the end of the gap counts
     )

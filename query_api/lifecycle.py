@@ -26,7 +26,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import filter_sql, selector_sql
+from query_api.filters import all_of, filter_sql, selector_sql
 from query_api.params import EventSelector, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import (
@@ -87,7 +87,7 @@ def _states(
         filter_sql(query.filter, "$.filter", bindings),
         selector_sql(query.active, "$.active", bindings),
     ]
-    where = " AND ".join(part for part in parts if part != "1") or "1"
+    where = all_of(parts)
     to_ms = periods.starts_ms[-1]
     number = by_actor.period_sql()
     if not query.breakdown and by_actor.pays(ask, bindings, where):

@@ -27,7 +27,7 @@ from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Query
 from query_api.per_user import BreakdownCell
@@ -113,7 +113,7 @@ def _cells(
         event_names_sql([query.start, *query.measures], bindings),
         f"({' OR '.join([start, *paying])})",
     ]
-    condition = " AND ".join(part for part in where if part != "1")
+    condition = all_of(where)
     from_ms, to_ms = 0 if first_ever else starts[0], starts[-1]
     events = ask.source(bindings, condition, from_ms=from_ms, to_ms=to_ms)
     of_start = per_user.numbered_key(

@@ -28,7 +28,7 @@ from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
 from query_api.order_keys import ORDER_KEYS, OrderKey, decided, hashed, names_sql
 from query_api.params import EventName, EventSelector, FieldName, Params, Query
@@ -124,7 +124,7 @@ def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -
         names,
         "1" if "1" in taking_part else f"({' OR '.join(taking_part)})",
     ]
-    events = ask.source(bindings, " AND ".join(part for part in where if part != "1") or "1")
+    events = ask.source(bindings, all_of(where))
     value = _value(query, bindings)
     number = hashed("event", value, largest=_LARGEST_NODE)
     key = ORDER_KEYS[order_key]

@@ -32,7 +32,7 @@ from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_WINDOW_DAYS, Window
 from query_api.messages import Arm, Campaign
 from query_api.params import EventSelector, FieldName, Filter, Query
@@ -133,7 +133,7 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
         amount=amount,
         source=ask.source(
             bindings,
-            " AND ".join(part for part in where if part != "1"),
+            all_of(where),
             to_ms=ask.range.to_ms + window_ms + 1,
         ),
     )

@@ -15,7 +15,7 @@ from query_api import breakdowns, by_actor, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.fields import number_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts
 from query_api.report import Ask
@@ -185,7 +185,7 @@ def patterns_sql(
         event_names_sql([params.initial, returning_selector], bindings),
         initial if initial == returning else f"({initial} OR {returning})",
     ]
-    condition = " AND ".join(part for part in where if part != "1") or "1"
+    condition = all_of(where)
     from_ms = 0 if first_ever else starts[0]
     shape = {
         "cohort": "toUInt16(one_cohort)" if plain else "one_cohort.1",

@@ -101,9 +101,12 @@ async def names(ask: Ask, asked: Asked, top: list[Key] | None) -> dict[int, str]
     unfiltered = structs.replace(asked, query=structs.replace(asked.query, filter=None))
     columns = _columns(unfiltered, bindings, top)
     # What a person is called is known after the persons are joined; else copies name nothing more that counts.
-    cards = source_of_cards(ask, bindings, columns) if ask.user_names else ""
-    copies = load_sql("share.copies", columns=columns)
-    return await _texts(ask, "share.names", bindings, events=cards or copies)
+    cards = (
+        source_of_cards(ask, bindings, columns)
+        if ask.user_names
+        else load_sql("share.copies", columns=columns)
+    )
+    return await _texts(ask, "share.names", bindings, events=cards)
 
 
 async def group_names(ask: Ask, numbers: Integers) -> dict[int, str]:

@@ -33,8 +33,7 @@ def events(
     """
     return load_sql(
         f"source.events_{identity}",
-        computed=computed,
-        events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
+        rows=f"SELECT *{computed}\n{alone(bindings, app_ids, from_ms, to_ms, where, as_of)}",
         persons=persons(bindings, identity, as_of),
     )
 
@@ -82,10 +81,13 @@ def by_actor(
     aggregates. A user has a row or several for all values of the keys.
     """
     return load_sql(
-        "source.by_actor",
-        columns=columns,
-        keys="".join(f",\n        {key}" for key in keys),
-        events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
+        "source.events_latest",
+        rows=load_sql(
+            "source.by_actor",
+            columns=columns,
+            keys="".join(f",\n    {key}" for key in keys),
+            events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
+        ),
         persons=persons(bindings, "latest", as_of),
     )
 

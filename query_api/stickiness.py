@@ -26,7 +26,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import filter_sql, selector_sql
+from query_api.filters import all_of, filter_sql, selector_sql
 from query_api.params import EventSelector, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
@@ -79,7 +79,7 @@ def _where(query: StickinessQuery, bindings: Bindings) -> str:
         filter_sql(query.filter, "$.filter", bindings),
         selector_sql(query.active, "$.active", bindings),
     ]
-    return " AND ".join(part for part in parts if part != "1") or "1"
+    return all_of(parts)
 
 
 def _days(ask: Ask, range_: Range) -> Periods:

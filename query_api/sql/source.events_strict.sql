@@ -1,6 +1,6 @@
 -- source.events_strict: events with their person, identity "strict".  Caller: query_api/source.py events()
--- Params: those of source.alone; fragments computed (more columns), events (source.alone), persons (source.map_*)
--- Rows:   all columns of events, the computed ones and user UInt64; columns that nobody reads are not read from disk
+-- Params: those of source.alone; fragments rows (a SELECT over source.alone, with actor and occurred_at), persons (source.map_*)
+-- Rows:   the columns of rows and user UInt64; columns that nobody reads are not read from disk
 -- Source: the person from the last binding at or before the event on; before the first, the id by itself.
 SELECT
     e.*,
@@ -11,8 +11,7 @@ SELECT
     ) AS user
 FROM
 (
-    SELECT *{{computed}}
-    {{events}}
+    {{rows}}
 ) AS e
 ANY LEFT JOIN
 (
