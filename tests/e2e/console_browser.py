@@ -373,6 +373,16 @@ def shows(cell: Locator, value: float) -> None:
     until(is_shown, f"{cell} shows {value}")
 
 
+def save_view(page: Page, name: str, board: str) -> None:
+    """Keep the view that is open, on a board."""
+    page.get_by_role("button", name="这个视图").click()
+    page.get_by_role("button", name="保存视图").click()
+    page.get_by_label("名称").fill(name)
+    page.get_by_label("看板（可不填）").fill(board)
+    page.get_by_role("button", name="保存", exact=True).click()
+    expect(page.locator(".toast").last).to_contain_text("已保存")
+
+
 def close_dialog(page: Page) -> None:
     """Close the dialog that is open."""
     page.keyboard.press("Escape")

@@ -29,6 +29,7 @@ from tests.e2e.console_browser import (
     opens,
     past_days,
     percent,
+    save_view,
     settle,
     shows,
     sign_in,
@@ -672,12 +673,7 @@ def test_a_board_shows_its_charts_and_is_taken_out_and_in_again(
     page: Page, demo: Demo, tmp_path: Path
 ) -> None:
     open_page(page, demo, "retention?unit=week&cohort=every")
-    page.get_by_role("button", name="这个视图").click()
-    page.get_by_role("button", name="保存视图").click()
-    page.get_by_label("名称").fill("周留存 <b>")
-    page.get_by_label("看板（可不填）").fill("例会")
-    page.get_by_role("button", name="保存", exact=True).click()
-    expect(page.locator(".toast").last).to_contain_text("已保存")
+    save_view(page, "周留存 <b>", "例会")
 
     open_page(page, demo, "boards")
     board = page.get_by_role("region", name="例会")

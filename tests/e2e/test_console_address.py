@@ -19,6 +19,7 @@ from tests.e2e.console_browser import (
     new_context,
     open_page,
     past_days,
+    save_view,
     settle,
     shows,
     sign_in,
@@ -248,12 +249,7 @@ def test_an_order_is_gone_back_to_and_comes_along_to_a_board(
     until(lambda: order_of(page, "name") == fewest, "fewest first")
     expect(page).to_have_url(re.compile("sort="))
 
-    page.get_by_role("button", name="这个视图").click()
-    page.get_by_role("button", name="保存视图").click()
-    page.get_by_label("名称").fill("最少的事件")
-    page.get_by_label("看板（可不填）").fill("排序")
-    page.get_by_role("button", name="保存", exact=True).click()
-    expect(page.locator(".toast").last).to_contain_text("已保存")
+    save_view(page, "最少的事件", "排序")
     open_page(page, demo, "boards?board=排序")
     until(lambda: order_of(page, "name") == fewest, "fewest first on the board")
     by_name.click()

@@ -87,6 +87,14 @@ def loaded(collector: Collector, name: str, events: int) -> None:
     assert set(load.statuses) == {200}
 
 
+def begun(make_collector: MakeCollector, two: str, node: Client) -> Collector:
+    """A collector whose first thousand events both shards have stored."""
+    collector = make_collector(two, workers=1).start()
+    loaded(collector, "before", 1_000)
+    until(lambda: stored(node) == 1_000, "all of it is stored")
+    return collector
+
+
 def failed(collector: Collector) -> float:
     return collector.metric('scenetrail_inserts_total{result="failed"')
 
@@ -95,9 +103,7 @@ async def test_a_shard_without_room_keeps_events_in_the_spool_and_answers_go_on(
     two: str, nodes: list[Client], make_collector: MakeCollector
 ) -> None:
     """ClickHouse's own refusal before a disk is full, as the runbook sets it."""
-    collector = make_collector(two, workers=1).start()
-    loaded(collector, "before", 1_000)
-    until(lambda: stored(nodes[0]) == 1_000, "all of it is stored")
+    collector = begun(make_collector, two, nodes[0])
     nodes[1].command(f"ALTER TABLE events_local MODIFY SETTING {NO_ROOM} = 1000000000000000")
     before = failed(collector)
 
@@ -121,9 +127,7 @@ async def test_a_shard_that_hangs_keeps_nobody_waiting_and_what_waited_counts_on
     cluster: ClusterServers, two: str, nodes: list[Client], make_collector: MakeCollector
 ) -> None:
     """Its port takes connections and nobody answers, as a machine does whose disk stands still."""
-    collector = make_collector(two, workers=1).start()
-    loaded(collector, "before", 1_000)
-    until(lambda: stored(nodes[0]) == 1_000, "all of it is stored")
+    collector = begun(make_collector, two, nodes[0])
     on_first = int(nodes[0].command("SELECT count() FROM events_local FINAL"))
     process = cluster.processes[1]
     assert process is not None
@@ -171,9 +175,7 @@ async def test_a_slow_shard_costs_no_event_and_no_answer_is_short_of_what_it_hol
     cluster: ClusterServers, two: str, nodes: list[Client], make_collector: MakeCollector
 ) -> None:
     """It does everything, at a twentieth of its speed."""
-    collector = make_collector(two, workers=1).start()
-    loaded(collector, "before", 1_000)
-    until(lambda: stored(nodes[0]) == 1_000, "all of it is stored")
+    collector = begun(make_collector, two, nodes[0])
     process = cluster.processes[1]
     assert process is not None
     first, _ = addresses(two)  # the other one is slow
