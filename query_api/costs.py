@@ -161,11 +161,11 @@ async def stored(tables: ProjectTables, page: CostsPage) -> Row:
     bindings = tables.bindings(tables.rights.apps(page.app_id))
     bindings.named("from_day", day_of(page.from_, "$.from"), "Date")
     bindings.named("to_day", day_of(page.to, "$.to"), "Date")
-    bindings.named("limit", page.limit, "UInt64")
-    bindings.named("offset", page.offset, "UInt64")
-    rows = await tables.fetch("costs.list", bindings)
+    total, rows = await tables.page(
+        "costs.list", bindings, page, "day, app_id, key_fields, key_values"
+    )
     return {
-        "total": rows[0]["total"] if rows else 0,
+        "total": total,
         "rows": [
             {
                 "day": row["day"].isoformat(),

@@ -103,11 +103,11 @@ async def store(tables: ProjectTables, body: NewMessages, now_ms: int) -> int:
 async def campaigns(tables: ProjectTables, page: Page) -> Row:
     """Return the campaigns of the asked apps: rows by arm, first and last time."""
     bindings = tables.bindings(tables.rights.apps(page.app_id))
-    bindings.named("limit", page.limit, "UInt64")
-    bindings.named("offset", page.offset, "UInt64")
-    rows = await tables.fetch("messages.campaigns", bindings)
+    total, rows = await tables.page(
+        "messages.campaigns", bindings, page, "last_ms DESC, app_id, campaign"
+    )
     return {
-        "total": rows[0]["total"] if rows else 0,
+        "total": total,
         "campaigns": [
             {
                 "app_id": row["app_id"],

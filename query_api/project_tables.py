@@ -75,6 +75,20 @@ class ProjectTables:
         sql = load_sql(name, **fragments)
         return (await self._database.fetch(name, sql, bindings.values, uuid.uuid4().hex)).rows
 
+    async def page(
+        self, name: str, bindings: Bindings, page: Page, places: str
+    ) -> tuple[int, list[Row]]:
+        """
+        Return how many rows ``sql/<name>.sql`` has in all, and those of the page.
+
+        ``places``: the columns that order them, no two rows alike.
+        """
+        bindings.named("offset", page.offset, "UInt64")
+        bindings.named("page_limit", page.limit, "UInt64")
+        rows = await self.fetch("project_tables.page", bindings, rows=load_sql(name), places=places)
+        total = rows[0]["total"] if rows else 0
+        return total, [row for row in rows if row["place"] > page.offset]
+
     async def change(self, name: str, bindings: Bindings) -> None:
         """Run an ``INSERT … SELECT`` of ``sql/<name>.sql`` with the editor's rights."""
         await self._editor.run(name, load_sql(name), bindings.values)

@@ -88,6 +88,8 @@ _NUMBERS = (
     "amount",
     "base",
 )
+_NONE: Row = {"promoter": "", **dict.fromkeys(_NUMBERS, 0)}
+"""Of a row without anything in it."""
 _OF_ORDER = ("user", "event_id", "app_id", "at", "amount", "base", "touch")
 """What a trail says of an order, beside its promoter."""
 _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
@@ -191,9 +193,9 @@ async def _result(ask: Ask, query: PromotersQuery) -> tuple[Row, bool]:
     named = [row for row in of_one if row["promoter"]]
     result: Row = {
         "promoters": [_shown(row) for row in named[: query.limit]],
-        "direct": next((_shown(row) for row in of_one if not row["promoter"]), None),
+        "direct": _shown(next((row for row in of_one if not row["promoter"]), _NONE)),
         "promoters_total": len(named),
-        "due": next((_shown(row) for row in rows if row["all_promoters"]), None),
+        "due": _shown(next((row for row in rows if row["all_promoters"]), _NONE)),
     }
     truncated = len(named) > query.limit
     if query.trail is not None:
@@ -285,7 +287,8 @@ def table(result: Row) -> list[Row]:
     if "trail" in result:
         rows: list[Row] = result["trail"]
         return rows
-    return [*result["promoters"], *([result["direct"]] if result["direct"] else [])]
+    has_direct = any(result["direct"][name] for name in _NUMBERS)
+    return [*result["promoters"], *([result["direct"]] if has_direct else [])]
 
 
 def columns(query: PromotersQuery, _result: Row) -> list[str]:

@@ -79,11 +79,9 @@ class GoneQrCodes(Params, kw_only=True):
 async def stored(tables: ProjectTables, page: Page) -> Row:
     """Return the codes of the asked apps, by app and code."""
     bindings = tables.bindings(tables.rights.apps(page.app_id))
-    bindings.named("limit", page.limit, "UInt64")
-    bindings.named("offset", page.offset, "UInt64")
-    rows = await tables.fetch("qr_codes.list", bindings)
+    total, rows = await tables.page("qr_codes.list", bindings, page, "app_id, code_id")
     return {
-        "total": rows[0]["total"] if rows else 0,
+        "total": total,
         "codes": [shown(row) for row in rows],
     }
 

@@ -58,7 +58,8 @@ async def answer(ask: Ask, query: TimelineQuery) -> Answer:
     ):
         bindings.named(name, value, type_)
     bindings.named("is_first_page", after is None, "Bool")
-    bindings.named("page_limit", query.limit + 1, "UInt32")
+    # One more tells of a next page; one more is the first event, whose row has the total also past the last page.
+    bindings.named("page_limit", query.limit + 2, "UInt32")
     is_newest = query.order == "newest"
     rows = await ask.fetch(
         "timeline.events",
@@ -67,9 +68,11 @@ async def answer(ask: Ask, query: TimelineQuery) -> Answer:
         source=people.events_of(ask, bindings, [person], where),
         beyond="<" if is_newest else ">",
         direction="DESC" if is_newest else "ASC",
+        first="max" if is_newest else "min",
     )
-    more = len(rows) > query.limit
-    shown = rows[: query.limit]
+    found = [row for row in rows if row["is_beyond"]]
+    more = len(found) > query.limit
+    shown = found[: query.limit]
     last = shown[-1] if more else None
     return Answer(
         result={

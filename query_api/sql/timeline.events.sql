@@ -1,8 +1,9 @@
 -- timeline.events: one page of a person's events.  Caller: query_api/timeline.py answer()
 -- Params: after_ms Int64, after_seq UInt32, after_event_id, after_app_id String: last event of the page before;
 --         is_first_page Bool; page_limit UInt32; fragments sent (columns), source
---         (the person's events), beyond (< or >), direction
--- Rows:   the events with all that was sent, and total UInt64: events of all pages
+--         (the person's events), beyond (< or >), direction, first (min or max)
+-- Rows:   the events with all that was sent, and total UInt64: events of all pages; past the last page as well the first event;
+--         is_beyond Bool: it comes after the page before
 -- Source: the order of events, (occurred_at, seq, event_id), and app_id, since ids are unique within an app.
 SELECT
     {{sent}},
@@ -12,20 +13,23 @@ SELECT
     properties_number,
     properties_flag,
     properties_list,
-    total
+    total,
+    {is_first_page:Bool}
+        OR (at_ms, seq, event_id, app_id)
+            {{beyond}} ({after_ms:Int64}, {after_seq:UInt32}, {after_event_id:String}, {after_app_id:String}) AS is_beyond
 FROM
 (
     SELECT
         *,
-        count() OVER () AS total
+        count() OVER () AS total,
+        {{first}}((occurred_at, seq, event_id, app_id)) OVER () AS first_place
     FROM
     (
         {{source}}
     )
 )
-WHERE {is_first_page:Bool}
-    OR (at_ms, seq, event_id, app_id)
-        {{beyond}} ({after_ms:Int64}, {after_seq:UInt32}, {after_event_id:String}, {after_app_id:String})
+WHERE is_beyond
+    OR (occurred_at, seq, event_id, app_id) = first_place
 ORDER BY
     at_ms {{direction}},
     seq {{direction}},

@@ -81,6 +81,8 @@ async def test_codes_are_replaced_paged_and_deleted(client):
     }
     page = await call(client, "GET", path, limit="1", offset="1")
     assert [code["code_id"] for code in page["codes"]] == [link["code_id"]]
+    past = await call(client, "GET", path, limit="1", offset="2")
+    assert (past["total"], past["codes"]) == (2, [])
     gone = {"app_id": APP, "code_id": link["code_id"]}
     assert await call(client, "DELETE", path, **gone) == {"deleted": 1}
     await call(client, "DELETE", path, None, ALL, 404, **gone)
@@ -103,6 +105,10 @@ async def test_costs_and_messages_imported_again_count_once(client):
         (7.0, "CNY", 3),
         (80.0, "CNY", 0),
     ]
+    for path, listed, total in (("/v1/costs", "rows", 2), ("/v1/messages", "campaigns", 1)):
+        past = await call(client, "GET", path, offset="5")
+        assert (past["total"], past[listed]) == (total, [])
+
     [campaign] = (await call(client, "GET", "/v1/messages"))["campaigns"]
     assert (campaign["treated"], campaign["hold_out"]) == (1, 1)
     days = {"app_id": APP, "from": "2026-10-01", "to": "2026-10-02"}

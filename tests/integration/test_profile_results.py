@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import msgspec
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -157,6 +158,13 @@ def test_a_timeline_goes_page_by_page_in_the_order_of_events(asker):
     ]
     oldest = asker("timeline", {"id": "user_id:u1", "order": "oldest"})["events"]
     assert oldest == seen[::-1]
+    for order, last in (("newest", seen[-1]), ("oldest", seen[0])):
+        place = [ms(last["occurred_at"]), last.get("seq", 0), last["event_id"], APP]
+        past = asker(
+            "timeline",
+            {"id": "user_id:u1", "order": order, "after": msgspec.json.encode(place).decode()},
+        )
+        assert (past["total"], past["events"], past["next_after"]) == (8, [], None)
     assert seen[2]["properties"] == {"card": 2**60, "tags": ["a", "b"], "vip": True}
     paid = asker(
         "timeline",

@@ -145,9 +145,11 @@ def test_wrong_requests_name_the_field(asker):
     ):
         refused = asker.refused("promoters/users", {**RANGE, "by": by, "cell": cell})
         assert refused == ("invalid_request", path)
+    counts = ("bound_users", "registrations", "registered_users", "orders", "buyers")
+    nothing = {"promoter": None, **dict.fromkeys((*counts, "amount", "base"), 0)}
     assert asker("promoters", RANGE) == {
         "promoters": [],
-        "direct": None,
+        "direct": nothing,
         "promoters_total": 0,
-        "due": None,
+        "due": nothing,
     }

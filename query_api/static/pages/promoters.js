@@ -61,7 +61,7 @@ export default function promoters({ state, set, has, users }) {
       report: "promoters",
       body,
       wide: true,
-      isEmpty: ({ result }) => result.promoters.length === 0 && !result.direct,
+      isEmpty: ({ result }) => result.promoters.length === 0 && !result.direct.registrations && !result.direct.orders,
       render: (answer) => view(answer.result, { body, state, set, users, profiles: has("profile") }),
     }),
   );
@@ -79,12 +79,12 @@ function view(result, { body, state, set, users, profiles }) {
   const userColumn = (key, title, { metric = key, show = number } = {}) => ({ name: key, title, number: true, value: (r) => r[key], cell: (r) => usersLink(show(r[key]), () => users("promoters", body, { metric, ...(r.promoter === null ? {} : { promoter: r.promoter }) }, `${name(r)} · ${title}`)) });
   const orderColumn = userColumn("orders", t("订单|Orders"), { metric: "buyers" });
   const ofEveryone = (cell, title) => ({ open: (isBefore) => users("promoters", ofRange(body, isBefore), cell, title) });
-  const anyRegistered = [...rows, direct].some((r) => r?.registrations);
+  const anyRegistered = [...rows, direct].some((r) => r.registrations);
   return [
     figures([
       ["promoters", t("分销员|Promoters"), against(number, count, before?.promoters_total, body.by === "sharer" ? ofEveryone({ metric: "promoters" }, t("分销员|Promoters")) : {})],
-      ["base", t("佣金基数|Commission base"), against(fixed, due?.base ?? 0, before ? (before.due?.base ?? 0) : undefined, ofEveryone({ metric: "buyers", promoter: "*" }, t("下单用户|Buyers")))],
-      ["direct", t("无分销员的订单|Orders due to nobody"), against(number, direct?.orders ?? 0, before ? (before.direct?.orders ?? 0) : undefined, { good: false, ...ofEveryone({ metric: "buyers" }, t("无分销员的订单|Orders due to nobody")) })],
+      ["base", t("佣金基数|Commission base"), against(fixed, due.base, before?.due.base, ofEveryone({ metric: "buyers", promoter: "*" }, t("下单用户|Buyers")))],
+      ["direct", t("无分销员的订单|Orders due to nobody"), against(number, direct.orders, before?.direct.orders, { good: false, ...ofEveryone({ metric: "buyers" }, t("无分销员的订单|Orders due to nobody")) })],
     ]),
     rows.length
       ? chart(
@@ -111,7 +111,7 @@ function view(result, { body, state, set, users, profiles }) {
         userColumn("amount", t("订单金额|Amount"), { metric: "buyers", show: fixed }),
         userColumn("base", t("佣金基数|Commission base"), { metric: "buyers", show: fixed }),
       ],
-      [...rows, direct].filter(Boolean),
+      direct.registrations || direct.orders ? [...rows, direct] : rows,
       { limit: 50, sorted: { name: "base", down: true } },
     ),
     anyRegistered ? null : h("p", { class: "legend" }, t("这段时间没有注册事件“{event}”，所以不列注册用户。|Nobody registered in this range by the event {event}: no column of registrations.", { event: eventFace(body.registration.event) })),
