@@ -19,6 +19,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from query_api.bindings import Bindings
+from query_api.numbering import numbered, places_among
 from query_api.report import Ask
 from query_api.sql import load_sql
 
@@ -34,7 +35,7 @@ MAX_DEPTH = 1_000
 
 class Forest(Struct, frozen=True):
     """
-    All cards, in ascending order of their key.
+    All cards, each once, in any order.
 
     ``above``: place of the card above, len(card) at a root. ``depth``: from 1. ``matches``: passes the request's filter.
     ``page``, ``channel``, ``key`` (of the breakdown): siphash of what ``texts`` has. ``unknown_parents``: cards that name a
@@ -67,7 +68,7 @@ class Forest(Struct, frozen=True):
 
     def places(self, card: Integers) -> Indexes:
         """Return the places of known cards."""
-        return found_in(self.card, card)
+        return places_among(self.card, card)[0]
 
     def made(self, from_ms: int, to_ms: int) -> Indexes:
         """Return the indexes of the cards that count as made in a range: those that pass the filter."""
@@ -129,26 +130,14 @@ def _levels(depth: NDArray[np.uint32]) -> list[Indexes]:
     return np.split(order, np.searchsorted(depth[order], np.arange(2, deepest + 1)))
 
 
-def found_in(sorted_keys: Integers, keys: Integers) -> Indexes:
-    """Return where keys stand among sorted ones. In their own order, neighbours are looked for in neighbouring memory."""
-    order = np.argsort(keys)
-    found = np.empty(len(keys), dtype=np.int64)
-    found[order] = np.searchsorted(sorted_keys, keys[order])
-    return found
-
-
 def parents_of(card: Integers, parent: Integers) -> Indexes:
     """
     Return for each card the index of the one above it; len(card) where there is none that is known.
 
-    ``card`` ascends; a card that names itself has none.
+    Each card stands there once; one that names itself has none.
     """
-    none = len(card)
-    found = found_in(card, parent)
-    known = found < none
-    known[known] = card[found[known]] == parent[known]
-    known &= parent != card
-    return np.where(known, found, none)
+    place, is_known = places_among(card, parent)
+    return np.where(is_known & (parent != card), place, len(card))
 
 
 def walk(up: Indexes) -> tuple[Indexes, NDArray[np.uint32], Indexes]:
@@ -233,7 +222,7 @@ async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
         # Of several events the first makes the card.
         bindings.table("wanted", {"card": again})
         first = await _links(ask, cards_sql, bindings)
-        columns[:, found_in(columns[0], first[0])] = first
+        columns[:, places_among(columns[0], first[0])[0]] = first
     card, parent, sharer, shared_ms, matches, page, channel, key = columns
     above = parents_of(card, parent)
     unknown = int(((parent != 0) & (parent != card) & (above == len(card))).sum())
@@ -246,7 +235,7 @@ async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
         sql = load_sql("share.earliest", cards=cards_sql)
         rows = await ask.fetch_sql("share.earliest", sql, bindings)
         cut = np.array([found["card"] for found in rows], dtype=np.uint64)
-        above[found_in(card, cut)] = len(card)
+        above[places_among(card, cut)[0]] = len(card)
         _, steps, _ = await asyncio.to_thread(walk, above)
     return Forest(
         card=card,
@@ -271,8 +260,9 @@ async def _links(ask: Ask, cards_sql: str, bindings: Bindings) -> Integers:
 
 
 def _once_each(columns: Integers) -> tuple[Integers, int, Integers]:
-    """Order cards by key; return each once, how many stood there again, and which these are."""
-    columns = columns[:, np.argsort(columns[0])]
-    is_again = np.append(False, columns[0, 1:] == columns[0, :-1])[: columns.shape[1]]
+    """Return each card once, how many stood there again, and which these are."""
+    _, place = numbered(columns[0])
+    is_again = np.zeros(len(place), dtype=bool)
+    is_again[1:] = place[1:] <= np.maximum.accumulate(place)[:-1]
     again = np.unique(columns[0, is_again])
     return columns[:, ~is_again] if len(again) else columns, int(is_again.sum()), again

@@ -15,12 +15,13 @@ import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from query_api.share_counts import Acts, Facts, numbered, once
-from query_api.share_forest import Forest, Indexes, Integers, found_in
+from query_api.numbering import numbered, places_among
+from query_api.share_counts import Acts, Facts, once
+from query_api.share_forest import Forest, Indexes, Integers
 
 PLACE_BITS = 20
-NEVER = np.uint64(2**64 - 1)
-"""The place of what did not happen."""
+NEVER = np.uint64(2**63 - 1)
+"""The place of what did not happen. All places are the same numbers as Int64."""
 _LAST_OF_MS = np.uint64((1 << PLACE_BITS) - 1)
 
 _SEEN_BITS = 24
@@ -188,8 +189,8 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         The facts, and the undecided users: of these they may be wrong.
     """
     visits, conversions = read.visits, read.conversions
-    with ThreadPoolExecutor(1) as beside:  # sorting lets go of the interpreter
-        cards = beside.submit(_cards, forest.card, visits.card)
+    with ThreadPoolExecutor(1) as beside:  # hashing and sorting let go of the interpreter
+        cards = beside.submit(places_among, forest.card, visits.card)
         users, numbers = numbered(np.concatenate([forest.sharer, visits.user, conversions.user]))
         sharer, visitor, converter = np.split(
             numbers, np.cumsum([len(forest.sharer), len(visits.user)]).tolist()
@@ -239,16 +240,6 @@ def _ms(places: Integers) -> NDArray[np.int64]:
     return (places >> np.uint64(PLACE_BITS)).astype(np.int64)
 
 
-def _cards(cards: Integers, keys: Integers) -> tuple[Indexes, Mask]:
-    """Return places of cards, those that are not known numbered behind the others; and which are known."""
-    place = found_in(cards, keys)
-    is_known = place < len(cards)
-    is_known[is_known] = cards[place[is_known]] == keys[is_known]
-    _, number = numbered(keys[~is_known])
-    place[~is_known] = len(cards) + number
-    return place, is_known
-
-
 def _opened(
     visits: Visits, visitor: Indexes, card: Indexes, users: int
 ) -> tuple[Integers, Mask, Indexes]:
@@ -275,7 +266,9 @@ def _opened(
         opens[again] = False
         opened[opens] = first[opens]
     entry = np.full(users, NEVER)
-    np.minimum.at(entry, visitor, first)
+    np.minimum.at(
+        entry.view(np.int64), visitor, first.view(np.int64)
+    )  # 15 times as fast as of UInt64
     is_first = first == entry[visitor]
     is_new = is_visit & (opened == entry[visitor])
     tied |= is_new & (np.bincount(visitor[is_first], minlength=users) > 1)[visitor]
@@ -290,11 +283,17 @@ def _due(
 
     One that carries a known card: its user's last open of that card before it; others: the last open of their session.
     """
-    card, carries = _cards(forest.card, conversions.carried)
     width = len(forest.card) + 1
+    card = np.full(len(converter), width - 1)
+    some = np.flatnonzero(
+        conversions.carried
+    )  # of a million sessions few carry a card to the order
+    place, is_known = places_among(forest.card, conversions.carried[some])
+    card[some[is_known]] = place[is_known]
+    carries = card < width - 1
     open_of = np.full(len(converter), -1)
     tied = np.zeros(len(converter), dtype=bool)
-    by_card = (opens.user * width + opens.card, converter * width + np.minimum(card, width - 1))
+    by_card = (opens.user * width + opens.card, converter * width + card)
     for which, (decider, wanted) in (
         (carries, by_card),
         (~carries, (opens.session, conversions.session)),
@@ -321,7 +320,7 @@ def _delays(
     below = reshared(forest, made)
     width = len(forest.card) + 1
     last = (forest.shared_ms[below].astype(np.uint64) << np.uint64(PLACE_BITS)) | _LAST_OF_MS
-    place, is_placed = _cards(forest.card[below], shared[0])
+    place, is_placed = places_among(forest.card[below], shared[0])
     last[place[is_placed]] = shared[1][is_placed]
     open_of, _ = _latest(
         opens.user * width + opens.card,
@@ -344,27 +343,51 @@ def _latest(
     Also whether that is undecided: the open lies at that very place, or another open at the place of this one.
     """
     mine = np.flatnonzero(_maybe_among(decider, wanted))
+    theirs = np.flatnonzero(_maybe_among(wanted, decider[mine]))
+    keys, number = numbered(np.concatenate([decider[mine], wanted[theirs]]))
+    of_opens, of_wanted = number[: len(mine)], number[len(mine) :]
+    one = np.full(len(keys), -1)
+    one[of_opens] = mine
+    last = one[of_wanted]
+    is_before = (last >= 0) & (place[last] <= before[theirs])
+    found = np.full(len(wanted), -1)
+    found[theirs] = np.where(is_before, last, -1)
+    tied = np.zeros(len(wanted), dtype=bool)
+    tied[theirs] = is_before & (place[last] == before[theirs])
+    # Mostly a decider has one open, and that was all.
+    has_several = np.bincount(of_opens, minlength=len(keys)) > 1
+    several = theirs[has_several[of_wanted]]
+    found[several], tied[several] = _latest_of_several(
+        mine[has_several[of_opens]], decider, place, wanted[several], before[several]
+    )
+    return found, tied
+
+
+def _latest_of_several(
+    mine: Indexes,
+    decider: NDArray[Any],
+    place: Integers,
+    wanted: NDArray[Any],
+    before: Integers,
+) -> tuple[Indexes, Mask]:
+    """Return the same as ``_latest``, by bisection among some opens in order; each wanted decider is one of theirs."""
     mine = mine[np.argsort(place[mine])]
     mine = mine[np.argsort(decider[mine], kind="stable")]
     deciders, places = decider[mine], place[mine]
-    theirs = np.flatnonzero(_maybe_among(wanted, deciders))
-    theirs = theirs[np.argsort(wanted[theirs])]  # neighbours are looked for in neighbouring memory
-    asked, limit = wanted[theirs], before[theirs]
-    begin = np.searchsorted(deciders, asked)
-    low, high = begin.copy(), np.searchsorted(deciders, asked, side="right")
-    # Mostly a decider has one open, and one round is enough.
+    begin = np.searchsorted(deciders, wanted)
+    low, high = begin.copy(), np.searchsorted(deciders, wanted, side="right")
     while len(left := np.flatnonzero(low < high)):
         middle = (low[left] + high[left]) // 2
-        is_before = places[middle] <= limit[left]
+        is_before = places[middle] <= before[left]
         low[left[is_before]] = middle[is_before] + 1
         high[left[~is_before]] = middle[~is_before]
     has = low > begin
-    last, theirs = low[has] - 1, theirs[has]
+    last = low[has] - 1
     found = np.full(len(wanted), -1)
-    found[theirs] = mine[last]
+    found[has] = mine[last]
     tied = np.zeros(len(wanted), dtype=bool)
     another = np.maximum(last - 1, begin[has])  # itself, where it is the only one before
-    tied[theirs] = (places[last] == limit[has]) | (
+    tied[has] = (places[last] == before[has]) | (
         (another != last) & (places[another] == places[last])
     )
     return found, tied

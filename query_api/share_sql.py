@@ -44,6 +44,8 @@ FORGED = (
     "event IN ('app_launch', 'app_show', 'share') AND properties_text['$forged_share_id'] != ''"
 )
 """Other events of such a visit carry the property as well; they would cost a pass over everything."""
+_MAY_BE_FORGED = "event IN ('app_launch', 'app_show', 'share') AND mapContainsKey(properties_text, '$forged_share_id')"
+"""True of all of them; reads the keys of properties only, for half the time."""
 _CARD = "event = 'share' AND properties_text['share_id'] != ''"
 _BEFORE_END = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
 _BEFORE_RANGE = "occurred_at < fromUnixTimestamp64Milli({range_from_ms:Int64}, 'UTC')"
@@ -136,7 +138,7 @@ async def _texts(ask: Ask, name: str, bindings: Bindings, **fragments: str) -> d
 
 async def forged(ask: Ask) -> Row:
     """Count the events and share_ids with a wrong signature in the range. Hardly any log has some: that is looked for first."""
-    if not await ask.has_any(FORGED, ask.range.from_ms, ask.range.to_ms):
+    if not await ask.has_any(_MAY_BE_FORGED, ask.range.from_ms, ask.range.to_ms):
         return {"events": 0, "share_ids": 0}
     bindings = ask.bindings()
     [row] = await ask.fetch("share.forged", bindings, source=ask.source(bindings, FORGED))
