@@ -37,7 +37,7 @@ class BindingSink(Protocol):
     def insert_conflicts(self, conflicts: list[Conflict], base_version: int) -> None: ...  # noqa: D102
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
     """What follows from the bindings as they are now; ``crowds`` are ids that are quarantined from now on."""
 
     assignments: list[Assignment]
@@ -163,7 +163,16 @@ class Binder:
             more = self._sink.newer_version(found.assignments, self._age << 32)
             if more:
                 self._age = (more >> 32) + 1
-        base_version = self._age << 32
+        self.store(found, self._age)
+
+    def survey(self, keys: set[int]) -> Found:
+        """Work out the persons of everyone who hangs together with ``keys`` as they should be now; stores nothing."""
+        self._follow_quarantine()
+        return self._work_out(keys)
+
+    def store(self, found: Found, age: int) -> None:
+        """Store what was worked out, with versions of an age."""
+        base_version = age << 32
         self._sink.insert_persons(found.assignments, base_version)
         if found.conflicts:
             self._sink.insert_conflicts(found.conflicts, base_version)
@@ -174,7 +183,7 @@ class Binder:
             self._quarantined |= {one.id_key for one in found.crowds}
             metrics.identity_quarantined_total.labels("crowd").inc(len(found.crowds))
 
-    def _work_out(self, keys: set[int]) -> _Found:
+    def _work_out(self, keys: set[int]) -> Found:
         """Read everyone who hangs together with ``keys`` and apply the rule."""
         quarantined, found = self._quarantined, list[Crowd]()
         component, stood = self._component(keys, quarantined)
@@ -189,7 +198,7 @@ class Binder:
         assignments, conflicts = resolve(component)
         alone = keys - {assignment.id_key for assignment in assignments}
         assignments += [Assignment(key, key, ()) for key in sorted(alone)]
-        return _Found(assignments, conflicts, found)
+        return Found(assignments, conflicts, found)
 
     def _is_known(self, binding: Binding) -> bool:
         """True when the same pair was bound by an event that neither happened nor was received later than this one."""

@@ -17,6 +17,7 @@ from collector.commands import (
     dead_letters,
     doctor,
     history,
+    identity,
     keys,
     privacy,
     spool,
@@ -42,6 +43,7 @@ app.command()(tables.restore)
 app.add_typer(keys.app, name="keys")
 app.add_typer(spool.app, name="spool")
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(identity.app, name="identity")
 app.add_typer(dead_letters.app, name="dead-letters")
 
 

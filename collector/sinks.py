@@ -124,7 +124,7 @@ class ClickHouseSink:
         """Those of ``keys`` whose events are stored."""
         return self._column(
             load_sql("sinks.stored_keys"),
-            external_data=_asked(keys),
+            external_data=asked(keys),
         )
 
     def all_keys(self) -> Iterator[Any]:
@@ -157,7 +157,7 @@ class ClickHouseSink:
         rows = self.client.query(
             load_sql("sinks.bindings_of"),
             parameters={"limit": _MAX_BINDINGS_OF_AN_ID},
-            external_data=_asked(np.array(keys, dtype=np.uint64)),
+            external_data=asked(np.array(keys, dtype=np.uint64)),
         ).result_rows
         return [Binding(**dict(zip(_BINDING_COLUMNS, row, strict=True))) for row in rows]
 
@@ -188,7 +188,7 @@ class ClickHouseSink:
     def companions(self, keys: list[int]) -> list[int]:
         """Ids that are one person with one of ``keys``, these included."""
         rows = self.client.query(
-            load_sql("sinks.companions"), external_data=_asked(np.array(keys, dtype=np.uint64))
+            load_sql("sinks.companions"), external_data=asked(np.array(keys, dtype=np.uint64))
         ).result_rows
         return [int(key) for (key,) in rows]
 
@@ -201,10 +201,10 @@ class ClickHouseSink:
 
     def newer_version(self, assignments: list[Assignment], base_version: int) -> int:
         """Highest stored version of an id that is above what its assignment would have; 0 where there is none."""
-        asked = np.array([(a.id_key, base_version + a.evidence) for a in assignments], np.uint64)
+        ours = np.array([(a.id_key, base_version + a.evidence) for a in assignments], np.uint64)
         [(version,)] = self.client.query(
             load_sql("sinks.newer_version"),
-            external_data=_asked(asked, "key UInt64", "version UInt64"),
+            external_data=asked(ours, "key UInt64", "version UInt64"),
         ).result_rows
         return int(version)
 
@@ -265,7 +265,7 @@ class ClickHouseSink:
         )
 
 
-def _asked(keys: Any, *columns: str) -> ExternalData:  # noqa: ANN401 (numpy array of uint64)
+def asked(keys: Any, *columns: str) -> ExternalData:  # noqa: ANN401 (numpy array of uint64)
     """Keys, or rows that begin with them, as a temporary table ``asked`` of the query, in its binary form."""
     return ExternalData(
         file_name="asked",

@@ -34,6 +34,8 @@ WRONG: dict[str, tuple[list[str], str]] = {
     "keys create read-token": (["--project", "nothing"], "projects: brand"),
     "keys create admin-token": (["--project", "nothing"], "projects: brand"),
     "spool adopt": (["nowhere"], "is no spool"),
+    "identity check": ([], "give --clickhouse-url"),
+    "identity rebuild": ([], "give --clickhouse-url"),
     "privacy erase": (["o1"], "give --clickhouse-url"),
     "privacy export": (["o1", "--project", "nothing"], "--project is one of: brand"),
     "privacy expire": ([], "give --clickhouse-url"),
