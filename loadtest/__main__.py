@@ -244,6 +244,10 @@ def compare(
     connections: Annotated[int, typer.Option(min=1, help="连接数。")] = 16,
     workers: Annotated[int, typer.Option(min=1, max=64, help="采集进程数。")] = 1,
     use_gzip: Annotated[bool, typer.Option("--gzip", help="Compress bodies. 压缩。")] = False,
+    growth: Annotated[
+        int,
+        typer.Option(min=0, help="Then store so many events in a row, in thirds. 长跑的事件数。"),
+    ] = 0,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write JSON here.")] = None,
 ) -> None:
     """Measure the collector beside what one would use instead, in one run (对比)."""
@@ -259,6 +263,7 @@ def compare(
         connections=connections,
         use_gzip=use_gzip,
         workers=workers,
+        growth=growth,
     )
     try:
         with sigterm_as_interrupt():

@@ -27,6 +27,7 @@ from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.demo import LOG_FILE
 from loadtest.driver import Outcome, Plan
 from loadtest.generate import FlatWorkload
+from loadtest.goals import PARTS, goals
 from loadtest.product import Ports, Ready, running
 from loadtest.report import fact_table, machine, percentiles, row_table, widen
 from loadtest.send import Target, generator_events_per_s, run_load, run_name
@@ -62,6 +63,7 @@ class Options(Struct, frozen=True):
     use_gzip: bool = False
     workers: int = 1
     seed: int = 1
+    growth: int = 0
 
 
 class Bench:
@@ -75,7 +77,7 @@ class Bench:
         self._clickhouse = ClickHouse(ready.clickhouse_url)
         self._last_ms = 0
         self.events_per_s: dict[tuple[str, int], list[float]] = {}
-        self.cpu: list[dict[str, float]] = []
+        self.cpu: dict[int, list[dict[str, float]]] = {}
 
     def run(self, stack: ExitStack) -> dict[str, Any]:
         """Measure everything. Errors: OSError, RuntimeError when the proof fails."""
@@ -107,7 +109,7 @@ class Bench:
                 if not options.use_gzip:
                     self._straight_to_clickhouse(batch)
         latency = [self._open_loop(share) for share in _SHARES]
-        return self._report(latency)
+        return self._report(latency, self._growth() if options.growth else [])
 
     def _straight_to_clickhouse(self, batch: int) -> None:
         for name, is_async in (("async", True), ("sync", False)):
@@ -169,8 +171,8 @@ class Bench:
         stored_s = time.monotonic() - started - lead_s
         self._note("collector", batch, outcome.events_per_s)
         self._note("stored", batch, outcome.accepted / stored_s)
-        if batch == _LATENCY_BATCH:
-            self.cpu.append(_cpu_per_million(before, usage_by_part(self._pid), outcome.accepted))
+        spent = _cpu_per_million(before, usage_by_part(self._pid), outcome.accepted)
+        self.cpu.setdefault(batch, []).append(spent)
 
     def _prove(self, workload: FlatWorkload, outcome: Outcome) -> None:
         verdict = verify(
@@ -203,7 +205,31 @@ class Bench:
             "visible_p99_ms": late_ms["p99_ms"],
         }
 
-    def _report(self, latency: list[dict[str, object]]) -> dict[str, Any]:
+    def _growth(self) -> list[dict[str, Any]]:
+        """Store so many events in three equal parts, all into one week, and tell what each part cost; each is proved."""
+        rows: list[dict[str, Any]] = []
+        for third in range(1, 4):
+            before, started, accepted = usage_by_part(self._pid), time.monotonic(), 0
+            while accepted < self._options.growth // 3:
+                workload = self._workload(_LATENCY_BATCH)
+                outcome = run_load(self._target(), workload, self._plan(_LATENCY_BATCH))
+                self._prove(workload, outcome)
+                accepted += outcome.accepted
+                self._console.print(f"[dim]增长 growth {third}/3: {accepted:,} events[/]")
+            spent = _cpu_per_million(before, usage_by_part(self._pid), accepted)
+            rows.append(
+                {
+                    "第几段 third": third,
+                    "events": accepted,
+                    "stored/s": round(accepted / (time.monotonic() - started)),
+                    **{part: round(spent.get(part, 0.0), 2) for part in PARTS},
+                }
+            )
+        return rows
+
+    def _report(
+        self, latency: list[dict[str, object]], growth: list[dict[str, Any]]
+    ) -> dict[str, Any]:
         options, console = self._options, self._console
         speeds: dict[str, dict[int, int]] = {}
         for (name, batch), samples in self.events_per_s.items():
@@ -212,10 +238,8 @@ class Bench:
         console.print(row_table(title, _speed_rows(speeds, options.batches)))
         console.print(row_table("延迟 Latency of the collector, open loop, ms", latency))
         parts = usage_by_part(self._pid)
-        cpu = {
-            name: round(statistics.median([sample.get(name, 0.0) for sample in self.cpu]), 3)
-            for name in (self.cpu[0] if self.cpu else {})
-        }
+        cpu_by_batch = {batch: _medians(samples) for batch, samples in self.cpu.items()}
+        cpu = cpu_by_batch.get(_LATENCY_BATCH, {})
         costs: dict[str, object] = {
             name: f"{cpu.get(name, 0.0):.2f} s, {usage.resident_bytes / 1e6:.0f} MB"
             for name, usage in parts.items()
@@ -224,6 +248,18 @@ class Bench:
         bytes_per_event = round(disk["bytes"] / max(1, disk["rows"]), 1)
         costs["events on disk"] = f"{bytes_per_event} bytes an event"
         console.print(fact_table("开销 Cost: CPU s per million events; resident MB", costs))
+        if growth:
+            console.print(row_table("增长 Growth: CPU µs an event by part", growth))
+        reached = goals(
+            speeds,
+            cpu_by_batch,
+            latency[_SHARES.index(0.5)],
+            parts["worker"].resident_bytes,
+            bytes_per_event,
+            growth,
+            machine()["cores"],
+        )
+        console.print(row_table("目标 Goals", [goal.row() for goal in reached]))
         for name, package in (
             ("nginx", "nginx-light libnginx-mod-http-echo"),
             ("influxdb", "influxdb"),
@@ -236,6 +272,9 @@ class Bench:
             "samples": {f"{n} x{b}": v for (n, b), v in self.events_per_s.items()},
             "latency": latency,
             "cpu_s_per_million_events": cpu,
+            "cpu_s_per_million_events_by_batch": {str(b): one for b, one in cpu_by_batch.items()},
+            "growth": growth,
+            "goals": [structs.asdict(goal) | {"is_reached": goal.is_reached} for goal in reached],
             "resident_bytes": {name: usage.resident_bytes for name, usage in parts.items()},
             "bytes_per_stored_event": bytes_per_event,
             "generator_events_per_s": {
@@ -342,6 +381,13 @@ def _watching(clickhouse: ClickHouse, workload: FlatWorkload) -> Iterator[list[t
     finally:
         is_over.set()
         thread.join()
+
+
+def _medians(samples: list[dict[str, float]]) -> dict[str, float]:
+    return {
+        name: round(statistics.median([sample.get(name, 0.0) for sample in samples]), 3)
+        for name in samples[0]
+    }
 
 
 def _cpu_per_million(

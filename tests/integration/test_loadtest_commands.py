@@ -205,7 +205,12 @@ def test_growth_is_told_by_report():
 
 def test_compare_measures_every_server_and_proves_its_own(tmp_path):
     options = compare.Options(
-        data_dir=tmp_path / "data", batches=(1, 50), rounds=1, duration_s=0.3, connections=4
+        data_dir=tmp_path / "data",
+        batches=(1, 50),
+        rounds=1,
+        duration_s=0.3,
+        connections=4,
+        growth=3_000,
     )
 
     report = compare.run(options, Console(file=io.StringIO()))
@@ -217,6 +222,8 @@ def test_compare_measures_every_server_and_proves_its_own(tmp_path):
     assert report["ratio_to_decode"]["decode"] == {"1": 1.0, "50": 1.0}
     assert len(report["latency"]) == 3
     assert {"worker", "writer", "clickhouse"} <= set(report["cpu_s_per_million_events"])
+    assert [row["events"] >= 1_000 for row in report["growth"]] == [True] * 3
+    assert all(goal["measured"] is not None for goal in report["goals"])
 
 
 def test_lists_of_texts_are_quoted():
