@@ -259,7 +259,11 @@ class Bench:
             growth,
             machine()["cores"],
         )
-        console.print(row_table("目标 Goals", [goal.row() for goal in reached]))
+        console.print(
+            row_table("目标 Goals (collector/DESIGN-speed.md)", [goal.row() for goal in reached])
+        )
+        if not growth:
+            console.print("[dim]增长 growth left out: --growth 30000000[/]")
         for name, package in (
             ("nginx", "nginx-light libnginx-mod-http-echo"),
             ("influxdb", "influxdb"),
