@@ -12,17 +12,17 @@ name others. ``exits``: those events; ``users_out``: who sent them. What becomes
 in and out are not the same measure, and ``balance`` (users_in minus users_out) compares people, not their worth.
 
 ``users_both``: users who came from the partner and were sent there, in either order. In ``total`` each user counts once,
-whatever the partner. More rows than ``limit``: those with the fewest users are one row with ``other`` true, in which each
-user counts once. ``is_own``: the partner is one of the asked apps. ``filter`` and ``breakdown`` look at entries and exits.
+whatever the partner, and once to come back: the day after the first entry from any. More rows than ``limit``: those with the
+fewest users are one row with ``other`` true, in which each user counts once. Neither a limit nor a breakdown changes the
+total. ``is_own``: the partner is one of the asked apps. ``filter`` and ``breakdown`` look at entries and exits.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from query_api import breakdowns, scenes
 from query_api.bindings import Bindings
@@ -40,6 +40,9 @@ from query_api.sql import load_sql
 MAX_ROWS = 10_000
 OUT_EVENT = "navigate_to_mini_program"
 OUT_FIELD = "properties.target_app_id"
+_HAS_PARTNER = "referrer_app_id != ''"
+_ANY_PARTNER = "key != '' AND NOT startsWith(key, '0:')"
+"""Of packed keys: those whose first text, the partner, is not empty."""
 
 
 class ExchangeQuery(Query, kw_only=True):
@@ -84,8 +87,19 @@ def _entries(query: ExchangeQuery) -> ScenesQuery:
     )
 
 
-def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
-    """Return the SELECT of (user, key, exits) that both the numbers and their users come from."""
+class _Exits(Struct, frozen=True):
+    """
+    The events that send a user out, and what they are counted by: SQL over their columns.
+
+    ``partner``, ``row``: packed keys, of the partner alone and of the row that it has when all are shown.
+    """
+
+    source: str
+    partner: str
+    row: str
+
+
+def _exits(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> _Exits:
     read = field_sql(query.out_field, "$.out_field", bindings)
     if read.text is None:
         raise InvalidRequest("$.out_field", "this field is never a text")
@@ -95,30 +109,42 @@ def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None
         filter_sql(query.filter, "$.filter", bindings),
         f"{read.has_text} AND {read.text} != ''",
     ]
+    partner = f"toString({read.text})"
     elements = breakdowns.elements_sql(query.breakdown, bindings)
-    return load_sql(
-        "exchange.out",
-        key=folded_sql(
-            breakdowns.pack_elements_sql([f"toString({read.text})", *elements]), shown, bindings
-        ),
+    return _Exits(
         source=ask.source(bindings, all_of(where)),
+        partner=breakdowns.pack_elements_sql([partner]),
+        row=breakdowns.pack_elements_sql([partner, *elements]),
     )
+
+
+def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
+    """Return the SELECT of (user, key, exits) that both the numbers and their users come from."""
+    exits = _exits(ask, query, bindings)
+    return load_sql("exchange.out", key=folded_sql(exits.row, shown, bindings), source=exits.source)
+
+
+def _came(
+    ask: Ask, query: ExchangeQuery, bindings: Bindings, order_key: OrderKey, shown: Shown | None
+) -> str:
+    """Return the SELECT of what each user adds to each row as one who came, and to the total of all partners."""
+    return scenes.user_metrics(ask, _entries(query), bindings, order_key, shown, _HAS_PARTNER)
 
 
 async def _in(ask: Ask, query: ExchangeQuery, shown: Shown | None) -> dict[Key, Row]:
     """Return launches, entries, users, new users and conversions by key; ``()``: the total."""
-    entries, found = _entries(query), _Numbers()
+    found = _Numbers()
 
     async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
-        metrics = scenes.user_metrics(ask, entries, bindings, order_key, shown)
+        metrics = _came(ask, query, bindings, order_key, shown)
         return await ask.fetch("exchange.in_counts", bindings, user_metrics=metrics)
 
     rows, _ = await decided(ask_with)
     for row in rows:
         found.of(row).update(row)
     bindings = ask.bindings()
-    converted = scenes.conversions(ask, entries, query.conversion, bindings, shown)
+    converted = scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
     for row in await ask.fetch("exchange.conversion_counts", bindings, conversions=converted):
         found.of(row).update(row)
     return found.rows
@@ -239,13 +265,17 @@ def _metrics(found: Row, query: ExchangeQuery) -> Row:
 def _both(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
     """Return the SELECT of (user, key) of those who came and were sent; who came are the ``users`` of the scenes report."""
     matches = filter_sql(query.filter, "$.filter", bindings)
+    row = key_sql("referrer_app_id", query.breakdown, bindings)
+    exits = _exits(ask, query, bindings)
     return load_sql(
         "exchange.both",
-        key=key_sql("referrer_app_id", query.breakdown, bindings, shown),
-        entries=ask.source(
-            bindings, f"{scenes.ENTRY_EVENTS} AND referrer_app_id != '' AND ({matches})"
-        ),
-        out=_out(ask, query, bindings, shown),
+        key=folded_sql("row", shown, bindings),
+        row=row,
+        partner=key_sql("referrer_app_id", [], bindings),
+        entries=ask.source(bindings, f"{scenes.ENTRY_EVENTS} AND {_HAS_PARTNER} AND ({matches})"),
+        out_row=exits.row,
+        out_partner=exits.partner,
+        out=exits.source,
     )
 
 
@@ -261,11 +291,11 @@ def _semantics(query: ExchangeQuery) -> Row:
         "conversions": "events of `conversion` in the range whose user's last entry of the range at or before them comes "
         "from the partner",
         "exits": "events of `out` with the partner in `out_field`, as the client records them beside navigateToMiniProgram",
-        "users_both": "users_in who are users_out of the same partner",
+        "users_both": "users_in who are users_out of the same row; `other`: of one of its rows; total: of the same partner",
         "balance": "users_in minus users_out; what becomes of users_out only the partner knows",
         "limit": query.limit,
         "other": "rows beyond the limit as one, users counted once; a comparison shows the rows of the range asked for",
-        "total": "each user once, whatever the partner",
+        "total": "each user once, whatever the partner, to return on the day after the first entry from any of them",
         "order": "by users_in plus users_out, most first",
     }
 
@@ -284,20 +314,27 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
     elif cell.breakdown is not None:
         raise InvalidRequest("$.cell.breakdown", "name the partner too")
     bindings = ask.bindings()
-    if cell.metric == "converters":
-        rows = scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
-    elif cell.metric == "users_out":
-        rows = _out(ask, query, bindings, shown)
+    in_cell = "key = {cell_key:String}"
+    if cell.metric in ("converters", "users_out"):
+        if key == ():
+            in_cell = _ANY_PARTNER
+        rows = (
+            _out(ask, query, bindings, shown)
+            if cell.metric == "users_out"
+            else scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
+        )
     elif cell.metric == "users_both":
         rows = _both(ask, query, bindings, shown)
     else:
-        entries = _entries(query)
-        order_key = await ask.deciding(partial(scenes.user_metrics, ask, entries, shown=shown))
-        metrics = scenes.user_metrics(ask, entries, bindings, order_key, shown)
+        order_key = await ask.deciding(
+            lambda its_bindings, its_key: _came(ask, query, its_bindings, its_key, shown)
+        )
+        metrics = _came(ask, query, bindings, order_key, shown)
         metric = cell.metric.removesuffix("_in")
         rows = load_sql("exchange.metric_users", user_metrics=metrics, metric=metric)
     bindings.named("cell_key", packed(key), "String")
-    return UserSelect("exchange.users", load_sql("exchange.users", rows=rows), bindings)
+    sql = load_sql("exchange.users", rows=rows, in_cell=in_cell)
+    return UserSelect("exchange.users", sql, bindings)
 
 
 def columns(query: ExchangeQuery, _result: Row) -> list[str]:

@@ -44,7 +44,7 @@ from query_api.comparison import with_comparison
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
 from query_api.fields import SCENE_GROUP_UNKNOWN, amount_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import (
     MAX_PAYLOAD,
     ORDER_KEYS,
@@ -157,8 +157,13 @@ def user_metrics(
     bindings: Bindings,
     order_key: OrderKey,
     shown: Shown | None = None,
+    where: str = "1",
 ) -> str:
-    """Return the SELECT of each user's part of each row that both the numbers and their users come from."""
+    """
+    Return the SELECT of each user's part of each row that both the numbers and their users come from.
+
+    ``where``: a condition that entries pass to count, beside the request's filter; returns look at all of them.
+    """
     days, mature = _days(ask)
     bindings.named("starts", list(days.starts_ms[:-1]), "Array(Int64)")
     bindings.named("numbers", list(range(len(days.labels))), "Array(UInt16)")
@@ -176,7 +181,7 @@ def user_metrics(
         mirrored_place=read.mirrored_key("mark"),
         first=read.payload.format("first_entry"),
         mirrored=read.mirrored_payload("first_mirrored"),
-        matches=filter_sql(query.filter, "$.filter", bindings),
+        matches=all_of([filter_sql(query.filter, "$.filter", bindings), where]),
         names=names,
         source=events,
     )

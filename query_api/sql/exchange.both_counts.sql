@@ -3,13 +3,9 @@
 -- Rows:   key String (packed; empty: the total), users_both UInt64
 SELECT
     key,
-    uniqExact(user) AS users_both
+    count() AS users_both
 FROM
 (
     {{both}}
 )
-GROUP BY GROUPING SETS
-(
-    (key),
-    ()
-)
+GROUP BY key

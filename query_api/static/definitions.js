@@ -593,9 +593,9 @@ const SENTENCES = {
   "users whose first entry event ever lies in the range, matches the filter and comes from the partner": "有史以来首次进入在范围内、符合筛选且来自该伙伴的用户",
   "events of `conversion` in the range whose user's last entry of the range at or before them comes from the partner": "范围内的转化事件，其用户此前最近一次进入来自该伙伴",
   "events of `out` with the partner in `out_field`, as the client records them beside navigateToMiniProgram": "目标为该伙伴的跳出事件，由客户端在跳转时上报",
-  "users_in who are users_out of the same partner": "既从该伙伴导入、又导出到该伙伴的用户",
+  "users_in who are users_out of the same row; `other`: of one of its rows; total: of the same partner": "同一行中既导入又导出的用户；其他：属于其中某一行；合计：属于同一伙伴",
   "users_in minus users_out; what becomes of users_out only the partner knows": "导入用户 − 导出用户；导出之后的结果只有对方知道",
-  "each user once, whatever the partner": "每位用户一次，不论伙伴",
+  "each user once, whatever the partner, to return on the day after the first entry from any of them": "每位用户一次，不论伙伴；次日返回从其首次由任一伙伴进入算起",
   "by users_in plus users_out, most first": "按导入加导出用户从多到少",
   // Attribution, lifetime value.
   "an event of the user before the target by (occurred_at, seq, event_id), at most `lookback` earlier; of the first of `touches` that it matches": "同一用户在目标之前、回溯期之内的事件；符合几个触点时算第一个",

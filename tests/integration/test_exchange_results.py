@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from many_logs import HOUR_MS, RANDOM, USERS, ZONES, choice, many, store
 from query_support import APP, event, insert
-from reference.exchange import exchange, exits
-from reference.scenes import scenes
+from reference.exchange import both, exchange, exits
+from reference.scenes import TOTAL, scenes
 from test_scenes_random import ChannelLog, ProjectAsker
 
 from query_api.periods import rfc3339
@@ -89,6 +89,43 @@ def test_a_ledger_worked_out_by_hand(database, asker):
     assert len(asker.users("exchange", {**RANGE, "breakdown": ["event"]}, cell)) == 2
 
 
+def test_the_total_is_the_same_whatever_the_limit_and_the_breakdown(database, asker):
+    insert(
+        database,
+        [
+            # Comes back the day after the second partner's entry, not after the first one's.
+            event("u1", "app_show", at(1), referrer_app_id="wx_p"),
+            event("u1", "app_show", at(3), referrer_app_id="wx_q"),
+            event("u1", "app_show", at(4)),
+            # From a partner's page a, to it from page b; from one partner, to another.
+            event("u2", "app_show", at(1), referrer_app_id="wx_p", page="a"),
+            event("u2", "go", at(1, 13), properties={"target_app_id": "wx_p"}, page="b"),
+            event("u3", "app_show", at(1), referrer_app_id="wx_q"),
+            event("u3", "go", at(1, 13), properties={"target_app_id": "wx_r"}),
+        ],
+    )
+    body = {"app_ids": [APP], "time_range": {"from": "2026-10-01", "to": "2026-10-05"}}
+    body["out"] = {"event": "go"}
+    for change in ({}, {"limit": 1}, {"breakdown": ["page"]}, {"breakdown": ["page"], "limit": 1}):
+        asked = {**body, **change}
+        result = asker("exchange", asked)
+        total = result["total"]
+        assert (total["users_in"], total["users_out"], total["users_both"]) == (3, 2, 1), change
+        assert (total["next_day_eligible"], total["next_day_returned"]) == (3, 0), change
+        # In a list of users `limit` is that of the list.
+        listed = {name: value for name, value in asked.items() if name != "limit"}
+        for metric in METRICS:
+            assert len(asker.users("exchange", listed, {"metric": metric})) == total[metric]
+        rows = {(row["partner_app_id"], row["other"]): row for row in result["rows"]}
+        if change == {"limit": 1}:
+            # Who came from wx_q was sent to wx_r: both are "other", nobody is both.
+            assert rows[None, True]["users_both"] == 0
+            cell = {"metric": "users_both", "other": True, "limit": 1}
+            assert asker.users("exchange", listed, cell) == set()
+        if not change:
+            assert rows["wx_q", False]["next_day_returned"] == 1
+
+
 def test_wrong_questions(asker):
     for change, part, path in (
         ({"out_field": "seq"}, "", "$.out_field"),
@@ -148,28 +185,34 @@ def check(asker, log, case):
     now_ms = to_ms + 20 * HOUR_MS
     around = {"from_ms": from_ms, "to_ms": to_ms, "identity_mode": identity_mode}
 
-    def reference(name_of):
-        entries = scenes(
+    def came(name_of, matches=lambda _: True):
+        return scenes(
             log.rows,
             log.identity,
             **around,
             zone=ZoneInfo(zone),
             now_ms=now_ms,
             key_of=lambda row: (name_of(row["referrer_app_id"]) or None,),
-            matches=lambda _: True,
+            matches=matches,
             converts=lambda row: row["event"] == "order_pay",
             value=lambda row: row["properties_number"].get("sku", 0),
         )
-        out = exits(
+
+    def sent(name_of):
+        return exits(
             log.rows,
             log.identity,
             **around,
             goes_out=lambda row: row["event"] == "go",
             partner_of=lambda row: name_of(row["properties_text"].get("sku", "")),
         )
-        return exchange(entries, out)
 
-    expected = reference(lambda partner: partner)
+    def reference(name_of):
+        in_both = both(came(str), sent(str), name_of)
+        from_any = came(str, lambda row: row["referrer_app_id"] != "")[TOTAL]
+        return exchange(came(name_of), sent(name_of), in_both, from_any)
+
+    expected = reference(str)
     body = {
         "app_ids": [log.app_id],
         "time_range": {"from": rfc3339(from_ms), "to": rfc3339(to_ms)},
@@ -195,10 +238,12 @@ def check(asker, log, case):
     page = asker("exchange/users", {**body, "cell": cell}, now_ms)
     assert {int(row["user"]) for row in page["users"]} == expected[listed].get(metric, set())
     if len(result["rows"]) > 1:
-        # With a limit, the partners that are not shown are as one partner.
+        # With a limit, the partners that are not shown are as one, but nobody is both by two of them.
         first = result["rows"][0]["partner_app_id"]
         folded = reference(lambda partner: "others" if partner and partner != first else partner)
-        _, row = asker("exchange", {**body, "limit": 1}, now_ms)["rows"]
+        limited = asker("exchange", {**body, "limit": 1}, now_ms)
+        assert limited["total"] == result["total"]
+        _, row = limited["rows"]
         numbers = {k: len(v) if isinstance(v, set) else v for k, v in folded["others"].items()}
         assert row["other"]
         assert {name: row[name] for name in numbers} == pytest.approx(numbers)

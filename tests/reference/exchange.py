@@ -26,10 +26,30 @@ def exits(
     return found
 
 
+def both(
+    entries: dict[tuple[str | None, ...], Numbers],
+    out: dict[str, list[int]],
+    name_of: Callable[[str], str],
+) -> dict[str, set[int]]:
+    """Name of a row to who came from one of its partners and was sent to the same. ``entries``, ``out``: by partner."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for partner, sent in out.items():
+        came = entries.get((partner,), Numbers())
+        found[name_of(partner)] |= came.users & set(sent)
+    return found
+
+
 def exchange(
-    entries: dict[tuple[str | None, ...], Numbers], out: dict[str, list[int]]
+    entries: dict[tuple[str | None, ...], Numbers],
+    out: dict[str, list[int]],
+    in_both: dict[str, set[int]],
+    from_any: Numbers,
 ) -> dict[str | None, dict[str, object]]:
-    """Partner to its numbers, None to those of all; sets where users are counted. ``entries``: by referring app."""
+    """
+    Name of a row to its numbers, None to those of all; sets where users are counted.
+
+    ``entries``, ``out``, ``in_both``: by name; ``from_any``: the total of the entries that have a partner.
+    """
     came = {key[0]: numbers for key, numbers in entries.items() if key not in (TOTAL, (None,))}
     found: dict[str | None, dict[str, object]] = {}
     for partner in came.keys() | out.keys():
@@ -46,7 +66,7 @@ def exchange(
             "conversion_value": one.conversion_value,
             "exits": len(sent),
             "users_out": set(sent),
-            "users_both": one.users & set(sent),
+            "users_both": in_both.get(str(partner), set()),
         }
     total: dict[str, object] = {}
     for name in next(iter(found.values()), {}):
@@ -54,5 +74,8 @@ def exchange(
         total[name] = (
             set().union(*values) if isinstance(values[0], set) else sum(values)  # type: ignore[arg-type]
         )
+    if total:
+        # A user who came from two partners returns on the day after the first of both, not after either.
+        total["next_day_returned"] = from_any.next_day_returned
     found[None] = total
     return found
