@@ -11,10 +11,11 @@ from typing import Literal
 
 from msgspec import Struct
 
+from query_api import source
 from query_api.bindings import Bindings
 from query_api.breakdowns import key_sql
 from query_api.errors import InvalidRequest
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import FunnelParams
 from query_api.order_keys import AT, MAX_PAYLOAD, ORDER_KEYS, OrderKey
 from query_api.periods import DAY_MS, Range, local_day, periods_of, start_of_day_ms
@@ -58,24 +59,42 @@ def mask_sql(params: FunnelParams, bindings: Bindings) -> str:
 
 
 def source_sql(
-    ask: Ask, params: FunnelParams, bindings: Bindings, range_: Range, *, every_event: bool
+    ask: Ask,
+    params: FunnelParams,
+    bindings: Bindings,
+    range_: Range,
+    columns: str,
+    *,
+    every_event: bool,
 ) -> str:
-    """Return the events that matter: those of the names asked for, or all, up to range and window."""
-    selectors = [selector for step in params.steps for selector in step.selectors()]
-    selectors += [exclusion.selector() for exclusion in params.exclusions]
-    names = "1" if every_event else event_names_sql(selectors, bindings)
-    condition = filter_sql(params.filter, "$.filter", bindings)
+    """Return the events that matter, with ``columns``: those that match anything, or all, up to range and window."""
+    where = [filter_sql(params.filter, "$.filter", bindings)]
+    if not every_event:
+        selectors = [selector for step in params.steps for selector in step.selectors()]
+        selectors += [exclusion.selector() for exclusion in params.exclusions]
+        where.append(event_names_sql(selectors, bindings))
+        if source.USER_COLUMN not in columns:
+            where.append("mask != 0")
     # A calendar day is up to an hour longer than 24, and the range may end in the middle of one.
     more_ms = DAY_MS if params.window_counts == "calendar_days" else 0
     from_ms = range_.from_ms
     if params.ties == "any_of_day":
         from_ms = start_of_day_ms(local_day(from_ms, ask.zone), ask.zone)
-    return ask.source(
+    return ask.computed(
         bindings,
-        f"({names}) AND {condition}",
+        all_of(where),
+        columns,
         from_ms=from_ms,
         to_ms=range_.to_ms + params.window.ms() + more_ms,
     )
+
+
+def _narrow(mask: str, params: FunnelParams) -> str:
+    """Return a mask in as few bytes as it needs: it leaves the shards of a cluster with every event."""
+    bits = len(params.steps)
+    if params.exclusions:
+        bits = FIRST_EXCLUSION_BIT + len(params.exclusions)
+    return next(f"toUInt{size}({mask})" for size in (8, 16, 32, 64) if bits <= size)
 
 
 def user_events_sql(
@@ -90,16 +109,16 @@ def user_events_sql(
     read = ORDER_KEYS[order_key]
     steps = (1 << len(params.steps)) - 1
     mask = mask_sql(params, bindings)
-    number = read.key.format("mask")
+    number = read.key.format("toUInt64(mask)")
+    more = ""
     grouped = ""
     in_order = ""
     if params.hold_constant:
         hold = key_sql(params.hold_constant, bindings, "$.hold_constant")
         # An event that lacks a held property is in no chain.
         mask = f"if(has({hold}, ''), bitAnd({mask}, {MAX_PAYLOAD - steps}), {mask})"
-        grouped += (
-            f",\ngroupArray(reinterpretAsUInt128(sipHash128Reference({hold}))) AS unsorted_holds"
-        )
+        more += f",\nreinterpretAsUInt128(sipHash128Reference({hold})) AS hold"
+        grouped += ",\ngroupArray(hold) AS unsorted_holds"
         in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
     every_event = params.order == "strict" or key_of == "next_event"
     if key_of == "next_event":
@@ -111,6 +130,10 @@ def user_events_sql(
         # Plain texts are collected faster than arrays of one text.
         value = f"({key})[1]" if len(params.breakdown) == 1 else key
         attributable = _attributable_sql(params)
+        if source.OF_PROPERTIES in value and source.USER_COLUMN not in value:
+            none = "''" if len(params.breakdown) == 1 else "emptyArrayString()"
+            more += f",\nif({attributable}, {value}, {none}) AS breakdown_value"
+            value = "breakdown_value"
         grouped += f",\ngroupArrayIf({number}, {attributable}) AS value_keys"
         grouped += f",\ngroupArrayIf({value}, {attributable}) AS breakdown_values"
         in_order += ",\nvalue_keys,\nbreakdown_values"
@@ -120,8 +143,14 @@ def user_events_sql(
     same_mask_is_same = not (params.hold_constant or params.breakdown or key_of == "next_event")
     return load_sql(
         "funnel.user_events",
-        source=source_sql(ask, params, bindings, range_, every_event=every_event),
-        mask=mask,
+        source=source_sql(
+            ask,
+            params,
+            bindings,
+            range_,
+            f"{_narrow(mask, params)} AS mask{more}",
+            every_event=every_event,
+        ),
         wanted="1" if every_event else "mask != 0",
         entered="1" if params.order == "any" else "bitTest(groupBitOr(mask), 0)",
         key=number,

@@ -180,6 +180,7 @@ class Ask:
         Return ``source`` with more columns, a list of expressions over its own.
 
         They are computed where the events lie: shards of a cluster send a value and not the map that it stands in.
+        ``where`` may name them, unless they read attributes of the person.
         """
         computed = f",\n{columns}" if columns else ""
         if source.USER_COLUMN in columns:

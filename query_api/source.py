@@ -110,6 +110,8 @@ SESSION_DEFINITION = (
 )
 
 
+OF_PROPERTIES = "properties_"
+"""In an expression that reads an event's map of properties: worth to be computed on the shards, which then need not send it."""
 USER_COLUMN = "user_property_"
 """In a condition that reads the person's attributes, which are there only after they are joined."""
 
