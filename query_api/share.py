@@ -474,7 +474,7 @@ def _chosen(
     acts: Acts = {
         "sharers": facts.shares,
         "openers": facts.opens,
-        "new_users": facts.opens.only(facts.is_new),
+        "new_users": facts.new,
         "converters": facts.conversions,
         "resharers": facts.shares.of_cards(facts.reshared),
         "opened_before": facts.shares.of_cards(facts.delayed),

@@ -54,8 +54,9 @@ class Facts(Struct, frozen=True):
     """
     What is counted in a range.
 
-    ``users``: all that stand anywhere, ascending. ``own``: openings by the card's own sharer. ``reshared``: cards of the range
-    below a known one; ``delayed``: those of them whose sharer had opened it, ``delays_ms`` before.
+    ``users``: all that stand anywhere, each once. ``new``: opens that were their user's first entry. ``own``: openings by the
+    card's own sharer. ``reshared``: cards of the range below a known one; ``delayed``: those of them whose sharer had opened
+    it, ``delays_ms`` before.
     """
 
     forest: Forest
@@ -63,7 +64,7 @@ class Facts(Struct, frozen=True):
     sharer: Indexes
     shares: Acts
     opens: Acts
-    is_new: NDArray[np.bool_]
+    new: Acts
     conversions: Acts
     value: NDArray[np.float64]
     own: Acts
@@ -152,9 +153,8 @@ def counted(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Table:
     rows = rows_of(facts, dimension, starts_ms)
     size, users = len(rows.labels), len(facts.users)
     shares = facts.shares if dimension != "group" else facts.shares.only(np.zeros(0, np.int64))
-    new = facts.opens.only(facts.is_new)
     of_shares, of_opens, of_new, of_conversions = (
-        rows.row(acts) for acts in (shares, facts.opens, new, facts.conversions)
+        rows.row(acts) for acts in (shares, facts.opens, facts.new, facts.conversions)
     )
     return Table(
         rows.labels,
@@ -163,7 +163,7 @@ def counted(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Table:
             "sharers": _distinct(of_shares, shares.user, size, users),
             "opens": np.bincount(of_opens, minlength=size),
             "openers": _distinct(of_opens, facts.opens.user, size, users),
-            "new_users": _distinct(of_new, new.user, size, users),
+            "new_users": _distinct(of_new, facts.new.user, size, users),
             "conversions": np.bincount(of_conversions, minlength=size),
             "converters": _distinct(of_conversions, facts.conversions.user, size, users),
             "revenue": sums_by(facts.value, of_conversions, size),

@@ -212,6 +212,7 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
     due, by = due[passes[by]], by[passes[by]]
     own = np.flatnonzero(in_range & is_own)
     counted = np.flatnonzero(in_range[counts] & passes)
+    acts = (opens if len(counted) == len(counts) else opens.only(counted)).acts()
     unknown = in_range & ~is_known
     undecided = users[once(np.concatenate([open_order, open_due, open_delays]))]
     facts = Facts(
@@ -219,8 +220,8 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         users=users,
         sharer=sharer,
         shares=Acts(sharer[made], made, forest.shared_ms[made], np.zeros(len(made), np.uint64)),
-        opens=opens.only(counted).acts(),
-        is_new=is_new[counts[counted]],
+        opens=acts,
+        new=acts.only(is_new[counts[counted]]),
         conversions=Acts(
             converter[due], opens.card[by], _ms(conversions.place[due]), opens.group[by]
         ),
