@@ -192,8 +192,8 @@ def amount_sql(measure: Measure, i: int) -> str:
     return sum_sql(f"value_{i}", f"is_{i} AND has_value_{i}")
 
 
-def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range) -> str:
-    rows = ask.source(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms)
+def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range, columns: str) -> str:
+    rows = ask.computed(bindings, plan.where, columns, from_ms=range_.from_ms, to_ms=range_.to_ms)
     if not plan.needs_sessions:
         return rows
     silent = ask.source(bindings, "session_id = ''", from_ms=range_.from_ms, to_ms=range_.to_ms)
@@ -239,7 +239,9 @@ def rows_sql(
 
     ``only_users``: neither events nor values are counted; then a row may stand for several events of a user.
     """
-    adds_up = only_users and not ask.query.breakdown
+    key = _key_sql(ask, bindings, plan, top)
+    is_wide = source.OF_PROPERTIES in key
+    adds_up = only_users and (is_wide or not ask.query.breakdown)
     if adds_up and by_actor.pays(ask, bindings, plan.where, pays_alone=False):
         periods = len(bindings.values["starts"])
         bindings.named("numbers", list(range(periods)), "Array(UInt16)")
@@ -248,14 +250,16 @@ def rows_sql(
             bindings,
             plan.where,
             by_actor.period_sql(),
-            flags={f"is_{i}": condition for i, condition in enumerate(plan.conditions)},
+            flags={f"is_{i}": condition for i, condition in enumerate(plan.conditions)}
+            | ({"key": key} if ask.query.breakdown else {}),
             from_ms=range_.from_ms,
             to_ms=range_.to_ms,
         )
-        return load_sql("events.rows_by_actor", sets=sets, numbers=numbers)
+        no_key = "" if ask.query.breakdown else ",\n'' AS key"
+        return load_sql("events.rows_by_actor", sets=sets, numbers=numbers, key=no_key)
+    columns = f"{key} AS key,\n    {plan.columns}" if is_wide else plan.columns
     return load_sql(
         "events.rows",
-        source=_source(ask, bindings, plan, range_),
-        key=_key_sql(ask, bindings, plan, top),
-        measures=plan.columns,
+        source=_source(ask, bindings, plan, range_, columns),
+        key="" if is_wide else f",\n{key} AS key",
     )

@@ -25,12 +25,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import source
+from query_api import by_actor, source
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql
 from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.holidays import DAY_TYPES, day_of
+from query_api.order_keys import AT
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import (
     DAY_MS,
@@ -166,10 +167,15 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
     activity = await ask.fetch(
         "summary.activity",
         bindings,
-        active=active,
-        page_view=conditions["page_view"],
-        source=ask.source(bindings, f"{where} AND occurred_at >= {around_at}", **ever),
-        before=ask.source(bindings, f"{where} AND {active} AND occurred_at < {around_at}", **ever),
+        source=ask.computed(
+            bindings,
+            f"{where} AND occurred_at >= {around_at}",
+            load_sql("summary.activity_events", active=active, page_view=conditions["page_view"]),
+            **ever,
+        ),
+        before=_active_before(
+            ask, bindings, f"{where} AND {active} AND occurred_at < {around_at}", **ever
+        ),
     )
     silent = any(row["silent"] for row in activity)
     sessions = await _silent_sessions(ask, query, periods, around) if silent else []
@@ -184,6 +190,15 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
         label: _complete(found[start])
         for label, start in zip(periods.labels, periods.starts_ms, strict=False)
     }
+
+
+def _active_before(ask: Ask, bindings: Bindings, where: str, *, from_ms: int, to_ms: int) -> str:
+    """Return the SELECT of users and times of active events, with the first of each user among them."""
+    if not by_actor.pays(ask, bindings, where):
+        columns = f"{AT} AS active_ms"
+        return ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms)
+    columns = load_sql("summary.first_active")
+    return by_actor.rows(ask, bindings, where, columns=columns, from_ms=from_ms, to_ms=to_ms)
 
 
 async def _silent_sessions(

@@ -1,6 +1,6 @@
 -- summary.activity: users, page views, new users and sessions of each period.  Caller: query_api/summary.py _numbers()
--- Params: starts Array(Int64) (epoch ms of the periods), end_ms Int64 (of the last one); fragments active, page_view (conditions),
---         source (events of the periods and a day before and after them), before (active events before that)
+-- Params: starts Array(Int64) (epoch ms of the periods), end_ms Int64 (of the last one); fragments source (events of the periods and a day
+--         before and after them, with the columns of summary.activity_events), before (of active events before that: user, active_ms Int64)
 -- Rows:   kind UInt8: 1 users and page_views, 2 new_users, 3 sessions; start_ms Int64, users, page_views, new_users, sessions UInt64,
 --         average_stay_ms, median_stay_ms Float64, silent UInt8 (of any: there are events without a session_id, and summary.sessions
 --         counts the sessions)
@@ -22,17 +22,7 @@ FROM
             minIf(at_ms, is_active) AS first_active_ms
         FROM
         (
-            SELECT
-                user,
-                cityHash64(app_id, session_id) AS session,
-                empty(session_id) AS is_silent,
-                toUnixTimestamp64Milli(occurred_at) AS at_ms,
-                toBool({{active}}) AS is_active,
-                toBool({{page_view}}) AS is_page_view
-            FROM
-            (
-                {{source}}
-            )
+            {{source}}
         )
         GROUP BY
             user,
@@ -78,7 +68,7 @@ FROM
             UNION ALL
             SELECT
                 user,
-                toUnixTimestamp64Milli(occurred_at) AS active_ms
+                active_ms
             FROM
             (
                 {{before}}
