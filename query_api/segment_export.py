@@ -4,7 +4,8 @@ Segments for a channel (人群包): the ids under which a channel reaches the pe
 A channel is ``openid`` (of one app), ``unionid``, ``user_id``, ``phone_hash`` (of several the newest), or ``attribute``: the
 text of an attribute of the person, such as an email. Who has none is only counted. The attribute ``opt_out`` (another:
 ``opt_out=<name>``), as ``user_set`` left it in any app of the project, keeps a person out: ``true``, a number other than 0,
-``all``, the name of the channel, or a list with one of these. Called by segment_handlers.py.
+``all``, the name of the channel or of its attribute (``email``), or a list with one of these, in upper or lower case. Called
+by segment_handlers.py.
 """
 
 from __future__ import annotations
@@ -86,7 +87,8 @@ def statement(
     rows = bindings.embed("members", members.sql, members.bindings)
     bindings.named("after", wish.after, "UInt64")
     bindings.named("page_limit", wish.limit + 1, "UInt32")
-    bindings.named("words", ["true", "all", wish.channel], "Array(String)")
+    words = ["true", "all", *(name.lower() for name in _names(wish))]
+    bindings.named("words", words, "Array(String)")
     bindings.named("channel", wish.channel, "String")
     bindings.named("channel_app_id", wish.app_id, "String")
     bindings.named("app_ids", readable, "Array(String)")
@@ -103,6 +105,11 @@ def statement(
         ids = load_sql("segment_export.ids", own_id=own_id, persons=source.persons(bindings))
     sql = load_sql("segment_export.page", members=with_opt_out, ids=ids)
     return UserSelect("segment_export.page", sql, bindings)
+
+
+def _names(wish: Wish) -> list[str]:
+    """Return the names by which a person can refuse the channel."""
+    return [name for name in (wish.channel, wish.attribute) if name]
 
 
 def result_of(wish: Wish, rows: list[Row]) -> tuple[Row, bool]:
@@ -126,8 +133,8 @@ def semantics(wish: Wish) -> Row:
         "channel": wish.channel,
         "app_id": wish.app_id or None,
         "attribute": wish.attribute or None,
-        "opt_out": f"user.{wish.opt_out} of any app of the project: true, a number other than 0, all, {wish.channel}, or a "
-        "list with one of these",
+        "opt_out": f"user.{wish.opt_out} of any app of the project: true, a number other than 0, all, "
+        f"{', '.join(_names(wish))}, or a list with one of these, in upper or lower case",
         "members": "persons of the page; opted_out and without_id of them are not listed",
         "order": "by `user`; the next page is asked for with `after`: next_after",
         "hashed": "an app that keeps openids as keyed hashes has only these",

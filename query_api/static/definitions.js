@@ -746,7 +746,7 @@ const PATTERNS = [
   [/^rows like others, named by their code, group .*; without a scene: both empty$/, "与其他行一样，以场景值命名，分组为“未知”；没有场景值的两者皆空"],
   [/^(\w+) first: occurred_at after clock correction, then seq, then event_id, then app_id$/, (_, order) => `${inWords(order)}：按校正后的发生时间、序号、event_id、应用`],
   [/^one row for each session of those events; (.*)$/, (_, session) => `这些事件的每次会话一行；${inWords(session)}`],
-  [/^user\.(\S+) of any app of the project: true, a number other than 0, all, (\S+), or a list with one of these$/, "任一应用的用户属性 $1 为是、非零、all、$2，或含其中之一的列表"],
+  [/^user\.(.+) of any app of the project: true, a number other than 0, all, (.+), or a list with one of these, in upper or lower case$/, "任一应用的用户属性 $1 为是、非零、all、$2，或含其中之一的列表，不分大小写"],
 ];
 
 /** What a part of a definition is called; "" where only the API's name stands. */

@@ -278,6 +278,14 @@ async def test_members_are_exported_for_a_channel_without_those_who_opted_out(cl
     assert await exported(channel="unionid") == (["n4"], 1, 4)
     assert await exported(channel="user_id") == (["u1", "u3", "u4"], 1, 2)
     assert await exported(channel="attribute", attribute="phone_hash") == (["h1"], 1, 4)
+    # A person refuses a channel by its name, and that of its attribute, however written.
+    for no in ("phone_hash", ["sms", "Phone_Hash"], ["ALL"], "Attribute"):
+        said = event("u1", "user_set", at(8), properties={"opt_out": no})
+        insert(database, [said])
+        assert await exported(channel="attribute", attribute="phone_hash") == ([], 2, 4), no
+    back = event("u1", "user_unset", at(9), properties={"opt_out": True})
+    insert(database, [back])
+    assert await exported(channel="attribute", attribute="phone_hash") == (["h1"], 1, 4)
     assert await exported(channel="user_id", opt_out="nothing") == (["u1", "u2", "u3", "u4"], 0, 2)
 
     csv = await client.get(
