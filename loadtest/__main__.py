@@ -241,7 +241,7 @@ def compare(
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="轮数。")] = 2,
     duration_s: Annotated[float, typer.Option(min=0.5, help="Of each measurement. 秒。")] = 3.0,
-    connections: Annotated[int, typer.Option(min=1, help="连接数。")] = 16,
+    connections: Annotated[int, typer.Option(min=1, help="连接数。")] = 64,
     workers: Annotated[int, typer.Option(min=1, max=64, help="采集进程数。")] = 1,
     use_gzip: Annotated[bool, typer.Option("--gzip", help="Compress bodies. 压缩。")] = False,
     growth: Annotated[

@@ -38,6 +38,7 @@ _BASE = "decode"
 _LATENCY_BATCH = 50
 _SHARES = (0.2, 0.5, 0.8)
 _POLL_S = 0.03
+SETTLE_S = 60
 _LABELS = {
     "null": "(0) 生成器上限 the generator itself",
     "collector": "(a) 采集器 collector: accepted, durable",
@@ -59,7 +60,7 @@ class Options(Struct, frozen=True):
     batches: tuple[int, ...] = (1, 10, 50, 200)
     rounds: int = 2
     duration_s: float = 3.0
-    connections: int = 16
+    connections: int = 64
     use_gzip: bool = False
     workers: int = 1
     seed: int = 1
@@ -186,12 +187,19 @@ class Bench:
         if not verdict.is_exact:
             raise RuntimeError(f"the stored events are not the accepted ones: {verdict}")
 
+    def _settle(self) -> None:
+        """Wait until nothing of the measurements before is merged any more, at most SETTLE_S: it belongs to them."""
+        sql, deadline_s = load_sql("compare.merging"), time.monotonic() + SETTLE_S
+        while self._clickhouse.rows(sql)[0]["merges"] and time.monotonic() < deadline_s:
+            time.sleep(_POLL_S)
+
     def _open_loop(self, share: float) -> dict[str, object]:
         """Latency at a share of what the collector accepts at most."""
         batch = (
             _LATENCY_BATCH if _LATENCY_BATCH in self._options.batches else self._options.batches[0]
         )
         rate = statistics.median(self.events_per_s["collector", batch]) * share
+        self._settle()
         workload = self._workload(batch)
         with _watching(self._clickhouse, workload) as seen:
             outcome = run_load(self._target(), workload, self._plan(batch, rate))
