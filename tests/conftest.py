@@ -110,9 +110,11 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer
 
 
 @pytest.fixture(scope="session")
-def databases(clickhouse: LocalServer) -> Databases:
+def databases(clickhouse: LocalServer) -> Iterator[Databases]:
     """The databases of this test run's server."""
-    return Databases(clickhouse)
+    made = Databases(clickhouse)
+    yield made
+    made.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
