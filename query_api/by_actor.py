@@ -63,13 +63,14 @@ def sets(
     number: str,
     *,
     flags: dict[str, str] | None = None,
+    more: str = "",
     from_ms: int,
     to_ms: int,
 ) -> tuple[str, str]:
     """
     Return the SELECT of the sets of numbers of a user's events, as ``rows``, and the numbers of one of them.
 
-    ``flags``: conditions by name: a set for each combination.
+    ``flags``: conditions by name: a set for each combination. ``more``: aggregates of each set.
     """
     flags = flags or {}
     columns = [f"{condition} AS {name}" for name, condition in flags.items()]
@@ -77,7 +78,7 @@ def sets(
         ask,
         bindings,
         where,
-        columns=",\n".join([*columns, load_sql("by_actor.set", number=number)]),
+        columns=",\n".join(filter(None, [*columns, load_sql("by_actor.set", number=number), more])),
         keys=("word", *flags),
         from_ms=from_ms,
         to_ms=to_ms,

@@ -23,7 +23,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, by_actor, per_user
+from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -142,12 +142,16 @@ def _values(
     where = all_of(parts)
     span = {"from_ms": range_.from_ms, "to_ms": range_.to_ms}
     adds_amounts = query.of == "sum" or (extra is not None and extra.aggregate in ("sum", "avg"))
-    if not (adds_amounts or query.breakdown) and by_actor.pays(ask, bindings, where):
+    if not adds_amounts and by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
+        added = (
+            load_sql("distribution.of_actors", is_measured=is_measured, is_extra=is_extra),
+            per_user.first_of_actor(query, bindings, is_measured),
+        )
         actors = by_actor.rows(
             ask,
             bindings,
             where,
-            columns=load_sql("distribution.of_actors", is_measured=is_measured, is_extra=is_extra),
+            columns=",\n".join(filter(None, added)),
             keys=("bucket_ms", "unit_ms"),
             **span,
         )
@@ -155,24 +159,34 @@ def _values(
             "distribution.of_users_by_actor",
             value="sum(measured)" if query.of == "times" else "uniqExactIf(unit_ms, measured > 0)",
             actors=actors,
+            first_key=(
+                "argMinIf(event_key, key_order, measured > 0)"
+                if query.breakdown
+                else per_user.NO_KEY
+            ),
         )
     else:
+        columns, read = source.of_maps(
+            {
+                "event_key": per_user.event_key(query, bindings),
+                "amount_there": amount,
+                "has_amount": has_amount,
+                "extra_there": extra_amount,
+                "has_extra_amount": has_extra_amount,
+            }
+        )
         of_users = load_sql(
             "distribution.of_users",
-            source=ask.source(bindings, where, **span),
+            source=ask.computed(bindings, where, columns, **span),
             value={
                 "times": "countIf(is_measured)",
                 "days": "uniqExactIf(unit_ms, is_measured)",
                 "hours": "uniqExactIf(unit_ms, is_measured)",
                 "sum": sum_sql("amount", "is_measured"),
             }[query.of],
-            amount=amount,
-            has_amount=has_amount,
             is_measured=is_measured,
             is_extra=is_extra,
-            extra_amount=extra_amount,
-            has_extra_amount=has_extra_amount,
-            event_key=per_user.event_key(query, bindings),
+            **read,
             key_order=per_user.key_order(query),
             first_key=(
                 "argMinIf(event_key, key_order, is_measured)"

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import breakdowns, scenes
+from query_api import breakdowns, scenes, source
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
@@ -109,12 +109,18 @@ def _exits(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> _Exits:
         filter_sql(query.filter, "$.filter", bindings),
         f"{read.has_text} AND {read.text} != ''",
     ]
-    partner = f"toString({read.text})"
+    text = f"toString({read.text})"
     elements = breakdowns.elements_sql(query.breakdown, bindings)
+    columns, keys = source.of_maps(
+        {
+            "partner": breakdowns.pack_elements_sql([text]),
+            "partner_row": breakdowns.pack_elements_sql([text, *elements]),
+        }
+    )
     return _Exits(
-        source=ask.source(bindings, all_of(where)),
-        partner=breakdowns.pack_elements_sql([partner]),
-        row=breakdowns.pack_elements_sql([partner, *elements]),
+        source=ask.computed(bindings, all_of(where), columns),
+        partner=keys["partner"],
+        row=keys["partner_row"],
     )
 
 

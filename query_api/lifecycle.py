@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, by_actor, per_user
+from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -90,17 +90,24 @@ def _states(
     where = all_of(parts)
     to_ms = periods.starts_ms[-1]
     number = by_actor.period_sql()
-    if not query.breakdown and by_actor.pays(ask, bindings, where):
-        sets, numbers = by_actor.sets(ask, bindings, where, number, from_ms=0, to_ms=to_ms)
-        active = load_sql("lifecycle.active_by_actor", numbers=numbers, sets=sets)
+    first_key = per_user.first_key(query)
+    if by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
+        more = per_user.first_of_actor(query, bindings)
+        sets, numbers = by_actor.sets(
+            ask, bindings, where, number, more=more, from_ms=0, to_ms=to_ms
+        )
+        active = load_sql(
+            "lifecycle.active_by_actor", numbers=numbers, sets=sets, first_key=first_key
+        )
     else:
+        columns, read = source.of_maps({"event_key": per_user.event_key(query, bindings)})
         active = load_sql(
             "lifecycle.active",
             number=number,
-            source=ask.source(bindings, where, from_ms=0, to_ms=to_ms),
-            event_key=per_user.event_key(query, bindings),
+            source=ask.computed(bindings, where, columns, from_ms=0, to_ms=to_ms),
+            **read,
             key_order=per_user.key_order(query),
-            first_key=per_user.first_key(query),
+            first_key=first_key,
         )
     return load_sql("lifecycle.states", active=active, folded=per_user.folded(top, bindings))
 

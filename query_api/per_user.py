@@ -21,6 +21,7 @@ from query_api.order_keys import MAX_PAYLOAD, hashed, names_sql
 from query_api.params import Params, Query, QueryType
 from query_api.periods import Range
 from query_api.report import Ask, Row
+from query_api.sql import load_sql
 
 NO_KEY = "''"
 
@@ -82,11 +83,19 @@ def absent(query: Query) -> str:
     return f"'{breakdowns.pack([''] * len(query.breakdown))}'"
 
 
-def key_order(query: Query) -> str:
-    """Return the expression over ``event_key`` that is least for the event whose value counts."""
+def key_order(query: Query, key: str = "event_key") -> str:
+    """Return the expression over a ``key`` that is least for the event whose value counts."""
     if not query.breakdown:
         return NO_KEY
-    return f"concat(if(event_key = {absent(query)}, '1', '0'), {source.order()})"
+    return f"concat(if({key} = {absent(query)}, '1', '0'), {source.order()})"
+
+
+def first_of_actor(query: Query, bindings: Bindings, where: str = "1") -> str:
+    """Return columns of by_actor.py: ``event_key`` and ``key_order`` of the first event with a value, of those of ``where``."""
+    if not query.breakdown:
+        return ""
+    key = event_key(query, bindings)
+    return load_sql("per_user.first_of_actor", key=key, order=key_order(query, key), where=where)
 
 
 def folded(top: list[Key] | None, bindings: Bindings, key: str = "key") -> str:

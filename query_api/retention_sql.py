@@ -212,13 +212,14 @@ def patterns_sql(
             states="groupBitOr(returned_bits) AS returned",
             **shape,
         )
+    columns, read = source.of_maps({"event_key": key, "event_value": value})
     rows = load_sql(
         "retention.events",
-        source=ask.source(bindings, condition, from_ms=from_ms, to_ms=to_ms),
+        source=ask.computed(bindings, condition, columns, from_ms=from_ms, to_ms=to_ms),
         initial=initial,
         returning=returning,
-        key=key,
-        value=value,
+        key=read["event_key"],
+        value=read["event_value"],
         period=_period_sql("at_ms", periods, bindings),
         order=source.order() if params.breakdown else "''",
     )

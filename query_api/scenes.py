@@ -125,10 +125,16 @@ class ScenesCell(Params, kw_only=True):
 
 
 def _source(
-    ask: Ask, query: ScenesQuery, bindings: Bindings, where: str, from_ms: int, to_ms: int
+    ask: Ask,
+    query: ScenesQuery,
+    bindings: Bindings,
+    where: str,
+    columns: str,
+    from_ms: int,
+    to_ms: int,
 ) -> str:
-    """Return the SELECT of events, with the code of each where rows are named by codes."""
-    events = ask.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
+    """Return the SELECT of events with more columns, and the code of each where rows are named by codes."""
+    events = ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms)
     if not needs_codes(query.by, query.breakdown):
         return events
     return qr_codes.joined(ask, bindings, events)
@@ -171,7 +177,7 @@ def user_metrics(
     bindings.named("no_day", NO_DAY, "UInt16")
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
-    events = _source(ask, query, bindings, ENTRY_EVENTS, 0, days.starts_ms[-1])
+    events = _source(ask, query, bindings, ENTRY_EVENTS, "", 0, days.starts_ms[-1])
     number, names = _numbered(query, bindings, shown, events)
     read = ORDER_KEYS[order_key]
     return load_sql(
@@ -216,6 +222,7 @@ def _first_entries(
         query,
         bindings,
         "1",
+        load_sql("scenes.session"),
         ask.range.from_ms - LOOK_AROUND_MS,
         ask.range.to_ms + LOOK_AROUND_MS,
     )
@@ -268,10 +275,16 @@ def conversions(
         "scenes.conversions",
         key=key_sql(query.by, query.breakdown, bindings, shown),
         matches=filter_sql(query.filter, "$.filter", bindings),
-        conversion=condition,
-        amount=amount,
         order=source.order(),
-        source=_source(ask, query, bindings, where, ask.range.from_ms, ask.range.to_ms),
+        source=_source(
+            ask,
+            query,
+            bindings,
+            where,
+            load_sql("scenes.conversion", conversion=condition, amount=amount),
+            ask.range.from_ms,
+            ask.range.to_ms,
+        ),
     )
 
 

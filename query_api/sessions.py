@@ -124,18 +124,24 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         raise InvalidRequest("$.session_gap", "longer than max_duration")
     bindings.named("gap_ms", query.session_gap.ms(), "Int64")
     bindings.named("follow_ms", follow_ms, "Int64")
+    columns, read = source.of_maps({"event_key": per_user.event_key(query, bindings)})
+    flags = load_sql(
+        "sessions.flags",
+        is_page_view=selector_sql(query.page_view, "$.page_view", bindings),
+        passes=filter_sql(query.filter, "$.filter", bindings),
+    )
     return load_sql(
         "sessions.events",
-        source=ask.source(
+        source=ask.computed(
             bindings,
+            "1",
+            ",\n".join(filter(None, (flags, columns))),
             from_ms=range_.from_ms - follow_ms,
             to_ms=range_.to_ms + 2 * follow_ms,
         ),
-        is_page_view=selector_sql(query.page_view, "$.page_view", bindings),
-        passes=filter_sql(query.filter, "$.filter", bindings),
         page_number=hashed("page"),
         page_place=ORDER_KEYS["seq"].key.format("page_number"),
-        event_key=per_user.event_key(query, bindings),
+        **read,
         order=source.order(),
     )
 

@@ -116,6 +116,21 @@ USER_COLUMN = "user_property_"
 """In a condition that reads the person's attributes, which are there only after they are joined."""
 
 
+def of_maps(expressions: dict[str, str]) -> tuple[str, dict[str, str]]:
+    """
+    Return columns for ``Ask.computed``, those of the expressions that read an event's maps, and what to read in place of each.
+
+    ``expressions``: by the names of their columns. An own field leaves a shard as it lies there: less than what is made of it.
+    """
+    wide = {
+        name: made
+        for name, made in expressions.items()
+        if OF_PROPERTIES in made and USER_COLUMN not in made
+    }
+    columns = ",\n".join(f"{made} AS {name}" for name, made in wide.items())
+    return columns, {name: name if name in wide else made for name, made in expressions.items()}
+
+
 class Users(Protocol):
     """A SELECT of ``user`` with its values; see report.UserSelect."""
 

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, by_actor, per_user
+from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -123,21 +123,26 @@ def _parts(
         "to_ms": range_.to_ms if days is None else days.starts_ms[-1],
     }
     numbers = load_sql("stickiness.numbers")
-    if not query.breakdown and by_actor.pays(ask, bindings, where):
+    if by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
+        first = per_user.first_of_actor(query, bindings)
         parts = by_actor.rows(
             ask,
             bindings,
             where,
-            columns=f"{numbers},\ncount() AS events",
+            columns=",\n".join(filter(None, (numbers, "count() AS events", first))),
             keys=("bucket", "unit", "day"),
             **span,
         )
-        return load_sql("stickiness.parts_by_actor", parts=parts)
+        of_part = "event_key AS part_key,\nkey_order AS part_order"
+        if not query.breakdown:
+            of_part = f"{per_user.NO_KEY} AS part_key,\n{per_user.NO_KEY} AS part_order"
+        return load_sql("stickiness.parts_by_actor", parts=parts, of_part=of_part)
+    columns, read = source.of_maps({"event_key": per_user.event_key(query, bindings)})
     return load_sql(
         "stickiness.parts",
         numbers=numbers,
-        source=ask.source(bindings, where, **span),
-        event_key=per_user.event_key(query, bindings),
+        source=ask.computed(bindings, where, columns, **span),
+        **read,
         key_order=per_user.key_order(query),
         part_key=per_user.first_key(query),
         part_order="min(key_order)" if query.breakdown else per_user.NO_KEY,

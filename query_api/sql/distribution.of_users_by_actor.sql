@@ -1,7 +1,7 @@
 -- distribution.of_users_by_actor: as distribution.of_users, from what actors add.  Caller: query_api/distribution.py _values()
 -- Params: those of distribution.values; fragments value (an aggregate over unit_ms and measured), actors (by_actor.py, of
---         distribution.of_actors)
--- Rows:   those of distribution.of_users; extra_sum is 0, key ''
+--         distribution.of_actors and per_user.first_of_actor), first_key (of a user)
+-- Rows:   those of distribution.of_users; extra_sum is 0
 -- Source: for values that are numbers of events, days or hours.
 SELECT
     user,
@@ -9,7 +9,7 @@ SELECT
     toFloat64({{value}}) AS value,
     sum(extra) AS extra_events,
     toFloat64(0) AS extra_sum,
-    '' AS key
+    {{first_key}} AS key
 FROM
 (
     {{actors}}

@@ -1,6 +1,6 @@
 -- scenes.conversions: conversions by the row of the entry before them.  Caller: query_api/scenes.py _conversions()
--- Params: fragments key (packed), matches (of entries), conversion (a condition), amount (a number), order (source.order), source
---         (entries and conversions of the range)
+-- Params: fragments key (packed), matches (of entries), order (source.order), source (entries and conversions of the range, with the columns of
+--         scenes.conversion)
 -- Rows:   user UInt64, key String (packed; empty: the total), conversions UInt64, amount Float64; each (user, key) once
 -- Source: one pass; a user's events in order, each with the last entry at or before it (arrayFill carries it on). A conversion
 --         before any entry is in no row.
@@ -53,9 +53,9 @@ FROM
                         user,
                         {{order}} AS event_order,
                         event IN ('app_launch', 'app_show') AND ({{matches}}) AS is_entry,
-                        toBool({{conversion}}) AS is_conversion,
+                        is_conversion,
                         if(is_entry, {{key}}, '') AS key,
-                        if(is_conversion, toFloat64({{amount}}), 0.) AS amount
+                        amount
                     FROM
                     (
                         {{source}}

@@ -1,6 +1,6 @@
 -- scenes.sessions_cut: sessions with their first entry, whatever the log.  Caller: query_api/scenes.py _sessions()
 -- Params: session_gap_ms Int64; fragments key (packed), matches, order (source.order), source (events of the range and a day before and
---         after it)
+--         after it, with scenes.session)
 -- Rows:   user UInt64, first_ms, last_ms Int64, views UInt64, entry String: key of the first app_launch or app_show, '' where it does not
 --         match the filter or is not there; undecided UInt8 (0)
 -- Source: one pass: events without session_id come as one group for each user and app and are cut at the gaps afterwards.
@@ -48,7 +48,7 @@ FROM
         (
             SELECT
                 user,
-                cityHash64(app_id, session_id) AS app_and_session,
+                session,
                 session_id = '' AS is_silent,
                 event = 'page_view' AS is_page_view,
                 event IN ('app_launch', 'app_show') AS is_entry,
@@ -62,7 +62,7 @@ FROM
         )
         GROUP BY
             user,
-            app_and_session,
+            session,
             is_silent
     )
 )

@@ -1,7 +1,7 @@
 -- stickiness.parts_by_actor: as stickiness.parts, from those of actors.  Caller: query_api/stickiness.py _parts()
--- Params: those of stickiness.parts; fragment parts (by_actor.py: bucket, unit, day, and events of each)
--- Rows:   those of stickiness.parts, but a user, unit and day may have several rows, whose events are added up by those who read them; the
---         key is ''
+-- Params: those of stickiness.parts; fragments parts (by_actor.py: bucket, unit, day, events of each, and per_user.first_of_actor), of_part (part_key
+--         and part_order)
+-- Rows:   those of stickiness.parts, but a user, unit and day may have several rows, which are put together by those who read them
 -- Source: stickiness.active and stickiness.rolling group by user anyway.
 SELECT
     user,
@@ -9,8 +9,7 @@ SELECT
     unit,
     day,
     events,
-    '' AS part_key,
-    '' AS part_order
+    {{of_part}}
 FROM
 (
     {{parts}}

@@ -166,8 +166,16 @@ ADDED_UP = {
 """Reports, and what is asked: nothing that depends on the order of a person's events."""
 
 
-@pytest.mark.parametrize("report", list(ADDED_UP))
-def test_what_can_be_added_up_leaves_the_shards_for_each_actor(database, asker, report):
+BY_A_PROPERTY = ["distribution", "events", "lifecycle"]
+"""Those that add up by the value of an event as well."""
+
+
+@pytest.mark.parametrize(
+    ("report", "breakdown"),
+    [(report, []) for report in ADDED_UP]
+    + [(report, ["properties.price"]) for report in BY_A_PROPERTY],
+)
+def test_what_can_be_added_up_leaves_the_shards_for_each_actor(database, asker, report, breakdown):
     """With identity ``strict`` the person depends on the event: then events leave them. No ids are bound: answers are one."""
     insert_many(database)
 
@@ -175,7 +183,7 @@ def test_what_can_be_added_up_leaves_the_shards_for_each_actor(database, asker, 
         before = received_bytes(database)
         days = {"from": "2026-03-01", "to": "2026-03-03"}
         body = {"app_ids": ["many"], "time_range": days, "identity": identity, **ADDED_UP[report]}
-        answer = asker.whole(report, body)
+        answer = asker.whole(report, body | {"breakdown": breakdown})
         return answer["result"], received_bytes(database) - before
 
     asked("latest")  # the columns of tables are asked for once
