@@ -68,10 +68,12 @@ soak-programs: $(VENV)/.installed-test
 	@test -x $(VENV)/schemathesis/bin/st || { $(PYTHON) -m venv $(VENV)/schemathesis && $(VENV)/schemathesis/bin/pip install --quiet schemathesis==4.32.5; }
 	SCENETRAIL_SOAK_MINUTES=0 SCENETRAIL_SCHEMATHESIS="$(CURDIR)/$(VENV)/schemathesis/bin/st" $(BIN)/python -m pytest -s tests/soak/test_outside_programs.py
 
-# The tables of speed: ours beside bare servers and ClickHouse itself, and every report beside the bare SQL. Takes an hour
-# and wants an idle machine; BENCH_EVENTS=1000000 is a short one.
+# The tables of speed: ours beside bare servers and ClickHouse itself, plain, compressed and in a long run, and every report beside
+# the bare SQL. Takes an hour and wants an idle machine; BENCH_EVENTS=1000000 is a short one.
 bench: $(VENV)/.installed-test
-	$(BIN)/python -m loadtest compare --data-dir bench-compare
+	loadtest/install_rivals.sh
+	$(BIN)/python -m loadtest compare --data-dir bench-compare --growth $(if $(BENCH_EVENTS),$(BENCH_EVENTS),30000000)
+	$(BIN)/python -m loadtest compare --data-dir bench-compare --gzip
 	$(BIN)/python -m loadtest queries --data-dir bench-queries --events $(or $(BENCH_EVENTS),20000000)
 
 LOCK := --quiet --generate-hashes --allow-unsafe --strip-extras --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header
