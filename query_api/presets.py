@@ -13,7 +13,7 @@ product's own where it cannot be. What a product does not document keeps our def
 - **mixpanel**: docs.mixpanel.com (github.com/mixpanel/docs); window of 7 days, first entry, 2 seconds of grace; retention on or
   after, rolling 24 hours for each user.
 - **amplitude**: amplitude.com/docs, funnel analysis FAQ and retention analysis time: windows of 24 hours; retention in
-  24-hour periods from the start event's hour, a week 7 and a month 30 days.
+  24-hour periods from the start event's hour; a week is 7 and a month 30 days, from the start event's day.
 - **posthog**: github.com/PostHog/posthog, hogql_queries/insights and funnel-udf/src/steps.rs: 14 days, ties in any order, an
   exclusion removes the person.
 """
@@ -195,6 +195,8 @@ RETENTION: dict[Preset, RetentionAxes] = {
         period_counts="elapsed_from_hour",
         not_expressed=(
             "several starts of one user in one cohort's period open one bucket here, from the first of them",
+            "weeks and months begin with the start event's calendar day there (a start on 1 December: week 1 is the 8th to the "
+            "14th); here with its hour, so give unit day where this matters",
         ),
     ),
     "posthog": RetentionAxes(

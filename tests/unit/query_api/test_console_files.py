@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from query_api import presets
 from query_api.console import static_files
 from query_api.console.saved_views import SavedViews, View, ViewList
 from query_api.errors import QueryError
@@ -187,6 +188,15 @@ def test_every_sentence_of_a_definition_has_chinese() -> None:
     for sentence in written - chinese.keys():
         assert any(pattern.search(sentence) for pattern in patterns), sentence
     assert all(re.search(r"[\u4e00-\u9fff]", text) for text in chinese.values())
+
+
+def test_what_a_preset_cannot_express_has_chinese() -> None:
+    chinese = table("definitions.js", "SENTENCES")
+    of_presets = [*presets.FUNNEL.values(), *presets.RETENTION.values()]
+
+    written = {sentence for axes in of_presets for sentence in axes.not_expressed}
+    assert len(written) > 20
+    assert written <= chinese.keys(), written - chinese.keys()
 
 
 @pytest.mark.parametrize("name", ["echarts.esm.min.js", "tiny-pinyin.dict.js"])
