@@ -123,7 +123,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> side_by_side.Scheduler:
-    """``-n 2``: which tests never run at the same time."""
+    """``-n 3``: which tests never run at the same time."""
     return side_by_side.Scheduler(config, log)
 
 
@@ -138,8 +138,11 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
-def database(database_url: str) -> Iterator[Client]:
+def database(request: pytest.FixtureRequest, database_url: str) -> Iterator[Client]:
     """A client of this test's own database, with the writer's rights."""
+    if request.config.getoption("--shards") == 1:
+        yield request.getfixturevalue("databases").client(database_url)
+        return
     client = connect(database_url, distributed_foreground_insert=1)
     yield stores_everywhere(client)
     client.close()

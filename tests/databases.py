@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from clickhouse_connect.driver.client import Client
+
 from collector.local_clickhouse import LocalServer
 from collector.migrate import connect, migrate
 
@@ -47,6 +49,7 @@ class Databases:
         self._client = connect(f"{self._address}/default")
         self._numbers = itertools.count(1)
         self._empty: deque[tuple[str, State]] = deque()
+        self._clients: dict[str, Client] = {}
 
     def one(self) -> Iterator[str]:
         """Yield the address (writer's credentials) of an empty migrated database. The body of a fixture."""
@@ -56,11 +59,20 @@ class Databases:
             self._clear(name)
             self._empty.append((name, state))
         else:
+            if (client := self._clients.pop(f"{self._address}/{name}", None)) is not None:
+                client.close()
             self._client.command(f"DROP DATABASE {name}")
+
+    def client(self, url: str) -> Client:
+        """A client of a database with the writer's rights; the tests that have it one after the other share it."""
+        if url not in self._clients:
+            self._clients[url] = connect(url)
+        return self._clients[url]
 
     def close(self) -> None:
         """The server is about to stop."""
-        self._client.close()
+        for client in (self._client, *self._clients.values()):
+            client.close()
 
     def _new(self) -> tuple[str, State]:
         name = f"test_{os.getpid()}_{next(self._numbers)}"

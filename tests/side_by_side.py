@@ -1,8 +1,9 @@
 """
-Two test processes at once (``pytest -n 2``): what each has of its own, and what never runs at the same time.
+Three test processes at once (``pytest -n 3``): what each has of its own, and what never runs at the same time.
 
 Each has its own ClickHouse, ports, folders and databases. A report's test keeps one core busy, in turn in Python and in
-ClickHouse, and a test of whole processes mostly waits, so two side by side use two cores.
+ClickHouse, and a test of whole processes mostly waits, so it takes two of the first and one of the second to use two cores:
+two processes left more than a quarter of their time unused.
 """
 
 import itertools
