@@ -127,6 +127,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> side_by
     return side_by_side.Scheduler(config, log)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What uses the cluster does so in one process."""
+    side_by_side.check(items)
+
+
 @pytest.fixture
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Address (writer's credentials) of an empty migrated database that no other test uses at the same time."""

@@ -9,7 +9,7 @@ two processes left more than a quarter of their time unused.
 import itertools
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from xdist.remote import Producer
@@ -25,6 +25,18 @@ ONE_AFTER_THE_OTHER = (
 Tests that start whole installations, and browsers, which look for ports by themselves. Two installations that
 start at the same moment could choose the same one; and each has its deadlines.
 """
+ON_THE_CLUSTER = tuple(
+    f"tests/integration/test_{name}.py"
+    for name in (
+        "all_persons",
+        "backup",
+        "cluster",
+        "export",
+        "history",
+        "reports_on_a_cluster",
+    )
+)
+"""Tests that use the three servers of a cluster: in one process, or each would start and keep three of its own."""
 _PORTS = range(10_000, 20_000)
 """Apart from those that ``scenetrail up`` chooses from, and from those of outgoing connections."""
 
@@ -37,8 +49,21 @@ class Scheduler(LoadScopeScheduling):
         super().__init__(config, log)
 
     def _split_scope(self, nodeid: str) -> str:
-        alone = nodeid.startswith(ONE_AFTER_THE_OTHER)
-        return "one after the other" if alone else nodeid.partition("::")[0]
+        if nodeid.startswith(ONE_AFTER_THE_OTHER):
+            return "one after the other"
+        file = nodeid.partition("::")[0]
+        return "on the cluster" if file in ON_THE_CLUSTER else file
+
+
+def check(items: Iterable[pytest.Item]) -> None:
+    """Errors: pytest.UsageError for a test that uses the cluster from a file that ON_THE_CLUSTER does not name."""
+    for item in items:
+        used = "cluster" in getattr(item, "fixturenames", ())
+        file = item.nodeid.partition("::")[0]
+        if used and file not in ON_THE_CLUSTER and not file.startswith(ONE_AFTER_THE_OTHER):
+            raise pytest.UsageError(
+                f"{file} uses the cluster: name it in {__name__}.ON_THE_CLUSTER"
+            )
 
 
 def ports() -> Iterator[int]:
