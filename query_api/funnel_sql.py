@@ -73,7 +73,8 @@ def source_sql(
         selectors = [selector for step in params.steps for selector in step.selectors()]
         selectors += [exclusion.selector() for exclusion in params.exclusions]
         where.append(event_names_sql(selectors, bindings))
-        if source.USER_COLUMN not in columns:
+        # What is held is read for the mask and by itself: as a condition it would be read twice.
+        if source.USER_COLUMN not in columns and not params.hold_constant:
             where.append("mask != 0")
     # A calendar day is up to an hour longer than 24, and the range may end in the middle of one.
     more_ms = DAY_MS if params.window_counts == "calendar_days" else 0
@@ -131,8 +132,8 @@ def user_events_sql(
         value = f"({key})[1]" if len(params.breakdown) == 1 else key
         attributable = _attributable_sql(params)
         if source.OF_PROPERTIES in value and source.USER_COLUMN not in value:
-            none = "''" if len(params.breakdown) == 1 else "emptyArrayString()"
-            more += f",\nif({attributable}, {value}, {none}) AS breakdown_value"
+            # Of all events: only of those that can be attributed takes 15 % longer: that copies their maps.
+            more += f",\n{value} AS breakdown_value"
             value = "breakdown_value"
         grouped += f",\ngroupArrayIf({number}, {attributable}) AS value_keys"
         grouped += f",\ngroupArrayIf({value}, {attributable}) AS breakdown_values"
