@@ -270,8 +270,9 @@ class Bench:
         console.print(
             row_table("目标 Goals (collector/DESIGN-speed.md)", [goal.row() for goal in reached])
         )
-        if not growth:
-            console.print("[dim]增长 growth left out: --growth 30000000[/]")
+        console.print(
+            "[dim]– : 未测 not measured here; growth: --growth 30000000, others: DESIGN-speed.md[/]"
+        )
         for name, package in (
             ("nginx", "nginx-light libnginx-mod-http-echo"),
             ("influxdb", "influxdb"),

@@ -223,7 +223,7 @@ def test_compare_measures_every_server_and_proves_its_own(tmp_path):
     assert len(report["latency"]) == 3
     assert {"worker", "writer", "clickhouse"} <= set(report["cpu_s_per_million_events"])
     assert [row["events"] >= 1_000 for row in report["growth"]] == [True] * 3
-    assert all(goal["measured"] is not None for goal in report["goals"])
+    assert [goal["measured"] is None for goal in report["goals"]] == [False] * 10 + [True] * 2
 
 
 def test_lists_of_texts_are_quoted():
