@@ -37,9 +37,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-# Three at once, see tests/side_by_side.py.
+# Two at once, see tests/side_by_side.py.
 unit: $(VENV)/.installed-test browser
-	$(BIN)/python -m pytest -n 3
+	$(BIN)/python -m pytest -n 2
 
 # The console's tests look at it in the system's Chromium.
 browser:

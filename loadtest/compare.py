@@ -146,6 +146,7 @@ class Bench:
         self.events_per_s.setdefault((name, batch), []).append(events_per_s)
 
     def _rival(self, name: str, target: Target, batch: int, kind: type[FlatWorkload]) -> None:
+        self._settle()
         outcome = run_load(target, self._workload(batch, kind), self._plan(batch))
         if outcome.dropped:
             raise RuntimeError(
@@ -163,6 +164,7 @@ class Bench:
 
     def _collector(self, batch: int) -> None:
         """Run against the collector, wait until all is stored, prove it."""
+        self._settle()
         workload = self._workload(batch)
         before = usage_by_part(self._pid)
         started = time.monotonic()
@@ -339,6 +341,9 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     Errors: ProductError, ClickHouseError, OSError, RuntimeError.
     """
     data_dir = options.data_dir.expanduser().resolve()
+    options = structs.replace(
+        options, data_dir=data_dir
+    )  # the rivals look for it from folders of their own
     widen(console)
     with (
         running(

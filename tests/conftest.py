@@ -123,7 +123,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> side_by_side.Scheduler:
-    """``-n 3``: which tests never run at the same time."""
+    """``-n 2``: which tests never run at the same time."""
     return side_by_side.Scheduler(config, log)
 
 

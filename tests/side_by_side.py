@@ -1,9 +1,9 @@
 """
-Three test processes at once (``pytest -n 3``): what each has of its own, and what never runs at the same time.
+Two test processes at once (``pytest -n 2``): what each has of its own, and what never runs at the same time.
 
 Each has its own ClickHouse, ports, folders and databases. A report's test keeps one core busy, in turn in Python and in
-ClickHouse, and a test of whole processes mostly waits, so it takes two of the first and one of the second to use two cores:
-two processes left more than a quarter of their time unused.
+ClickHouse, and a test of whole processes mostly waits, so two side by side use three quarters of two cores. Three use
+them wholly and were no sooner done: what waits less for a core then waits for the caches.
 """
 
 import itertools
