@@ -126,7 +126,8 @@ class AllPersons:
         for keys in self._slices():
             look = self._look(keys)
             if look.wrong or look.unlisted:
-                # A writer may be between a binding and its persons: what it is about to store is not wrong.
+                # A writer, perhaps on another machine, may be between a binding and its persons: what it is about to
+                # store is not wrong. Nothing announces that it has, so it is given the time that it may need.
                 time.sleep(self._follow_s)
                 look = self._look(keys)
             mine = set(keys)

@@ -193,7 +193,7 @@ class Bench:
         """Wait until nothing of the measurements before is merged any more, at most SETTLE_S: it belongs to them."""
         sql, deadline_s = load_sql("compare.merging"), time.monotonic() + SETTLE_S
         while self._clickhouse.rows(sql)[0]["merges"] and time.monotonic() < deadline_s:
-            time.sleep(_POLL_S)
+            time.sleep(_POLL_S)  # ClickHouse announces no end of a merge: it is looked for
 
     def _open_loop(self, share: float) -> dict[str, object]:
         """Latency at a share of what the collector accepts at most."""
@@ -247,7 +247,7 @@ class Bench:
         title = "最大速度 Maximum: events/s by events per request (ratio to c)"
         console.print(row_table(title, _speed_rows(speeds, options.batches)))
         console.print(row_table("延迟 Latency of the collector, open loop, ms", latency))
-        parts = usage_by_part(self._pid)
+        parts, here = usage_by_part(self._pid), machine()
         cpu_by_batch = {batch: _medians(samples) for batch, samples in self.cpu.items()}
         cpu = cpu_by_batch.get(_LATENCY_BATCH, {})
         costs: dict[str, object] = {
@@ -267,7 +267,7 @@ class Bench:
             parts["worker"].resident_bytes,
             bytes_per_event,
             growth,
-            machine()["cores"],
+            here["cores"],
         )
         console.print(
             row_table("目标 Goals (collector/DESIGN-speed.md)", [goal.row() for goal in reached])
@@ -299,7 +299,7 @@ class Bench:
                 for batch in options.batches
             },
             "settings": structs.asdict(options) | {"data_dir": str(options.data_dir)},
-            "machine": machine(),
+            "machine": here,
         }
 
 
@@ -341,9 +341,8 @@ def run(options: Options, console: Console) -> dict[str, Any]:
     Errors: ProductError, ClickHouseError, OSError, RuntimeError.
     """
     data_dir = options.data_dir.expanduser().resolve()
-    options = structs.replace(
-        options, data_dir=data_dir
-    )  # the rivals look for it from folders of their own
+    # The rivals look for it from folders of their own.
+    options = structs.replace(options, data_dir=data_dir)
     widen(console)
     with (
         running(

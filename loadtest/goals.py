@@ -92,23 +92,25 @@ def goals(
             left_us=round(cores * 1e6 / per_s, 1) if per_s else None,
         )
 
-    decoded = speeds.get("decode", {})
+    def beside(name: str, wanted: float, mine: str, base: str, batch: int) -> Goal:
+        """Return a goal that is a share of another server's speed."""
+        of_base = speeds.get(base, {}).get(batch, 0)
+        return speed(name, wanted, ratio(mine, base, batch), batch, wanted * of_base)
+
     grown = None
     if growth:
         first, last = (sum(row[part] for part in PARTS) for row in (growth[0], growth[-1]))
         grown = round(last / first, 3)
-    in_50, in_1 = decoded.get(50, 0), decoded.get(1, 0)
-    inserted = speeds.get("async", {}).get(50, 0)
     stored_per_s = speeds.get("stored", {}).get(50)
     return [
-        speed("×50 stored ÷ (c)", 0.5, ratio("stored", "decode", 50), 50, 0.5 * in_50),
-        speed("×50 stored ÷ (d) async", 10, ratio("stored", "async", 50), 50, 10.0 * inserted),
+        beside("×50 stored ÷ (c)", 0.5, "stored", "decode", 50),
+        beside("×50 stored ÷ (d) async", 10, "stored", "async", 50),
         speed(
             *("×50 stored, events/s", PROTOTYPE_EVENTS_PER_S, stored_per_s),
             *(50, PROTOTYPE_EVENTS_PER_S),
         ),
-        speed("×50 accepted ÷ (c)", 0.75, ratio("collector", "decode", 50), 50, 0.75 * in_50),
-        speed("×1 accepted ÷ (c)", 0.6, ratio("collector", "decode", 1), 1, 0.6 * in_1),
+        beside("×50 accepted ÷ (c)", 0.75, "collector", "decode", 50),
+        beside("×1 accepted ÷ (c)", 0.6, "collector", "decode", 1),
         Goal("应答 answers p99, half load, ms", 50, latency["p99_ms"], is_limit=True),
         Goal("可查询 visible p99, half load, ms", 2_000, latency["visible_p99_ms"], is_limit=True),
         Goal("内存 workers, MB", 250, round(worker_bytes / 1e6), is_limit=True),

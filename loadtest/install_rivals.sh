@@ -10,11 +10,10 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 echo "Installing nginx and InfluxDB to compare with 正在安装对比对象（仅首次）"
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
 # `compare` starts them itself, on ports of its own: policy 101 keeps their services from starting.
 policy=/usr/sbin/policy-rc.d
 made=""
 [ -e "$policy" ] || { printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && made=1; }
 # shellcheck disable=SC2086
-apt-get install -y -qq --no-install-recommends $packages >/dev/null || echo "Could not install them; they are left out" >&2
+{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $packages >/dev/null; } || echo "Could not install them; they are left out" >&2
 [ -z "$made" ] || rm "$policy"

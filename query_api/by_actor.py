@@ -78,7 +78,7 @@ def sets(
         ask,
         bindings,
         where,
-        columns=",\n".join(filter(None, [*columns, load_sql("by_actor.set", number=number), more])),
+        columns=source.listed(*columns, load_sql("by_actor.set", number=number), more),
         keys=("word", *flags),
         from_ms=from_ms,
         to_ms=to_ms,

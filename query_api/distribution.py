@@ -143,15 +143,14 @@ def _values(
     span = {"from_ms": range_.from_ms, "to_ms": range_.to_ms}
     adds_amounts = query.of == "sum" or (extra is not None and extra.aggregate in ("sum", "avg"))
     if not adds_amounts and by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
-        added = (
-            load_sql("distribution.of_actors", is_measured=is_measured, is_extra=is_extra),
-            per_user.first_of_actor(query, bindings, is_measured),
-        )
         actors = by_actor.rows(
             ask,
             bindings,
             where,
-            columns=",\n".join(filter(None, added)),
+            columns=source.listed(
+                load_sql("distribution.of_actors", is_measured=is_measured, is_extra=is_extra),
+                per_user.first_of_actor(query, bindings, is_measured),
+            ),
             keys=("bucket_ms", "unit_ms"),
             **span,
         )
@@ -159,11 +158,7 @@ def _values(
             "distribution.of_users_by_actor",
             value="sum(measured)" if query.of == "times" else "uniqExactIf(unit_ms, measured > 0)",
             actors=actors,
-            first_key=(
-                "argMinIf(event_key, key_order, measured > 0)"
-                if query.breakdown
-                else per_user.NO_KEY
-            ),
+            first_key=per_user.first_key(query, "measured > 0"),
         )
     else:
         columns, read = source.of_maps(
@@ -188,11 +183,7 @@ def _values(
             is_extra=is_extra,
             **read,
             key_order=per_user.key_order(query),
-            first_key=(
-                "argMinIf(event_key, key_order, is_measured)"
-                if query.breakdown
-                else per_user.NO_KEY
-            ),
+            first_key=per_user.first_key(query, "is_measured"),
         )
     return load_sql("distribution.values", of_users=of_users, folded=per_user.folded(top, bindings))
 

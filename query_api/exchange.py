@@ -19,6 +19,7 @@ total. ``is_own``: the partner is one of the asked apps. ``filter`` and ``breakd
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -332,9 +333,7 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
     elif cell.metric == "users_both":
         rows = _both(ask, query, bindings, shown)
     else:
-        order_key = await ask.deciding(
-            lambda its_bindings, its_key: _came(ask, query, its_bindings, its_key, shown)
-        )
+        order_key = await ask.deciding(partial(_came, ask, query, shown=shown))
         metrics = _came(ask, query, bindings, order_key, shown)
         metric = cell.metric.removesuffix("_in")
         rows = load_sql("exchange.metric_users", user_metrics=metrics, metric=metric)

@@ -36,9 +36,9 @@ class BreakdownCell(Params, kw_only=True):
     other: bool = False
 
 
-def first_key(query: Query) -> str:
-    """Return the aggregate that gives a user's key over rows with ``event_key`` and ``key_order``."""
-    return "argMin(event_key, key_order)" if query.breakdown else NO_KEY
+def first_key(query: Query, where: str = "1") -> str:
+    """Return the aggregate that gives a user's key over rows with ``event_key`` and ``key_order``, of those of ``where``."""
+    return f"argMinIf(event_key, key_order, {where})" if query.breakdown else NO_KEY
 
 
 def event_key(query: Query, bindings: Bindings) -> str:

@@ -135,7 +135,7 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         source=ask.computed(
             bindings,
             "1",
-            ",\n".join(filter(None, (flags, columns))),
+            source.listed(flags, columns),
             from_ms=range_.from_ms - follow_ms,
             to_ms=range_.to_ms + 2 * follow_ms,
         ),

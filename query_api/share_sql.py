@@ -40,11 +40,10 @@ RELAUNCH_SCENES = {
 }  # fmt: skip
 """Entries by which a user comes back to what was open: recent list, own list, desktop, floating window, back from another."""
 ENTRY = "event IN ('app_launch', 'app_show')"
-FORGED = (
-    "event IN ('app_launch', 'app_show', 'share') AND properties_text['$forged_share_id'] != ''"
-)
+_HAS_CARD = "event IN ('app_launch', 'app_show', 'share')"
+FORGED = f"{_HAS_CARD} AND properties_text['$forged_share_id'] != ''"
 """Other events of such a visit carry the property as well; they would cost a pass over everything."""
-_MAY_BE_FORGED = "event IN ('app_launch', 'app_show', 'share') AND mapContainsKey(properties_text, '$forged_share_id')"
+_MAY_BE_FORGED = f"{_HAS_CARD} AND mapContainsKey(properties_text, '$forged_share_id')"
 """True of all of them; reads the keys of properties only, for half the time."""
 _CARD = "event = 'share' AND properties_text['share_id'] != ''"
 _BEFORE_END = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"

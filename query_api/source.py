@@ -116,6 +116,11 @@ USER_COLUMN = "user_property_"
 """In a condition that reads the person's attributes, which are there only after they are joined."""
 
 
+def listed(*columns: str) -> str:
+    """Return lists of columns as one list; '' is a list of none."""
+    return ",\n".join(filter(None, columns))
+
+
 def of_maps(expressions: dict[str, str]) -> tuple[str, dict[str, str]]:
     """
     Return columns for ``Ask.computed``, those of the expressions that read an event's maps, and what to read in place of each.
@@ -127,7 +132,7 @@ def of_maps(expressions: dict[str, str]) -> tuple[str, dict[str, str]]:
         for name, made in expressions.items()
         if OF_PROPERTIES in made and USER_COLUMN not in made
     }
-    columns = ",\n".join(f"{made} AS {name}" for name, made in wide.items())
+    columns = listed(*(f"{made} AS {name}" for name, made in wide.items()))
     return columns, {name: name if name in wide else made for name, made in expressions.items()}
 
 

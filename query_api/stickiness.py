@@ -129,7 +129,7 @@ def _parts(
             ask,
             bindings,
             where,
-            columns=",\n".join(filter(None, (numbers, "count() AS events", first))),
+            columns=source.listed(numbers, "count() AS events", first),
             keys=("bucket", "unit", "day"),
             **span,
         )
