@@ -33,7 +33,7 @@ class Acts(Struct, frozen=True):
     """
     What users did with cards: arrays of one length. ``user`` and ``card`` are places in Facts.users and in the forest.
 
-    ``group``: siphash of the group_id, 0 without one.
+    ``group``: xxh3 of the group_id, 0 without one.
     """
 
     user: Indexes
@@ -84,7 +84,7 @@ Taken: TypeAlias = Callable[[Acts], NDArray[np.bool_]]
 
 
 class Rows(Struct, frozen=True):
-    """How facts fall into rows: ``labels`` of the rows (siphash, depth, epoch ms, place), and the row of each fact."""
+    """How facts fall into rows: ``labels`` of the rows (xxh3, depth, epoch ms, place), and the row of each fact."""
 
     labels: NDArray[Any]
     row: CodeOf

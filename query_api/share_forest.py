@@ -38,7 +38,7 @@ class Forest(Struct, frozen=True):
     All cards, each once, in any order.
 
     ``above``: place of the card above, len(card) at a root. ``depth``: from 1. ``matches``: passes the request's filter.
-    ``page``, ``channel``, ``key`` (of the breakdown): siphash of what ``texts`` has. ``unknown_parents``: cards that name a
+    ``page``, ``channel``, ``key`` (of the breakdown): xxh3 of what ``texts`` has. ``unknown_parents``: cards that name a
     parent which is none.
     """
 

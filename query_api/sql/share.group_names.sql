@@ -3,13 +3,13 @@
 -- Rows:   number UInt64, text String, each once
 -- Source: copies of events name nothing else, so nothing has to be merged.
 SELECT
-    sipHash64(group_id) AS number,
+    xxh3(group_id) AS number,
     group_id AS text
 FROM events
 WHERE app_id IN {app_ids:Array(String)}
     AND occurred_at < fromUnixTimestamp64Milli({any_to_ms:Int64}, 'UTC')
     AND {{entry}}
-    AND sipHash64(group_id) IN (SELECT number FROM wanted)
+    AND xxh3(group_id) IN (SELECT number FROM wanted)
 GROUP BY
     number,
     text

@@ -1,16 +1,16 @@
 -- share.links: all cards with the cards above them.  Caller: query_api/share_forest.py load()
 -- Params: those of share.events; fragment cards (share.made or share.cards)
 -- Rows:   card, parent (0: none named), sharer, shared (epoch ms), passes (0 or 1), page_number, channel_number, key_number UInt64: of each card, the
---         last three as siphash of the text (share.names)
+--         last three as xxh3 of the text (share.names)
 SELECT
     card,
     parent,
     sharer,
     toUInt64(shared_ms) AS shared,
     toUInt64(matches) AS passes,
-    sipHash64(page) AS page_number,
-    sipHash64(channel) AS channel_number,
-    sipHash64(key) AS key_number
+    xxh3(page) AS page_number,
+    xxh3(channel) AS channel_number,
+    xxh3(key) AS key_number
 FROM
 (
     {{cards}}

@@ -3,7 +3,7 @@
 -- Rows:   number UInt64, text String, each once
 -- Source: a pass of its own over few columns: beside the numbers they would travel once for each card.
 SELECT
-    sipHash64(text) AS number,
+    xxh3(text) AS number,
     text
 FROM
 (

@@ -1,4 +1,4 @@
 -- share.number: the number of a text.  Caller: query_api/share_sql.py
 -- Params: text String
 -- Rows:   one: number UInt64
-SELECT sipHash64({text:String}) AS number
+SELECT xxh3({text:String}) AS number

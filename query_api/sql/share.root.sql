@@ -2,4 +2,4 @@
 -- Params: app_ids Array(String); root String
 -- Rows:   one: cards Array(UInt64), one for each app, whether it has the card or not
 -- Source: as share.cards names cards.
-SELECT arrayMap(app_id -> sipHash64(app_id, {root:String}), {app_ids:Array(String)}) AS cards
+SELECT arrayMap(app_id -> xxh3(app_id, {root:String}), {app_ids:Array(String)}) AS cards

@@ -2,12 +2,12 @@
 -- Params: table wanted (card, sharer); fragments events (share.placed_rank), makes (a condition: a share event that makes a card)
 -- Rows:   card, shared (a place) UInt64
 SELECT
-    sipHash64(toString(app_id), properties_text['share_id']) AS card,
+    xxh3(app_id, properties_text['share_id']) AS card,
     min(place) AS shared
 FROM
 (
     {{events}}
 )
 WHERE {{makes}}
-    AND (sipHash64(toString(app_id), properties_text['share_id']), user) IN (SELECT card, sharer FROM wanted)
+    AND (xxh3(app_id, properties_text['share_id']), user) IN (SELECT card, sharer FROM wanted)
 GROUP BY card

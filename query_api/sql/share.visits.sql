@@ -2,7 +2,7 @@
 -- Params: favourite_scenes, relaunch_scenes Array(String) ("platform scene"); fragments events (share.placed_*), entry and kept (conditions:
 --         which events; which of their cards are told apart, over carried and within)
 -- Rows:   user, card, session (0: entries that carry no card), fresh, relaunched (place of the first entry that is no relaunch, and of the first that
---         is; 0: none), group_number (siphash of the first group_id; 0: none), undecided (1: its place is that of another group) UInt64
+--         is; 0: none), group_number (xxh3 of the first group_id; 0: none), undecided (1: its place is that of another group) UInt64
 -- Source: one grouping over numbers; share_opens.py finds the opens in them. A favourite carries no card. Mirrored, the group of the least
 --         number is the greatest of those that share its place: where the two are not one group, the order is open.
 SELECT
@@ -30,12 +30,12 @@ FROM
             place,
             concat(toString(platform), ' ', toString(scene)) AS entered_by,
             has({relaunch_scenes:Array(String)}, entered_by) AS is_relaunch,
-            sipHash64(toString(app_id), share_id) AS carried,
-            sipHash64(user, toString(app_id), session_id, silent_session_ms) AS within,
+            xxh3(app_id, share_id) AS carried,
+            xxh3(user, app_id, session_id, silent_session_ms) AS within,
             share_id != '' AND NOT has({favourite_scenes:Array(String)}, entered_by) AND ({{kept}}) AS is_visit,
             if(is_visit, carried, toUInt64(0)) AS card,
             if(is_visit, within, toUInt64(0)) AS session,
-            if(is_visit AND group_id != '', sipHash64(group_id), toUInt64(0)) AS grouped
+            if(is_visit AND group_id != '', xxh3(group_id), toUInt64(0)) AS grouped
         FROM
         (
             {{events}}
