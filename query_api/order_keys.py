@@ -95,17 +95,27 @@ def hashed(*texts: str, largest: int = MAX_PAYLOAD) -> str:
     return load_sql("order_keys.hashed", texts=", ".join(texts), largest=str(largest))
 
 
-def names_sql(key: str, number: str, wanted: str, events: str, *, joins: bool = False) -> str:
+def names_sql(
+    key: str, number: str, wanted: str, events: str, *, joins: bool = False, made_of: str = ""
+) -> str:
     """
     Return the SELECT of the keys behind numbers.
 
     ``wanted``: a condition that the events have whose keys count. ``events``: their source, which is read where the key is not
-    made of columns of the table alone: attributes of the person, or what the source ``joins``. Binds nothing: the range is
-    that of a source in the same statement.
+    made of columns of the table alone: attributes of the person, or what the source ``joins``. ``made_of``: the expressions
+    that key and number are made of, where these are fewer to group by. Binds nothing: the range is that of a source in the
+    same statement.
     """
     from_source = joins or source.USER_COLUMN in key
     table = f"(\n{events}\n)" if from_source else "events"
-    return load_sql("order_keys.names", key=key, number=number, wanted=wanted, events=table)
+    return load_sql(
+        "order_keys.names",
+        key=key,
+        number=number,
+        wanted=wanted,
+        events=table,
+        groups=made_of or "key, number",
+    )
 
 
 async def decided(ask: AskWith) -> tuple[list[dict[str, Any]], OrderKey]:

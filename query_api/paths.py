@@ -17,13 +17,12 @@ more than ``session_gap`` lies between neighbours; the range cuts too, whatever 
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import breakdowns
+from query_api import breakdowns, by_actor
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
@@ -41,7 +40,7 @@ MAX_TOP = 100
 MAX_SELECTORS = 100
 MAX_SPLITS = 20
 _LARGEST_NODE = (1 << 51) - 1
-"""The bit above it marks an anchor (paths.walks)."""
+"""The bit above it marks an anchor (paths.mark)."""
 NEXT, EXIT, GOES_ON = 1, 2, 3
 """What follows a node: ``step`` of paths.steps."""
 
@@ -102,9 +101,9 @@ def _check(query: PathsQuery) -> EventSelector:
 
 
 class _Sql(Struct, frozen=True):
-    """``steps``: the SELECT of every node of every way; ``names``: of what stands behind the nodes' numbers."""
+    """``flows``: the SELECT of every user's ways; ``names``: of what stands behind the nodes' numbers."""
 
-    steps: str
+    flows: str
     names: str
 
 
@@ -124,27 +123,43 @@ def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -
         names,
         "1" if "1" in taking_part else f"({' OR '.join(taking_part)})",
     ]
-    events = ask.source(bindings, all_of(where))
     value = _value(query, bindings)
     number = hashed("event", value, largest=_LARGEST_NODE)
     key = ORDER_KEYS[order_key]
-    walks = load_sql(
-        "paths.walks",
-        source=events,
-        is_anchor=is_anchor,
-        node=number,
-        key=key.key.format("mark"),
+    way_key = key.key.format(load_sql("paths.mark", node=number, is_anchor=is_anchor))
+    collected, events = _collected(ask, bindings, all_of(where), way_key, is_anchor)
+    flows = load_sql(
+        "paths.flows",
+        collected=collected,
         undecided=key.undecided("keys", payload_decides=True),
         at=key.at.format("k"),
-        at_before=key.at.format("previous"),
         payload=key.payload.format("k"),
         way=load_sql(f"paths.way_{'start' if query.start else 'end'}"),
         compact="arrayCompact" if query.collapse_repeats else "",
     )
-    return _Sql(
-        steps=load_sql("paths.steps", walks=walks),
-        names=names_sql(f"(toString(event), {value})", number, names, events),
-    )
+    # One column of few values is grouped by in a quarter of the time of two.
+    made_of = f"event, {value}" if query.split else "event"
+    named_by = f"(toString(event), {value})"
+    return _Sql(flows, names_sql(named_by, number, names, events, made_of=made_of))
+
+
+def _collected(
+    ask: Ask, bindings: Bindings, where: str, way_key: str, is_anchor: str
+) -> tuple[str, str]:
+    """Return the SELECT of each user's keys, and that of events where their persons decide what is in them."""
+    is_anchor = f"toBool({is_anchor})"
+    if by_actor.pays(ask, bindings, where):
+        rows = by_actor.rows(
+            ask,
+            bindings,
+            where,
+            columns=f"groupArray({way_key}) AS way_keys,\nmax({is_anchor}) AS has_anchor",
+            from_ms=ask.range.from_ms,
+            to_ms=ask.range.to_ms,
+        )
+        return load_sql("paths.collected_by_actor", rows=rows), "events"
+    events = ask.computed(bindings, where, f"{way_key} AS way_key,\n{is_anchor} AS is_anchor")
+    return load_sql("paths.collected", source=events), events
 
 
 def _value(query: PathsQuery, bindings: Bindings) -> str:
@@ -157,25 +172,31 @@ def _value(query: PathsQuery, bindings: Bindings) -> str:
     return f"multiIf({', '.join(cases)}, '')" if cases else "''"
 
 
-async def _ask(ask: Ask, query: PathsQuery, name: str, order_key: OrderKey) -> list[Row]:
-    """Run paths.top or paths.counts with a key."""
-    bindings = ask.bindings()
-    sql = _sql(ask, query, bindings, order_key)
-    bindings.named("top", query.top, "UInt32")
-    return await ask.fetch(name, bindings, steps=sql.steps, names=sql.names)
-
-
 async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
     """Return the SELECT of all steps with rare nodes as "other", in two statements; paths.counts does the same in one."""
-    top, order_key = await decided(partial(_ask, ask, query, "paths.top"))
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        of_top = ask.bindings()
+        sql = _sql(ask, query, of_top, order_key)
+        of_top.named("top", query.top, "UInt32")
+        steps = load_sql("paths.steps", flows=sql.flows)
+        return await ask.fetch("paths.top", of_top, steps=steps, names=sql.names)
+
+    top, order_key = await decided(ask_with)
     sql = _sql(ask, query, bindings, order_key)
     bindings.named("top_levels", [row["level"] for row in top], "Array(UInt8)")
     bindings.named("top_nodes", [row["number"] for row in top], "Array(UInt64)")
-    return load_sql("paths.folded", steps=sql.steps)
+    return load_sql("paths.folded", steps=load_sql("paths.steps", flows=sql.flows))
 
 
 async def _counted(ask: Ask, query: PathsQuery) -> list[Row]:
-    rows, _ = await decided(partial(_ask, ask, query, "paths.counts"))
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        sql = _sql(ask, query, bindings, order_key)
+        bindings.named("top", query.top, "UInt32")
+        return await ask.fetch("paths.counts", bindings, flows=sql.flows, names=sql.names)
+
+    rows, _ = await decided(ask_with)
     return rows
 
 

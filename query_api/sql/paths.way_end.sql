@@ -1,4 +1,4 @@
--- paths.way_end: back from the last end event of the session.  Caller: query_api/paths.py _steps()
--- Params: none; over marks of paths.walks
+-- paths.way_end: back from the last end event of the session.  Caller: query_api/paths.py _sql()
+-- Params: none; over session (marks) of paths.flows
 -- Rows:   Array(UInt64), the end first
-arrayReverse(arraySlice(marks, 1, arrayLastIndex(mark -> bitTest(mark, 51), marks)))
+arrayReverse(arraySlice(session, 1, arrayLastIndex(mark -> bitTest(mark, 51), session)))

@@ -1,4 +1,4 @@
--- paths.way_start: from the first start event of the session on.  Caller: query_api/paths.py _steps()
--- Params: none; over marks of paths.walks
+-- paths.way_start: from the first start event of the session on.  Caller: query_api/paths.py _sql()
+-- Params: none; over session (marks) of paths.flows
 -- Rows:   Array(UInt64), the start first
-arraySlice(marks, arrayFirstIndex(mark -> bitTest(mark, 51), marks))
+arraySlice(session, arrayFirstIndex(mark -> bitTest(mark, 51), session))
