@@ -35,16 +35,26 @@ def rows(
     *,
     columns: str,
     keys: tuple[str, ...] = (),
+    given: str = "",
     from_ms: int,
     to_ms: int,
 ) -> str:
     """
     Return the SELECT of ``user`` and columns, where it ``pays``; a user has a row or several for all values of the keys.
 
-    ``columns``: the keys as expressions over the columns of events, and aggregates; ``keys``: their names.
+    ``columns``: the keys as expressions over the columns of events, and aggregates; ``keys``: their names; ``given``: more
+    expressions with names, which the columns and ``where`` may use.
     """
     by_actor = source.by_actor(
-        bindings, ask.app_ids, from_ms, to_ms, columns, keys=keys, where=where, as_of=ask.as_of
+        bindings,
+        ask.app_ids,
+        from_ms,
+        to_ms,
+        columns,
+        keys=keys,
+        given=given,
+        where=where,
+        as_of=ask.as_of,
     )
     if ask.segment is None:
         return by_actor

@@ -140,7 +140,6 @@ def _values(
         is_measured if extra is None else f"({is_measured} OR {is_extra})",
     ]
     where = all_of(parts)
-    span = {"from_ms": range_.from_ms, "to_ms": range_.to_ms}
     adds_amounts = query.of == "sum" or (extra is not None and extra.aggregate in ("sum", "avg"))
     if not adds_amounts and by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
         actors = by_actor.rows(
@@ -152,7 +151,8 @@ def _values(
                 per_user.first_of_actor(query, bindings, is_measured),
             ),
             keys=("bucket_ms", "unit_ms"),
-            **span,
+            from_ms=range_.from_ms,
+            to_ms=range_.to_ms,
         )
         of_users = load_sql(
             "distribution.of_users_by_actor",
@@ -172,7 +172,9 @@ def _values(
         )
         of_users = load_sql(
             "distribution.of_users",
-            source=ask.computed(bindings, where, columns, **span),
+            source=ask.computed(
+                bindings, where, columns, from_ms=range_.from_ms, to_ms=range_.to_ms
+            ),
             value={
                 "times": "countIf(is_measured)",
                 "days": "uniqExactIf(unit_ms, is_measured)",

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from query_api import source
+from query_api import by_actor, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import key_sql
 from query_api.errors import InvalidRequest
@@ -58,35 +58,74 @@ def mask_sql(params: FunnelParams, bindings: Bindings) -> str:
     return "\n+ ".join(terms)
 
 
-def source_sql(
-    ask: Ask,
-    params: FunnelParams,
-    bindings: Bindings,
-    range_: Range,
-    columns: str,
-    *,
-    every_event: bool,
-) -> str:
-    """Return the events that matter, with ``columns``: those that match anything, or all, up to range and window."""
+def _where_sql(params: FunnelParams, bindings: Bindings, *, every_event: bool) -> str:
+    """Return which events matter, as far as their names and the request's filter tell."""
     where = [filter_sql(params.filter, "$.filter", bindings)]
     if not every_event:
         selectors = [selector for step in params.steps for selector in step.selectors()]
         selectors += [exclusion.selector() for exclusion in params.exclusions]
         where.append(event_names_sql(selectors, bindings))
-        # What is held is read for the mask and by itself: as a condition it would be read twice.
-        if source.USER_COLUMN not in columns and not params.hold_constant:
-            where.append("mask != 0")
+    return all_of(where)
+
+
+def _span(ask: Ask, params: FunnelParams, range_: Range) -> tuple[int, int]:
+    """Return from when to when events are read, epoch ms, end exclusive: the range and the window after it."""
     # A calendar day is up to an hour longer than 24, and the range may end in the middle of one.
     more_ms = DAY_MS if params.window_counts == "calendar_days" else 0
     from_ms = range_.from_ms
     if params.ties == "any_of_day":
         from_ms = start_of_day_ms(local_day(from_ms, ask.zone), ask.zone)
-    return ask.computed(
-        bindings,
-        all_of(where),
-        columns,
-        from_ms=from_ms,
-        to_ms=range_.to_ms + params.window.ms() + more_ms,
+    return from_ms, range_.to_ms + params.window.ms() + more_ms
+
+
+def _collected_sql(
+    ask: Ask,
+    params: FunnelParams,
+    bindings: Bindings,
+    range_: Range,
+    columns: str,
+    arrays: dict[str, str],
+    *,
+    every_event: bool,
+) -> str:
+    """
+    Return one row for each user with ``arrays``, aggregates by name over ``columns`` of events that matter; unsorted.
+
+    Those that match anything, or all, up to range and window.
+    """
+    where = _where_sql(params, bindings, every_event=every_event)
+    wanted = "1" if every_event else "mask != 0"
+    entered = "1" if params.order == "any" else "bitTest(groupBitOr({}), 0)"
+    from_ms, to_ms = _span(ask, params, range_)
+    # Arrays of texts cost more to put together than what is saved.
+    has_texts = "breakdown_values" in arrays
+    pays = by_actor.pays(ask, bindings, where, pays_alone=not has_texts)
+    if pays and source.USER_COLUMN not in columns:
+        collected = source.listed(*(f"{array} AS {name}" for name, array in arrays.items()))
+        rows = by_actor.rows(
+            ask,
+            bindings,
+            all_of([where, wanted]),
+            columns=source.listed(collected, "groupBitOr(mask) AS matched"),
+            given=columns,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+        return load_sql(
+            "funnel.collected_by_actor",
+            rows=rows,
+            arrays=source.listed(*(f"groupArrayArray(part.{name}) AS {name}" for name in arrays)),
+            entered=entered.format("part.matched"),
+        )
+    # What is held is read for the mask and by itself: as a condition it would be read twice.
+    if source.USER_COLUMN not in columns and not params.hold_constant:
+        where = all_of([where, wanted])
+    return load_sql(
+        "funnel.collected",
+        source=ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms),
+        wanted=wanted,
+        arrays=source.listed(*(f"{array} AS {name}" for name, array in arrays.items())),
+        entered=entered.format("mask"),
     )
 
 
@@ -112,19 +151,19 @@ def user_events_sql(
     mask = mask_sql(params, bindings)
     number = read.key.format("toUInt64(mask)")
     more: list[str] = []
-    grouped = ""
+    arrays = {"unsorted_keys": f"groupArray({number})"}
     in_order = ""
     if params.hold_constant:
         hold = key_sql(params.hold_constant, bindings, "$.hold_constant")
         # An event that lacks a held property is in no chain.
         mask = f"if(has({hold}, ''), bitAnd({mask}, {MAX_PAYLOAD - steps}), {mask})"
         more.append(f"reinterpretAsUInt128(sipHash128Reference({hold})) AS hold")
-        grouped += ",\ngroupArray(hold) AS unsorted_holds"
+        arrays["unsorted_holds"] = "groupArray(hold)"
         in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
     every_event = params.order == "strict" or key_of == "next_event"
     if key_of == "next_event":
-        grouped += f",\ngroupArray({number}) AS value_keys"
-        grouped += ",\ngroupArray(concat('s', event)) AS breakdown_values"
+        arrays["value_keys"] = f"groupArray({number})"
+        arrays["breakdown_values"] = "groupArray(concat('s', event))"
         in_order += ",\nvalue_keys,\nbreakdown_values"
     elif params.breakdown:
         key = key_sql(params.breakdown, bindings)
@@ -135,8 +174,8 @@ def user_events_sql(
         computed, read_from = source.of_maps({"breakdown_value": value})
         more.append(computed)
         value = read_from["breakdown_value"]
-        grouped += f",\ngroupArrayIf({number}, {attributable}) AS value_keys"
-        grouped += f",\ngroupArrayIf({value}, {attributable}) AS breakdown_values"
+        arrays["value_keys"] = f"groupArrayIf({number}, {attributable})"
+        arrays["breakdown_values"] = f"groupArrayIf({value}, {attributable})"
         in_order += ",\nvalue_keys,\nbreakdown_values"
     bindings.named("entry_from_ms", range_.from_ms, "Int64")
     bindings.named("entry_to_ms", range_.to_ms, "Int64")
@@ -144,21 +183,18 @@ def user_events_sql(
     same_mask_is_same = not (params.hold_constant or params.breakdown or key_of == "next_event")
     return load_sql(
         "funnel.user_events",
-        source=source_sql(
+        collected=_collected_sql(
             ask,
             params,
             bindings,
             range_,
             source.listed(f"{_narrow(mask, params)} AS mask", *more),
+            arrays,
             every_event=every_event,
         ),
-        wanted="1" if every_event else "mask != 0",
-        entered="1" if params.order == "any" else "bitTest(groupBitOr(mask), 0)",
-        key=number,
         key_at=read.at.format("k"),
         key_mask=read.payload.format("k"),
         undecided=read.undecided("keys", payload_decides=same_mask_is_same),
-        grouped=grouped,
         sorted=in_order,
     )
 

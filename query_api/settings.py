@@ -70,6 +70,12 @@ TABLE: dict[str, Setting] = {
     "max_concurrent_queries": Setting(
         "SCENETRAIL_QUERY_MAX_CONCURRENT_QUERIES", "8", "queries", "At once; others wait"
     ),
+    "join_algorithm": Setting(
+        "SCENETRAIL_QUERY_JOIN_ALGORITHM",
+        "hash",
+        "name",
+        "Of ClickHouse: hash costs the least CPU; parallel_hash builds on all cores, for tens of millions of ids",
+    ),
     "schema_cache_s": Setting(
         "SCENETRAIL_QUERY_SCHEMA_CACHE_S",
         "30",
@@ -101,6 +107,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_memory_bytes: int = int(TABLE["max_memory_bytes"].default)
     max_result_rows: int = int(TABLE["max_result_rows"].default)
     max_concurrent_queries: int = int(TABLE["max_concurrent_queries"].default)
+    join_algorithm: str = TABLE["join_algorithm"].default
     schema_cache_s: float = float(TABLE["schema_cache_s"].default)
     drain_timeout_s: float = float(TABLE["drain_timeout_s"].default)
     log_level: str = TABLE["log_level"].default
@@ -139,6 +146,10 @@ def from_env(environment: Mapping[str, str] | None = None) -> Settings:
     data_dir = Path(text("data_dir"))
     if text("log_level") not in ("debug", "info", "warning", "error"):
         raise SettingsError(f"{TABLE['log_level'].variable} must be debug, info, warning or error")
+    if text("join_algorithm") not in ("hash", "parallel_hash", "grace_hash"):
+        raise SettingsError(
+            f"{TABLE['join_algorithm'].variable} must be hash, parallel_hash or grace_hash"
+        )
     return Settings(
         host=text("host"),
         port=whole("port"),
@@ -152,6 +163,7 @@ def from_env(environment: Mapping[str, str] | None = None) -> Settings:
         max_memory_bytes=whole("max_memory_bytes", 1),
         max_result_rows=whole("max_result_rows", 1),
         max_concurrent_queries=whole("max_concurrent_queries", 1),
+        join_algorithm=text("join_algorithm"),
         schema_cache_s=seconds("schema_cache_s"),
         drain_timeout_s=seconds("drain_timeout_s"),
         log_level=text("log_level"),

@@ -71,6 +71,7 @@ def by_actor(
     columns: str,
     *,
     keys: tuple[str, ...] = (),
+    given: str = "",
     where: str = "1",
     as_of: AsOf | None = None,
 ) -> str:
@@ -78,12 +79,14 @@ def by_actor(
     Return a SELECT of ``user``, keys and aggregates of events that were added up by actor; binds what ``events`` does.
 
     Identity is ``latest``. ``columns``: expressions over the columns of ``events``, ``keys`` the names of those that are no
-    aggregates. A user has a row or several for all values of the keys.
+    aggregates. ``given``: expressions with names, which the columns and ``where`` may use. A user has a row or several for all
+    values of the keys.
     """
     return load_sql(
         "source.events_latest",
         rows=load_sql(
             "source.by_actor",
+            given=f"WITH\n{given}" if given else "",
             columns=columns,
             keys="".join(f",\n    {key}" for key in keys),
             events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),

@@ -118,10 +118,8 @@ def _parts(
     bindings.named("day_numbers", _numbers(day_starts, 0), "Array(UInt16)")
     bindings.named("min_count", query.min_count, "UInt32")
     where = _where(query, bindings)
-    span = {
-        "from_ms": range_.from_ms if days is None else days.starts_ms[0],
-        "to_ms": range_.to_ms if days is None else days.starts_ms[-1],
-    }
+    from_ms = range_.from_ms if days is None else days.starts_ms[0]
+    to_ms = range_.to_ms if days is None else days.starts_ms[-1]
     numbers = load_sql("stickiness.numbers")
     if by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
         first = per_user.first_of_actor(query, bindings)
@@ -131,7 +129,8 @@ def _parts(
             where,
             columns=source.listed(numbers, "count() AS events", first),
             keys=("bucket", "unit", "day"),
-            **span,
+            from_ms=from_ms,
+            to_ms=to_ms,
         )
         of_part = "event_key AS part_key,\nkey_order AS part_order"
         if not query.breakdown:
@@ -141,7 +140,7 @@ def _parts(
     return load_sql(
         "stickiness.parts",
         numbers=numbers,
-        source=ask.computed(bindings, where, columns, **span),
+        source=ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms),
         **read,
         key_order=per_user.key_order(query),
         part_key=per_user.first_key(query),

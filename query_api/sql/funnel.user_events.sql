@@ -1,8 +1,6 @@
 -- funnel.user_events: each user's relevant events in order, as arrays.  Caller: query_api/funnel_sql.py user_events_sql()
--- Params: fragments source (a SELECT of events with user and mask: what an event matches, as bits), wanted (which
---         events matter), entered (which users can have entered), key (order and mask of an event as one sortable value),
---         key_at and key_mask (how to read them from k), undecided (of keys), grouped and sorted
---         (more arrays: as they are collected, and in the order of keys)
+-- Params: fragments collected (funnel.collected or funnel.collected_by_actor), key_at and key_mask (how to read time and mask from a
+--         key k), undecided (of keys), sorted (more arrays in the order of keys)
 -- Rows:   user UInt64, keys Array, at_ms Array(Int64), masks Array(UInt64), undecided Bool: the key leaves the order of
 --         two of the user's events open
 -- Source: DESIGN-funnel.md, "One number for each event": plain numbers sort five times as fast as tuples.
@@ -21,16 +19,6 @@ FROM
         {{sorted}}
     FROM
     (
-        SELECT
-            user,
-            groupArray({{key}}) AS unsorted_keys
-            {{grouped}}
-        FROM
-        (
-            {{source}}
-        )
-        WHERE {{wanted}}
-        GROUP BY user
-        HAVING {{entered}}
+        {{collected}}
     )
 )

@@ -38,6 +38,7 @@ def test_values_are_read_with_their_types():
         ("SCENETRAIL_QUERY_MAX_EXECUTION_TIME_S", "0"),
         ("SCENETRAIL_QUERY_DRAIN_TIMEOUT_S", "nan"),
         ("SCENETRAIL_LOG_LEVEL", "loud"),
+        ("SCENETRAIL_QUERY_JOIN_ALGORITHM", "merge; DROP TABLE events"),
     ],
 )
 def test_a_wrong_value_names_its_variable(variable, value):
