@@ -13,9 +13,8 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgspec
-import numpy as np
+import pyarrow as pa
 from msgspec import Meta, Struct
-from numpy.typing import NDArray
 
 from query_api import attributes, source
 from query_api.as_of import AsOf
@@ -288,11 +287,11 @@ class Ask:
 
         return await deciding(ask_with)
 
-    async def numbers(self, name: str, bindings: Bindings, **fragments: str) -> NDArray[np.uint64]:
-        """Run ``sql/<name>.sql``, whose columns are UInt64; return an array with a row for each column."""
+    async def columns(self, name: str, bindings: Bindings, **fragments: str) -> pa.Table:
+        """Run ``sql/<name>.sql`` and return its columns, as ``Database.columns`` does."""
         sql = load_sql(name, **fragments)
         query_id = self._next_query(name, sql, bindings)
-        found, rows_read = await self.database.numbers(
+        found, rows_read = await self.database.columns(
             name, sql, bindings.values, query_id, bindings.tables
         )
         self.rows_read += rows_read

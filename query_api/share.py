@@ -38,18 +38,19 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from msgspec import Meta, structs
+from msgspec import Meta, Struct, structs
 
 from query_api import breakdowns, per_user, share_counts, share_forest, share_sql, source
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
+from query_api.numbering import distinct
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import local_day, periods_of, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.share_counts import Acts, Dimension, Facts, Openers, Table, Taken
-from query_api.share_forest import Below, Forest, Indexes, Integers
+from query_api.share_forest import Below, Forest, Indexes, Integers, Shape
 from query_api.share_sql import Asked, RangeRead
 from query_api.sql import load_sql
 
@@ -124,10 +125,7 @@ def _asked(query: ShareQuery) -> Asked:
 async def _forest(ask: Ask, asked: Asked, top: list[Key] | None) -> Forest:
     bindings = ask.bindings()
     events = share_sql.events(ask, asked, bindings, top)
-    forest, texts = await asyncio.gather(
-        share_forest.load(ask, events, bindings), share_sql.names(ask, asked, top)
-    )
-    forest = structs.replace(forest, texts=texts)
+    forest = await share_forest.load(ask, events, bindings)
     if forest.deepest > share_forest.MAX_DEPTH:
         ask.warn(
             "deep_forest",
@@ -135,6 +133,22 @@ async def _forest(ask: Ask, asked: Asked, top: list[Key] | None) -> Forest:
             f"this forest is {forest.deepest} deep",
         )
     return forest
+
+
+class _Trees(Struct, frozen=True):
+    """The cards, and what is worked out of them alone, while visits are read. ``shape``: as ``_shape``."""
+
+    forest: Forest
+    below: Below
+    shape: Shape | None
+
+
+async def _trees(ask: Ask, asked: Asked, top: list[Key] | None) -> _Trees:
+    forest = await _forest(ask, asked, top)
+    below, shape = await asyncio.gather(
+        asyncio.to_thread(share_forest.below_of, forest), asyncio.to_thread(_shape, forest)
+    )
+    return _Trees(forest, below, shape)
 
 
 async def _top(ask: Ask, query: ShareQuery) -> list[Key] | None:
@@ -152,34 +166,33 @@ async def answer(ask: Ask, query: ShareQuery) -> Answer:
     async def result_of(one: Ask) -> Row:
         nonlocal truncated
         # What can be read without the cards is read beside them.
-        range_read, cards = await asyncio.gather(
-            share_sql.read_range(one, asked), asyncio.shield(forest)
+        range_read, forged, grown = await asyncio.gather(
+            share_sql.read_range(one, asked), share_sql.forged(one), asyncio.shield(trees)
         )
-        result, cut = await _result(one, query, asked, cards, range_read)
+        result, cut = await _result(one, query, asked, grown, range_read, forged)
         truncated |= cut
         return result
 
-    forest = asyncio.create_task(_forest(ask, asked, await _top(ask, query)))
+    trees = asyncio.create_task(_trees(ask, asked, await _top(ask, query)))
     try:
         result = await with_comparison(ask, query.compare, result_of)
     finally:
-        forest.cancel()
+        trees.cancel()
     return Answer(result=result, semantics=_semantics(query), truncated=truncated)
 
 
 async def _result(
-    ask: Ask, query: ShareQuery, asked: Asked, forest: Forest, range_read: RangeRead
+    ask: Ask, query: ShareQuery, asked: Asked, trees: _Trees, range_read: RangeRead, forged: Row
 ) -> tuple[Row, bool]:
     """Return the numbers of a range, and whether a list was cut."""
-    facts, below, forged = await asyncio.gather(
+    forest, below = trees.forest, trees.below
+    facts, active_users = await asyncio.gather(
         share_sql.facts(range_read, forest),
-        asyncio.to_thread(share_forest.below_of, forest),
-        share_sql.forged(ask),
+        asyncio.to_thread(distinct, range_read.read.visits.user),
     )
-    tables, (sharers, sharers_total), shape = await asyncio.gather(
-        asyncio.to_thread(_tables, facts, asked, _days(ask) if "day" in asked.dimensions else []),
+    (tables, group_names), (sharers, sharers_total) = await asyncio.gather(
+        _named_tables(ask, asked, facts),
         asyncio.to_thread(_sharers, facts, below, query.sharer_limit),
-        asyncio.to_thread(_shape, forest),
     )
     depths = tables["depth"]
     seen = [*depths.filled(), *forest.depth[facts.own.card].tolist()]
@@ -206,22 +219,24 @@ async def _result(
         field = "group_id" if name == "group" else name
         table = tables[name]
         places = table.largest(MAX_ROWS)
-        labels = table.labels[places]
-        texts = await share_sql.group_names(ask, labels) if name == "group" else forest.texts
+        is_group = name == "group"
+        texts = (
+            group_names if is_group else dict(enumerate(share_counts.labelled(forest, name).texts))
+        )
         rows = [
             {field: texts[label], **_metrics(table.row(place))}
-            for label, place in zip(labels.tolist(), places.tolist(), strict=True)
+            for label, place in zip(table.labels[places].tolist(), places.tolist(), strict=True)
         ]
         rows.sort(key=lambda row, field=field: (-row["opens"], -row["shares"], row[field]))  # type: ignore[misc]
         truncated |= len(table.filled()) > MAX_ROWS
         result[f"{name}s"] = rows[:MAX_ROWS]
     if query.breakdown:
         result["rows"] = _broken_down(query, tables["breakdown"], forest)
-    if shape is not None:
-        result["forest"] = msgspec.to_builtins(shape)
+    if trees.shape is not None:
+        result["forest"] = msgspec.to_builtins(trees.shape)
     result["sharers"], result["sharers_total"] = sharers, sharers_total
     result["reshare_delay"] = _delays(facts)
-    result["k"] = _k(ask, query, result["total"], facts.active_users, tables.get("day"))
+    result["k"] = _k(ask, query, result["total"], active_users, tables.get("day"))
     if query.root is not None:
         result["cascade"] = await _cascade(ask, query, asked, facts, below)
         truncated |= len(result["cascade"]["cards"]) < result["cascade"]["total_cards"]
@@ -234,6 +249,18 @@ def _days(ask: Ask) -> list[int]:
     return list(days.starts_ms[:-1])
 
 
+async def _named_tables(
+    ask: Ask, asked: Asked, facts: Facts
+) -> tuple[dict[Dimension, Table], dict[int, str]]:
+    """Return the tables, and the texts of the groups that are shown."""
+    days = _days(ask) if "day" in asked.dimensions else []
+    tables = await asyncio.to_thread(_tables, facts, asked, days)
+    if "group" not in tables:
+        return tables, {}
+    groups = tables["group"]
+    return tables, await share_sql.group_names(ask, groups.labels[groups.largest(MAX_ROWS)])
+
+
 def _tables(facts: Facts, asked: Asked, starts_ms: list[int]) -> dict[Dimension, Table]:
     return {name: share_counts.counted(facts, name, starts_ms) for name in asked.dimensions}
 
@@ -242,11 +269,10 @@ def _sharers(facts: Facts, below: Below, limit: int) -> tuple[list[Row], int]:
     """Return the sharers that are shown, and how many there are."""
     if not limit:
         return [], 0
-    table = share_counts.counted(facts, "sharer", [])
-    return share_counts.top_sharers(facts, Openers(facts, below), table, limit)
+    return share_counts.top_sharers(facts, Openers(facts, below), limit)
 
 
-def _shape(forest: Forest) -> share_forest.Shape | None:
+def _shape(forest: Forest) -> Shape | None:
     """Return the form of the forest, None where it is too deep to be walked."""
     if forest.deepest > share_forest.MAX_DEPTH:
         return None
@@ -254,9 +280,7 @@ def _shape(forest: Forest) -> share_forest.Shape | None:
 
 
 def _broken_down(query: ShareQuery, table: Table, forest: Forest) -> list[Row]:
-    places = {
-        breakdowns.unpack(forest.texts[int(table.labels[place])]): place for place in table.filled()
-    }
+    places = {breakdowns.unpack(forest.key.texts[place]): place for place in table.filled()}
     rows = {key: table.row(place) for key, place in places.items()}
     sizes = {key: row["opens"] + row["shares"] for key, row in rows.items()}
     return [
@@ -460,7 +484,8 @@ async def _codes(
         app_ids = [one for one in ask.app_ids if one == cell.card.app_id]
         places: list[int] = (await _cards(ask, forest, app_ids, text)).tolist()
         return places
-    return [code for code, one in forest.texts.items() if one == text]
+    texts = share_counts.labelled(forest, dimension).texts
+    return [place for place, one in enumerate(texts) if one == text]
 
 
 def _chosen(

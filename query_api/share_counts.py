@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from query_api.numbering import numbered, places_among
-from query_api.share_forest import Below, Forest, Indexes, Integers
+from query_api.share_forest import Below, Forest, Indexes, Integers, Labelled
 from query_api.sums import sums_by
 
 NUMBERS = (
@@ -73,18 +73,15 @@ class Facts(Struct, frozen=True):
     reshared: Indexes
     delayed: Indexes
     delays_ms: NDArray[np.int64]
-    active_users: int
 
 
-Dimension = Literal[
-    "total", "depth", "page", "channel", "group", "breakdown", "day", "sharer", "card"
-]
+Dimension = Literal["total", "depth", "page", "channel", "group", "breakdown", "day", "card"]
 CodeOf: TypeAlias = Callable[[Acts], NDArray[Any]]
 Taken: TypeAlias = Callable[[Acts], NDArray[np.bool_]]
 
 
 class Rows(Struct, frozen=True):
-    """How facts fall into rows: ``labels`` of the rows (xxh3, depth, epoch ms, place), and the row of each fact."""
+    """How facts fall into rows: ``labels`` of the rows (xxh3 of a group, depth, epoch ms, place), and the row of each fact."""
 
     labels: NDArray[Any]
     row: CodeOf
@@ -97,6 +94,11 @@ class Rows(Struct, frozen=True):
         return lambda acts: np.isin(self.labels[self.row(acts)], wanted)
 
 
+def labelled(forest: Forest, dimension: Dimension) -> Labelled:
+    """Return the text of each card that a dimension counts by."""
+    return {"page": forest.page, "channel": forest.channel, "breakdown": forest.key}[dimension]
+
+
 def rows_of(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Rows:
     """Return the rows of a table. ``starts_ms``: where the days begin."""
     forest = facts.forest
@@ -105,18 +107,15 @@ def rows_of(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Rows:
     if dimension == "day":
         starts = np.array(starts_ms, np.int64)
         return Rows(starts, lambda acts: np.searchsorted(starts, acts.at_ms, side="right") - 1)
-    if dimension == "sharer":
-        return Rows(np.arange(len(facts.users)), lambda acts: facts.sharer[acts.card])
     if dimension == "card":
         return Rows(np.arange(len(forest.card)), lambda acts: acts.card)
     if dimension == "depth":
         return Rows(np.arange(forest.deepest + 1), lambda acts: forest.depth[acts.card])
     if dimension == "group":
         groups, _ = numbered(np.concatenate([facts.opens.group, facts.conversions.group]))
-        return Rows(groups, lambda acts: places_among(groups, acts.group)[0])
-    code = {"page": forest.page, "channel": forest.channel, "breakdown": forest.key}[dimension]
-    labels, place = numbered(code)
-    return Rows(labels, lambda acts: place[acts.card])
+        return Rows(groups, lambda acts: places_among(groups, acts.group))
+    text = labelled(forest, dimension)
+    return Rows(np.arange(len(text.texts)), lambda acts: text.place[acts.card])
 
 
 class Table(Struct, frozen=True):
@@ -150,9 +149,13 @@ class Table(Struct, frozen=True):
 
 def counted(facts: Facts, dimension: Dimension, starts_ms: list[int]) -> Table:
     """Count every number of every row. A card is shared in no group: only opens and conversions have one."""
-    rows = rows_of(facts, dimension, starts_ms)
-    size, users = len(rows.labels), len(facts.users)
-    shares = facts.shares if dimension != "group" else facts.shares.only(np.zeros(0, np.int64))
+    if dimension == "group":
+        facts = structs.replace(facts, shares=facts.shares.only(np.zeros(0, np.int64)))
+    return _counted(facts, rows_of(facts, dimension, starts_ms))
+
+
+def _counted(facts: Facts, rows: Rows) -> Table:
+    size, users, shares = len(rows.labels), len(facts.users), facts.shares
     of_shares, of_opens, of_new, of_conversions = (
         rows.row(acts) for acts in (shares, facts.opens, facts.new, facts.conversions)
     )
@@ -242,48 +245,73 @@ _FIRST_SORTED = 50
 """For each sharer that is shown."""
 
 
-def top_sharers(
-    facts: Facts, openers: Openers, table: Table, limit: int
-) -> tuple[list[Numbers], int]:
+def _of_sharers(facts: Facts, some: Indexes) -> Table:
+    """Count every number of the cards of some sharers."""
+    row = np.full(len(facts.users), -1)
+    row[some] = np.arange(len(some))
+
+    def theirs(acts: Acts) -> Indexes:
+        return np.flatnonzero(row[facts.sharer[acts.card]] >= 0)
+
+    due = theirs(facts.conversions)
+    only = structs.replace(
+        facts,
+        shares=facts.shares.only(theirs(facts.shares)),
+        opens=facts.opens.only(theirs(facts.opens)),
+        new=facts.new.only(theirs(facts.new)),
+        conversions=facts.conversions.only(due),
+        value=facts.value[due],
+    )
+    return _counted(only, Rows(some, lambda acts: row[facts.sharer[acts.card]]))
+
+
+def top_sharers(facts: Facts, openers: Openers, limit: int) -> tuple[list[Numbers], int]:
     """
     Return the sharers with the most descendant openers, and how many sharers there are.
 
-    ``table``: counted by sharer. Who may have the most is looked at first, until nobody left can be among so many.
+    Who may have the most is looked at first, until nobody left can be among so many; only of these all is counted.
     """
-    columns, bound = table.columns, openers.bound
-    there = np.flatnonzero(
-        (bound > 0) | (columns["shares"] + columns["opens"] + columns["conversions"] > 0)
-    )
-    direct, shares = columns["openers"], columns["shares"]
+    bound = openers.bound
+    is_there = bound > 0
+    for acts in (facts.shares, facts.opens, facts.conversions):
+        is_there[facts.sharer[acts.card]] = True
+    there = np.flatnonzero(is_there)
 
-    def sharers() -> Iterator[int]:
-        """Go through all of them, those with the largest bound first: mostly a few are enough, and only these are sorted."""
+    def sharers() -> Iterator[tuple[int, int, int]]:
+        """
+        Go through all of them, those with the largest bound first: mostly a few are enough, and only these are sorted.
+
+        Each with its direct openers and shares.
+        """
         few = len(there) - min(_FIRST_SORTED * limit, len(there))
         least = np.partition(bound[there], few)[few] if limit and len(there) else 0
         for some in (there[bound[there] >= least], there[bound[there] < least]):
-            by = (facts.users[some], -shares[some], -direct[some], -bound[some])
-            yield from some[np.lexsort(by)].tolist()
+            counts = _of_sharers(facts, some).columns
+            direct, shares = counts["openers"], counts["shares"]
+            order = np.lexsort((facts.users[some], -shares, -direct, -bound[some]))
+            yield from zip(*(each[order].tolist() for each in (some, direct, shares)), strict=True)
 
     top: list[tuple[int, int, int, int, int]] = []  # a heap, the last of them first
-    for sharer in sharers() if limit else ():
-        rest = (int(direct[sharer]), int(shares[sharer]), -int(facts.users[sharer]), sharer)
+    for sharer, direct, shares in sharers() if limit else ():
+        rest = (direct, shares, -int(facts.users[sharer]), sharer)
         if len(top) == limit and (int(bound[sharer]), *rest) < top[0]:
             break
         descendants = len(openers.of(sharer)) if bound[sharer] > 1 else int(bound[sharer])
         add = heapq.heappush if len(top) < limit else heapq.heappushpop
         add(top, (descendants, *rest))
-    rows = [
-        {
-            "user": str(facts.users[sharer]),
-            "shares": columns["shares"][sharer].item(),
-            "direct_opens": columns["opens"][sharer].item(),
-            "direct_openers": columns["openers"][sharer].item(),
-            "descendant_openers": descendants,
-            **{
-                name: columns[name][sharer].item()
-                for name in ("new_users", "conversions", "revenue")
-            },
-        }
-        for descendants, *_, sharer in sorted(top, reverse=True)
-    ]
+    top.sort(reverse=True)
+    table = _of_sharers(facts, np.array([sharer for *_, sharer in top], np.int64))
+    rows = []
+    for place, (descendants, *_, sharer) in enumerate(top):
+        row = table.row(place)
+        rows.append(
+            {
+                "user": str(facts.users[sharer]),
+                "shares": row["shares"],
+                "direct_opens": row["opens"],
+                "direct_openers": row["openers"],
+                "descendant_openers": descendants,
+                **{name: row[name] for name in ("new_users", "conversions", "revenue")},
+            }
+        )
     return rows, len(there)

@@ -15,6 +15,7 @@ import asyncio
 from typing import TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from msgspec import Struct
 from numpy.typing import NDArray
 
@@ -26,11 +27,21 @@ from query_api.sql import load_sql
 Integers: TypeAlias = NDArray[np.uint64]
 Indexes: TypeAlias = NDArray[np.int64]
 
-
-_COLUMNS = 8
-"""Of share.links.sql."""
 MAX_DEPTH = 1_000
 """Descendants and cascades are followed down to this depth."""
+
+
+class Labelled(Struct, frozen=True):
+    """A text of each card: the place in ``texts``, each of which stands there once."""
+
+    place: NDArray[np.int32]
+    texts: list[str]
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> Labelled:
+        """Take over a column as it was read."""
+        one = column.unify_dictionaries().combine_chunks()
+        return cls(one.indices.to_numpy(), one.dictionary.to_pylist())
 
 
 class Forest(Struct, frozen=True):
@@ -38,8 +49,7 @@ class Forest(Struct, frozen=True):
     All cards, each once, in any order.
 
     ``above``: place of the card above, len(card) at a root. ``depth``: from 1. ``matches``: passes the request's filter.
-    ``page``, ``channel``, ``key`` (of the breakdown): xxh3 of what ``texts`` has. ``unknown_parents``: cards that name a
-    parent which is none.
+    ``key``: of the breakdown. ``unknown_parents``: cards that name a parent which is none.
     """
 
     card: Integers
@@ -48,13 +58,12 @@ class Forest(Struct, frozen=True):
     depth: NDArray[np.uint32]
     shared_ms: NDArray[np.int64]
     matches: NDArray[np.bool_]
-    page: Integers
-    channel: Integers
-    key: Integers
+    page: Labelled
+    channel: Labelled
+    key: Labelled
     unknown_parents: int
     repeated_shares: int
     cycles: int
-    texts: dict[int, str] = {}
 
     @property
     def deepest(self) -> int:
@@ -68,7 +77,7 @@ class Forest(Struct, frozen=True):
 
     def places(self, card: Integers) -> Indexes:
         """Return the places of known cards."""
-        return places_among(self.card, card)[0]
+        return places_among(self.card, card)
 
     def made(self, from_ms: int, to_ms: int) -> Indexes:
         """Return the indexes of the cards that count as made in a range: those that pass the filter."""
@@ -136,8 +145,8 @@ def parents_of(card: Integers, parent: Integers) -> Indexes:
 
     Each card stands there once; one that names itself has none.
     """
-    place, is_known = places_among(card, parent)
-    return np.where(is_known & (parent != card), place, len(card))
+    place = places_among(card, parent)
+    return np.where((place >= 0) & (parent != card), place, len(card))
 
 
 def walk(up: Indexes) -> tuple[Indexes, NDArray[np.uint32], Indexes]:
@@ -214,17 +223,21 @@ def shape_of(up: Indexes, depth: NDArray[np.uint32]) -> Shape:
 
 
 async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
-    """Read all cards (``events_sql``: share.events) and build the forest, without its texts."""
+    """Read all cards (``events_sql``: share.events) and build the forest."""
     cards_sql = load_sql("share.cards", events=events_sql)
-    columns = await _links(ask, load_sql("share.made", events=events_sql), bindings)
-    columns, repeated, again = await asyncio.to_thread(_once_each, columns)
-    if len(again):
+    made = load_sql("share.made", events=events_sql)
+    links = await ask.columns("share.links", bindings, cards=made)
+    is_again = await asyncio.to_thread(_again, links)
+    repeated = int(is_again.sum())
+    if repeated:
         # Of several events the first makes the card.
+        card = links["card"].to_numpy()
+        again = np.unique(card[is_again])
         bindings.table("wanted", {"card": again})
-        first = await _links(ask, cards_sql, bindings)
-        columns[:, places_among(columns[0], first[0])[0]] = first
-    card, parent, sharer, shared_ms, matches, page, channel, key = columns
-    above = parents_of(card, parent)
+        first = await ask.columns("share.links", bindings, cards=cards_sql)
+        links = pa.concat_tables([links.filter(pa.array(~np.isin(card, again))), first])
+    card, parent = (links[name].to_numpy() for name in ("card", "parent"))
+    above = await asyncio.to_thread(parents_of, card, parent)
     unknown = int(((parent != 0) & (parent != card) & (above == len(card))).sum())
     at, steps, least = await asyncio.to_thread(walk, above)
     on_cycle = np.unique(at[at != len(above)])
@@ -235,34 +248,27 @@ async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
         sql = load_sql("share.earliest", cards=cards_sql)
         rows = await ask.fetch_sql("share.earliest", sql, bindings)
         cut = np.array([found["card"] for found in rows], dtype=np.uint64)
-        above[places_among(card, cut)[0]] = len(card)
+        above[places_among(card, cut)] = len(card)
         _, steps, _ = await asyncio.to_thread(walk, above)
     return Forest(
         card=card,
         above=above,
-        sharer=sharer,
+        sharer=links["sharer"].to_numpy(),
         depth=steps + np.uint32(1),
-        shared_ms=shared_ms.astype(np.int64),
-        matches=matches.astype(bool),
-        page=page,
-        channel=channel,
-        key=key,
+        shared_ms=links["shared_ms"].to_numpy(),
+        matches=links["matches"].to_numpy(),
+        page=Labelled.of(links["page"]),
+        channel=Labelled.of(links["channel"]),
+        key=Labelled.of(links["key"]),
         unknown_parents=unknown,
         repeated_shares=repeated,
         cycles=len(np.unique(cycle)),
     )
 
 
-async def _links(ask: Ask, cards_sql: str, bindings: Bindings) -> Integers:
-    """Return the columns of share.links over some cards as rows of one array."""
-    columns = await ask.numbers("share.links", bindings, cards=cards_sql)
-    return columns if len(columns) else np.empty((_COLUMNS, 0), np.uint64)
-
-
-def _once_each(columns: Integers) -> tuple[Integers, int, Integers]:
-    """Return each card once, how many stood there again, and which these are."""
-    _, place = numbered(columns[0])
+def _again(links: pa.Table) -> NDArray[np.bool_]:
+    """Return which rows name a card that a row before them names."""
+    _, place = numbered(links["card"].to_numpy())
     is_again = np.zeros(len(place), dtype=bool)
     is_again[1:] = place[1:] <= np.maximum.accumulate(place)[:-1]
-    again = np.unique(columns[0, is_again])
-    return columns[:, ~is_again] if len(again) else columns, int(is_again.sum()), again
+    return is_again

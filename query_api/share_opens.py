@@ -12,10 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeAlias
 
 import numpy as np
+import pyarrow as pa
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
-from query_api.numbering import numbered, places_among
+from query_api.numbering import arrays, numbered, places_among, slots
 from query_api.share_counts import Acts, Facts, once
 from query_api.share_forest import Forest, Indexes, Integers
 
@@ -25,8 +26,6 @@ NEVER = np.uint64(2**63 - 1)
 _LAST_OF_MS = np.uint64((1 << PLACE_BITS) - 1)
 
 _SEEN_BITS = 24
-_SPREADS = np.uint64(0x9E3779B97F4A7C15)
-"""An odd number whose bits are mixed."""
 
 Mask: TypeAlias = NDArray[np.bool_]
 
@@ -50,18 +49,10 @@ class Visits(Struct, frozen=True):
     undecided: Mask
 
     @classmethod
-    def of(cls, columns: Integers) -> Visits:
-        """Take over the columns as they were read; without any there are no visits."""
-        user, card, session, fresh, relaunched, group, undecided = _columns(columns, 7)
-        return cls(
-            user=user,
-            card=card,
-            session=session,
-            fresh=np.where(fresh == 0, NEVER, fresh),
-            relaunched=np.where(relaunched == 0, NEVER, relaunched),
-            group=group,
-            undecided=undecided.astype(bool),
-        )
+    def of(cls, columns: pa.Table) -> Visits:
+        """Take over the columns as they were read."""
+        user, card, session, fresh, relaunched, group, undecided = arrays(columns)
+        return cls(user, card, session, fresh, relaunched, group, undecided.astype(bool))
 
     def only(self, which: Mask) -> Visits:
         """Return some of them."""
@@ -104,10 +95,9 @@ class Conversions(Struct, frozen=True):
     value: NDArray[np.float64]
 
     @classmethod
-    def of(cls, columns: Integers) -> Conversions:
+    def of(cls, columns: pa.Table) -> Conversions:
         """Take over the columns as they were read."""
-        user, session, carried, place, bits = _columns(columns, 5)
-        return cls(user, session, carried, place, np.ascontiguousarray(bits).view(np.float64))
+        return cls(*arrays(columns))
 
     def only(self, which: Mask) -> Conversions:
         """Return some of them."""
@@ -123,14 +113,13 @@ class Read(Struct, frozen=True):
     """
     What was read of a range, which begins at ``from_ms``.
 
-    ``active_users``: with an entry in it. ``decided``: users whose places are ranks, so that no two events share one; of their
+    ``decided``: users whose places are ranks, so that no two events share one; of their
     cards ``shared`` has the places (card, place).
     """
 
     visits: Visits
     conversions: Conversions
     from_ms: int
-    active_users: int
     decided: Integers = NO_PLACES[0]
     shared: tuple[Integers, Integers] = NO_PLACES
 
@@ -156,7 +145,6 @@ class Read(Struct, frozen=True):
             again,
             visits=self.visits.only(stay[0]).and_(again.visits),
             conversions=self.conversions.only(stay[1]).and_(again.conversions),
-            active_users=self.active_users,
         )
 
 
@@ -191,11 +179,13 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
     visits, conversions = read.visits, read.conversions
     with ThreadPoolExecutor(1) as beside:  # hashing and sorting let go of the interpreter
         cards = beside.submit(places_among, forest.card, visits.card)
-        users, numbers = numbered(np.concatenate([forest.sharer, visits.user, conversions.user]))
-        sharer, visitor, converter = np.split(
-            numbers, np.cumsum([len(forest.sharer), len(visits.user)]).tolist()
-        )
-        card, is_known = cards.result()
+        # Whose conversion is due to an open is numbered with the open.
+        users, numbers = numbered(np.concatenate([forest.sharer, visits.user]))
+        sharer, visitor = np.split(numbers, [len(forest.sharer)])
+        card = cards.result()
+        is_known = card >= 0
+        # Those that no card has stand behind, the same alike.
+        card[~is_known] = len(forest.card) + numbered(visits.card[~is_known])[1]
         opened, is_new, open_order = _opened(visits, visitor, card, len(users))
         is_own = is_known.copy()
         is_own[is_known] = sharer[card[is_known]] == visitor[is_known]
@@ -206,7 +196,7 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         counts = np.flatnonzero((opened != NEVER) & is_known & ~is_own)
         opens = all_opens.only(counts)
         reshares = beside.submit(_delays, forest, made, sharer, opens, read.shared)
-        due, by, open_due = _due(forest, conversions, converter, opens)
+        due, by, open_due = _due(forest, users, conversions, opens)
         delayed, delays, open_delays = reshares.result()
     passes = forest.matches[opens.card]
     due, by = due[passes[by]], by[passes[by]]
@@ -214,7 +204,8 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
     counted = np.flatnonzero(in_range[counts] & passes)
     acts = (opens if len(counted) == len(counts) else opens.only(counted)).acts()
     unknown = in_range & ~is_known
-    undecided = users[once(np.concatenate([open_order, open_due, open_delays]))]
+    in_order = users[np.concatenate([open_order, open_delays])]
+    undecided = once(np.concatenate([in_order, open_due]))
     facts = Facts(
         forest=forest,
         users=users,
@@ -223,7 +214,7 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         opens=acts,
         new=acts.only(is_new[counts[counted]]),
         conversions=Acts(
-            converter[due], opens.card[by], _ms(conversions.place[due]), opens.group[by]
+            opens.user[by], opens.card[by], _ms(conversions.place[due]), opens.group[by]
         ),
         value=conversions.value[due],
         own=all_opens.only(own[forest.matches[card[own]]]).acts(),
@@ -232,7 +223,6 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         reshared=reshared(forest, made),
         delayed=delayed,
         delays_ms=delays,
-        active_users=read.active_users,
     )
     return facts, undecided[~np.isin(undecided, read.decided)]
 
@@ -276,32 +266,31 @@ def _opened(
 
 
 def _due(
-    forest: Forest, conversions: Conversions, converter: Indexes, opens: _Opens
-) -> tuple[Indexes, Indexes, Indexes]:
+    forest: Forest, users: Integers, conversions: Conversions, opens: _Opens
+) -> tuple[Indexes, Indexes, Integers]:
     """
-    Return the conversions that are due to an open, the open of each, and undecided users.
+    Return the conversions that are due to an open, the open of each, and undecided users (hashes, as ``users``).
 
     One that carries a known card: its user's last open of that card before it; others: the last open of their session.
     """
-    width = len(forest.card) + 1
-    card = np.full(len(converter), width - 1)
     # Of a million sessions few carry a card to the order.
     some = np.flatnonzero(conversions.carried)
-    place, is_known = places_among(forest.card, conversions.carried[some])
-    card[some[is_known]] = place[is_known]
-    carries = card < width - 1
-    open_of = np.full(len(converter), -1)
-    tied = np.zeros(len(converter), dtype=bool)
-    by_card = (opens.user * width + opens.card, converter * width + card)
-    for which, (decider, wanted) in (
-        (carries, by_card),
-        (~carries, (opens.session, conversions.session)),
-    ):
-        open_of[which], tied[which] = _latest(
-            decider, opens.place, wanted[which], conversions.place[which]
-        )
+    card = places_among(forest.card, conversions.carried[some])
+    some, card = some[card >= 0], card[card >= 0]
+    carries = np.zeros(len(conversions.user), dtype=bool)
+    carries[some] = True
+    width = len(forest.card) + 1
+    pair = places_among(users, conversions.user[some]) * width + card
+    open_of = np.full(len(carries), -1)
+    tied = np.zeros(len(carries), dtype=bool)
+    open_of[some], tied[some] = _latest(
+        opens.user * width + opens.card, opens.place, pair, conversions.place[some]
+    )
+    open_of[~carries], tied[~carries] = _latest(
+        opens.session, opens.place, conversions.session[~carries], conversions.place[~carries]
+    )
     due = np.flatnonzero(open_of >= 0)
-    return due, open_of[due], converter[tied]
+    return due, open_of[due], conversions.user[tied]
 
 
 def _delays(
@@ -319,8 +308,8 @@ def _delays(
     below = reshared(forest, made)
     width = len(forest.card) + 1
     last = (forest.shared_ms[below].astype(np.uint64) << np.uint64(PLACE_BITS)) | _LAST_OF_MS
-    place, is_placed = places_among(forest.card[below], shared[0])
-    last[place[is_placed]] = shared[1][is_placed]
+    place = places_among(forest.card[below], shared[0])
+    last[place[place >= 0]] = shared[1][place >= 0]
     open_of, _ = _latest(
         opens.user * width + opens.card,
         opens.place,
@@ -341,21 +330,22 @@ def _latest(
 
     Also whether that is undecided: the open lies at that very place, or another open at the place of this one.
     """
-    mine = np.flatnonzero(_maybe_among(decider, wanted))
-    theirs = np.flatnonzero(_maybe_among(wanted, decider[mine]))
-    keys, number = numbered(np.concatenate([decider[mine], wanted[theirs]]))
-    of_opens, of_wanted = number[: len(mine)], number[len(mine) :]
+    keys, of_wanted = numbered(wanted)
+    of_opens = places_among(keys, decider)
+    mine = np.flatnonzero(of_opens >= 0)
+    of_opens = of_opens[mine]
     one = np.full(len(keys), -1)
     one[of_opens] = mine
-    last = one[of_wanted]
-    is_before = (last >= 0) & (place[last] <= before[theirs])
-    found = np.full(len(wanted), -1)
-    found[theirs] = np.where(is_before, last, -1)
+    found = one[of_wanted]
+    has = np.flatnonzero(found >= 0)
+    last = found[has]
+    is_before = place[last] <= before[has]
+    found[has[~is_before]] = -1
     tied = np.zeros(len(wanted), dtype=bool)
-    tied[theirs] = is_before & (place[last] == before[theirs])
+    tied[has] = place[last] == before[has]
     # Mostly a decider has one open, and that was all.
     has_several = np.bincount(of_opens, minlength=len(keys)) > 1
-    several = theirs[has_several[of_wanted]]
+    several = np.flatnonzero(has_several[of_wanted])
     found[several], tied[several] = _latest_of_several(
         mine[has_several[of_opens]], decider, place, wanted[several], before[several]
     )
@@ -395,14 +385,6 @@ def _latest_of_several(
 def _maybe_among(keys: NDArray[Any], wanted: NDArray[Any]) -> Mask:
     """Tell which keys may be among some: all that are, and few others. Much cheaper than to sort them."""
     seen = np.zeros(1 << _SEEN_BITS, dtype=bool)
-    seen[_slot(wanted)] = True
-    found: Mask = seen[_slot(keys)]
+    seen[slots(wanted, _SEEN_BITS)] = True
+    found: Mask = seen[slots(keys, _SEEN_BITS)]
     return found
-
-
-def _slot(keys: NDArray[Any]) -> Integers:
-    return (keys.astype(np.uint64) * _SPREADS) >> np.uint64(64 - _SEEN_BITS)
-
-
-def _columns(columns: Integers, number: int) -> Integers:
-    return columns if len(columns) else np.empty((number, 0), np.uint64)

@@ -17,12 +17,13 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.fields import amount_sql
 from query_api.filters import filter_sql, selector_sql
+from query_api.numbering import arrays
 from query_api.params import EventSelector, FieldName, Query
 from query_api.periods import DAY_MS, MAX_YEAR
 from query_api.report import Ask, Row
-from query_api.share_counts import Dimension, Facts, once
+from query_api.share_counts import Dimension, Facts
 from query_api.share_forest import Forest, Integers
-from query_api.share_opens import NO_PLACES, Conversions, Read, Visits, facts_of, reshared
+from query_api.share_opens import Conversions, Read, Visits, facts_of, reshared
 from query_api.sql import load_sql
 
 LOOK_AROUND_MS = DAY_MS
@@ -77,13 +78,9 @@ def events(ask: Ask, asked: Asked, bindings: Bindings, top: list[Key] | None = N
 
     ``top``: the keys of the breakdown that have a row of their own, None: all.
     """
-    return source_of_cards(ask, bindings, _columns(asked, bindings, top))
-
-
-def _columns(asked: Asked, bindings: Bindings, top: list[Key] | None) -> str:
     named = asked.dimensions
     key = per_user.event_key(asked.query, bindings) if "breakdown" in named else per_user.NO_KEY
-    return load_sql(
+    columns = load_sql(
         "share.events",
         order=source.order(),
         matches=filter_sql(asked.query.filter, "$.filter", bindings),
@@ -91,23 +88,7 @@ def _columns(asked: Asked, bindings: Bindings, top: list[Key] | None) -> str:
         channel="properties_text['share_channel']" if "channel" in named else "''",
         key=per_user.folded(top, bindings, key),
     )
-
-
-async def names(ask: Ask, asked: Asked, top: list[Key] | None) -> dict[int, str]:
-    """Return the texts of pages, channels and keys behind the numbers of cards: all that share events of the apps have."""
-    if not {"page", "channel", "breakdown"} & set(asked.dimensions):
-        return {}
-    bindings = ask.bindings()
-    bindings.named("app_ids", ask.app_ids, "Array(String)")
-    unfiltered = structs.replace(asked, query=structs.replace(asked.query, filter=None))
-    columns = _columns(unfiltered, bindings, top)
-    # What a person is called is known after the persons are joined; else copies name nothing more that counts.
-    cards = (
-        source_of_cards(ask, bindings, columns)
-        if ask.user_names
-        else load_sql("share.copies", columns=columns)
-    )
-    return await _texts(ask, "share.names", bindings, events=cards)
+    return source_of_cards(ask, bindings, columns)
 
 
 async def group_names(ask: Ask, numbers: Integers) -> dict[int, str]:
@@ -116,7 +97,8 @@ async def group_names(ask: Ask, numbers: Integers) -> dict[int, str]:
     bindings.named("app_ids", ask.app_ids, "Array(String)")
     bindings.named("any_to_ms", ask.range.to_ms, "Int64")
     bindings.table("wanted", {"number": numbers})
-    return {0: "", **await _texts(ask, "share.group_names", bindings, entry=ENTRY)}
+    rows = await ask.fetch("share.group_names", bindings, entry=ENTRY)
+    return {0: "", **{row["number"]: row["text"] for row in rows}}
 
 
 async def group_number(ask: Ask, group_id: str) -> int:
@@ -128,11 +110,6 @@ async def group_number(ask: Ask, group_id: str) -> int:
     [row] = await ask.fetch("share.number", bindings)
     number: int = row["number"]
     return number
-
-
-async def _texts(ask: Ask, name: str, bindings: Bindings, **fragments: str) -> dict[int, str]:
-    rows = await ask.fetch(name, bindings, **fragments)
-    return {row["number"]: row["text"] for row in rows}
 
 
 async def forged(ask: Ask) -> Row:
@@ -197,10 +174,10 @@ class _Events(Struct, frozen=True):
     async def _visits(self, bindings: Bindings, events: str, entry: str, kept: str) -> Visits:
         bindings.named("favourite_scenes", _scenes(FAVOURITE_SCENES), "Array(String)")
         bindings.named("relaunch_scenes", _scenes(RELAUNCH_SCENES), "Array(String)")
-        columns = await self.ask.numbers(
+        columns = await self.ask.columns(
             "share.visits", bindings, events=events, entry=entry, kept=kept
         )
-        return Visits.of(columns)
+        return await asyncio.to_thread(Visits.of, columns)
 
     async def visits(self) -> Visits:
         """Read the visits of the range."""
@@ -222,10 +199,10 @@ class _Events(Struct, frozen=True):
         return await self._visits(bindings, self._by_rank(bindings, users), ENTRY, "1")
 
     async def _converted(self, bindings: Bindings, events: str, converts: str) -> Conversions:
-        columns = await self.ask.numbers(
+        columns = await self.ask.columns(
             "share.converted", bindings, events=events, converts=converts
         )
-        return Conversions.of(columns)
+        return await asyncio.to_thread(Conversions.of, columns)
 
     async def conversions(self) -> Conversions:
         """Read the conversions of the range."""
@@ -252,10 +229,11 @@ class _Events(Struct, frozen=True):
         """Read which of some cards these users shared, and the place of that event as a rank."""
         bindings = self.bindings()
         bindings.table("wanted", {"card": card, "sharer": sharer})
-        columns = await self.ask.numbers(
+        columns = await self.ask.columns(
             "share.shared", bindings, events=self._by_rank(bindings, users), makes=_CARD
         )
-        return (columns[0], columns[1]) if len(columns) else NO_PLACES
+        card, shared = arrays(columns)
+        return card, shared
 
 
 class RangeRead(Struct, frozen=True):
@@ -285,12 +263,7 @@ async def read_range(ask: Ask, asked: Asked) -> RangeRead:
     )
     events = _Events(ask, asked, silent, many_conversions)
     visits, conversions = await asyncio.gather(events.visits(), events.conversions())
-    read = Read(
-        visits=visits,
-        conversions=conversions,
-        from_ms=ask.range.from_ms,
-        active_users=len(once(visits.user)),
-    )
+    read = Read(visits=visits, conversions=conversions, from_ms=ask.range.from_ms)
     return RangeRead(events, has_before, read)
 
 

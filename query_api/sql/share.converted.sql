@@ -1,12 +1,12 @@
 -- share.converted: conversion events with what decides which open they are due to.  Caller: query_api/share_sql.py
 -- Params: fragments events (share.placed_*, with converted_value Float64), converts (a condition)
--- Rows:   user, session, carried (xxh3 as card in share.visits; 0: none), place, value_bits (of a Float64) UInt64
+-- Rows:   user, session, carried (xxh3 as card in share.visits; 0: none), place UInt64; value Float64
 SELECT
     user,
     xxh3(user, app_id, session_id, silent_session_ms) AS session,
     if(share_id = '', toUInt64(0), xxh3(app_id, share_id)) AS carried,
     place,
-    reinterpretAsUInt64(converted_value) AS value_bits
+    converted_value AS value
 FROM
 (
     {{events}}

@@ -1,16 +1,16 @@
 -- share.links: all cards with the cards above them.  Caller: query_api/share_forest.py load()
 -- Params: those of share.events; fragment cards (share.made or share.cards)
--- Rows:   card, parent (0: none named), sharer, shared (epoch ms), passes (0 or 1), page_number, channel_number, key_number UInt64: of each card, the
---         last three as xxh3 of the text (share.names)
+-- Rows:   card, parent (0: none named), sharer UInt64; shared_ms Int64, matches Bool; page, channel, key LowCardinality(String)
+-- Source: of a text every card has the place in a list of texts.
 SELECT
     card,
     parent,
     sharer,
-    toUInt64(shared_ms) AS shared,
-    toUInt64(matches) AS passes,
-    xxh3(page) AS page_number,
-    xxh3(channel) AS channel_number,
-    xxh3(key) AS key_number
+    shared_ms,
+    matches,
+    toLowCardinality(page) AS page,
+    toLowCardinality(channel) AS channel,
+    toLowCardinality(key) AS key
 FROM
 (
     {{cards}}
