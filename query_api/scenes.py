@@ -38,7 +38,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from msgspec import Meta, Struct
 
-from query_api import costs, qr_codes, source
+from query_api import by_actor, costs, qr_codes, source
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.costs import Spent
@@ -83,6 +83,12 @@ _OF_SESSIONS = {"sessions": "1", "bounces": "views <= 1"}
 """Metrics that count sessions, and which of them."""
 _LARGEST_KEY = MAX_PAYLOAD >> 1
 """Below the number of a key a bit says that the entry counts (scenes.user_metrics)."""
+_ENTRY_KEY = ORDER_KEYS["seq"]
+_FIRST_ENTRY = {
+    "entry": _ENTRY_KEY.payload.format("first_entry"),
+    "mirrored_entry": _ENTRY_KEY.mirrored_payload("first_mirrored"),
+}
+"""The number of a session's first entry, read from its least key and from the least mirrored one."""
 RowLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 
 
@@ -217,37 +223,27 @@ def _first_entries(
     """Return the fragments of scenes.sessions."""
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
-    events = _source(
-        ask,
-        query,
-        bindings,
-        "1",
-        load_sql("scenes.session"),
-        ask.range.from_ms - LOOK_AROUND_MS,
-        ask.range.to_ms + LOOK_AROUND_MS,
-    )
-    fragments = {
-        "matches": filter_sql(query.filter, "$.filter", bindings),
-        "source": events,
-    }
+    around = (ask.range.from_ms - LOOK_AROUND_MS, ask.range.to_ms + LOOK_AROUND_MS)
+    session = load_sql("scenes.session")
+    matches = filter_sql(query.filter, "$.filter", bindings)
+    joins = needs_codes(query.by, query.breakdown)
+    if in_numbers and not joins and by_actor.pays(ask, bindings, ENTRY_EVENTS):
+        number, names = _numbered(query, bindings, shown, "events")
+        sessions = _by_actor(ask, bindings, f"if({matches}, {number}, 0)", session, around)
+        return _of_numbers(sessions, names)
+    events = _source(ask, query, bindings, "1", session, *around)
+    fragments = {"matches": matches, "source": events}
     if in_numbers:
         number, names = _numbered(query, bindings, shown, events)
-        order_key = ORDER_KEYS["seq"]
         sessions = load_sql(
             "scenes.sessions_whole",
             number=number,
-            place=order_key.key.format("key_number"),
-            mirrored_place=order_key.mirrored_key("key_number"),
-            entry=order_key.payload.format("first_entry"),
-            mirrored_entry=order_key.mirrored_payload("first_mirrored"),
+            place=_ENTRY_KEY.key.format("key_number"),
+            mirrored_place=_ENTRY_KEY.mirrored_key("key_number"),
+            **_FIRST_ENTRY,
             **fragments,
         )
-        return {
-            "sessions": sessions,
-            "none": "0",
-            "key": "names.key",
-            "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = counted.entry",
-        }
+        return _of_numbers(sessions, names)
     bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
     key = key_sql(query.by, query.breakdown, bindings, shown)
     order = source.order()
@@ -257,6 +253,41 @@ def _first_entries(
         "key": "entry",
         "names": "",
     }
+
+
+def _of_numbers(sessions: str, names: str) -> dict[str, str]:
+    """Return the fragments of scenes.sessions where entries are numbers."""
+    return {
+        "sessions": sessions,
+        "none": "0",
+        "key": "names.key",
+        "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = counted.entry",
+    }
+
+
+def _by_actor(
+    ask: Ask, bindings: Bindings, key_number: str, session: str, around: tuple[int, int]
+) -> str:
+    """Return the SELECT of sessions with the number of their first entry, where parts of actors can be put together."""
+
+    def parts(where: str, columns: str) -> str:
+        from_ms, to_ms = around
+        return by_actor.rows(
+            ask, bindings, where, columns=columns, keys=("session",), from_ms=from_ms, to_ms=to_ms
+        )
+
+    of_entries = load_sql(
+        "scenes.entry_parts",
+        session=session,
+        place=_ENTRY_KEY.key.format(key_number),
+        mirrored_place=_ENTRY_KEY.mirrored_key(key_number),
+    )
+    return load_sql(
+        "scenes.sessions_by_actor",
+        entries=parts(ENTRY_EVENTS, of_entries),
+        others=parts(f"NOT ({ENTRY_EVENTS})", load_sql("scenes.other_parts", session=session)),
+        **_FIRST_ENTRY,
+    )
 
 
 def conversions(

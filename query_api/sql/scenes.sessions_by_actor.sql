@@ -1,0 +1,55 @@
+-- scenes.sessions_by_actor: as scenes.sessions_whole, added up by actor first.  Caller: query_api/scenes.py _first_entries()
+-- Params: fragments entries and others (by_actor.rows of scenes.entry_parts and scenes.other_parts), entry and mirrored_entry (as in
+--         scenes.sessions_whole)
+-- Rows:   as scenes.sessions_whole
+-- Source: each event is read once, as an entry or as another, and only entries become order keys: three quarters of the work of
+--         scenes.sessions_whole (DESIGN-reports.md).
+SELECT
+    first_ms,
+    last_ms,
+    views,
+    {{entry}} AS entry,
+    entry != {{mirrored_entry}} AS undecided
+FROM
+(
+    SELECT
+        min(part.first_ms) AS first_ms,
+        max(part.last_ms) AS last_ms,
+        sum(part.views) AS views,
+        min(part.first_entry) AS first_entry,
+        min(part.first_mirrored) AS first_mirrored
+    FROM
+    (
+        SELECT
+            user,
+            session,
+            first_ms,
+            last_ms,
+            toUInt64(0) AS views,
+            first_entry,
+            first_mirrored,
+            toBool(true) AS has_entry
+        FROM
+        (
+            {{entries}}
+        )
+        UNION ALL
+        SELECT
+            user,
+            session,
+            first_ms,
+            last_ms,
+            views,
+            bitNot(toUInt128(0)),
+            bitNot(toUInt128(0)),
+            toBool(false)
+        FROM
+        (
+            {{others}}
+        )
+    ) AS part
+    GROUP BY
+        user,
+        session
+    HAVING max(part.has_entry)
+)
