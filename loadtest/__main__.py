@@ -212,7 +212,7 @@ def identity(
         Path, typer.Option(help="Folder of its own for the synthetic log. 专用数据目录。")
     ] = Path("bench-identity"),
     persons: Annotated[int, typer.Option(min=10, help="用户数，每人三个标识。")] = 1_000_000,
-    events: Annotated[int, typer.Option(min=100, help="事件数。")] = 4_000_000,
+    events: Annotated[int, typer.Option(min=100, help="事件数。")] = 20_000_000,
     rounds: Annotated[int, typer.Option(min=1, help="Of all ways in turn. 轮数。")] = 5,
     json_path: Annotated[Path | None, typer.Option("--json", help="Also write JSON here.")] = None,
 ) -> None:
@@ -220,13 +220,14 @@ def identity(
     from loadtest import identity_cost  # noqa: PLC0415
     from loadtest.clickhouse import ClickHouseError  # noqa: PLC0415
     from loadtest.product import ProductError, sigterm_as_interrupt  # noqa: PLC0415
+    from loadtest.query import QueryError  # noqa: PLC0415
 
     try:
         with sigterm_as_interrupt():
             report = identity_cost.run(
                 data_dir=data_dir, persons=persons, events=events, rounds=rounds, console=console
             )
-    except (ProductError, ClickHouseError, OSError, ValueError) as error:
+    except (ProductError, ClickHouseError, QueryError, OSError, ValueError) as error:
         fail(str(error))
     write_json(report, json_path)
 

@@ -46,6 +46,7 @@ class Ready(Struct, frozen=True):
     read_token: str
     app_id: str
     project: str
+    data_dir: str
 
 
 class Ports(Struct, frozen=True):

@@ -174,12 +174,26 @@ def test_every_way_to_find_persons_gives_the_same_funnel(serving):
 
     none, *ways = costs
     assert (none.way, {cost.way for cost in ways}) == ("none", identity_cost.WAYS.keys() - {"none"})
-    assert sum(level["users"] for level in ways[0].levels) == 200
-    assert sum(level["users"] for level in none.levels) > 500
+    assert {(cost.answer[0]["users"], cost.answer[0]["events"]) for cost in ways} == {(200, 5_000)}
+    assert none.answer[0]["users"] > 500
     told = identity_cost.rows(
-        [identity_cost.Cost("none", [2.0, 1.0], []), identity_cost.Cost("x", [3.0, 1.5], [])]
+        [identity_cost.Cost("none", [2.0, 1.0], []), identity_cost.Cost("x", [3.0, 1.5], [])],
+        "none",
     )
     assert told[1] == {"way": "x", "median": 2.25, "best": 1.5, "× none": 1.5}
+
+
+def test_the_funnel_report_is_asked_with_and_without_persons(serving):
+    identity_cost.load(serving, persons=200, events=5_000)
+
+    none, bound = identity_cost.measure_report(serving, 1)
+
+    def entered(cost: identity_cost.Cost) -> int:
+        users: int = cost.answer[0]["steps"][0]["users"]
+        return users
+
+    assert (len(none.cpu_s), len(bound.cpu_s)) == (1, 1)
+    assert entered(bound) == 200 < entered(none)
 
 
 def test_growth_is_told_by_report():
