@@ -25,7 +25,7 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -105,7 +105,7 @@ def _plain(touch_of: str) -> dict[str, str]:
     return {
         "touch_texts": "''",
         "target_shared": "''",
-        "collected": "",
+        "in_order": "",
         "codes": f"arrayMap(k -> toUInt32({touch_of}), touches)",
         "more": "",
         "chain": "codes_before",
@@ -130,7 +130,7 @@ def _with_texts(query: AttributionQuery, bindings: Bindings, touch_of: str) -> d
     return {
         "touch_texts": f"({packed}, {touch_shared})",
         "target_shared": target_shared,
-        "collected": ",\narraySort(groupArrayIf((number, touch_texts), touch > 0)) AS described",
+        "in_order": ",\narraySort(touched) AS described",
         "codes": f"arrayEnumerateDense({numbers_of_touches}, described.2.1)",
         "more": f",\narrayDistinct(arrayZip({numbers_of_touches}, described.2.1)) AS kinds,\ndescribed.2.2 AS shared_values",
         "chain": in_chain.format("codes_before"),
@@ -170,13 +170,27 @@ def _chains(ask: Ask, query: AttributionQuery, bindings: Bindings, order_key: Or
         touch_texts=texts.pop("touch_texts"),
         target_shared=texts.pop("target_shared"),
     )
+    aggregates = {
+        "unsorted": "groupArray(number)",
+        "aims": "groupArrayIf((number, amount, target_shared), is_target)",
+        "has_target": "max(is_target)",
+    }
+    if _has_texts(query):
+        aggregates["touched"] = "groupArrayIf((number, touch_texts), touch > 0)"
     return load_sql(
         "attribution.chains",
-        source=ask.computed(
+        collected=by_actor.collected(
+            ask,
             bindings,
             all_of(where),
-            events,
+            computed=events,
+            wanted="(touch > 0 OR is_target)",
+            aggregates=aggregates,
+            having="has_target",
+            # Arrays of texts cost more to put together than what is saved.
+            pays_alone=not _has_texts(query),
             from_ms=ask.range.from_ms - lookback_ms,
+            to_ms=ask.range.to_ms,
         ),
         undecided=key.undecided(
             "numbers", payload_decides=not _has_texts(query) and query.value is None

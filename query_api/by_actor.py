@@ -3,15 +3,16 @@ Events added up by actor before their persons are looked up.
 
 What leaves the shards of a cluster is then a row for each actor, and on one server the join has fewer rows.
 
-For what can be put together from parts, such as counts, sets of days and extremes: a person has several actors, and each of
-them events on every shard. Not for the order of a person's events, nor where the person of an actor depends on the event
-(identity ``strict``) or the person's attributes choose the events. Called by the reports that add up.
+For what can be put together from parts, such as counts, sets of days, extremes, and arrays that are sorted afterwards: a
+person has several actors, and each of them events on every shard. Not where the person of an actor depends on the event
+(identity ``strict``) or the person's attributes choose the events. Called by the reports that add up or collect.
 """
 
 from __future__ import annotations
 
 from query_api import source
 from query_api.bindings import Bindings
+from query_api.filters import all_of
 from query_api.report import Ask
 from query_api.sql import load_sql
 
@@ -59,6 +60,74 @@ def rows(
     if ask.segment is None:
         return by_actor
     return source.restricted(bindings, by_actor, "1", ask.segment)
+
+
+_OF_PARTS = {
+    "groupArray": "groupArrayArray",
+    "groupArrayIf": "groupArrayArray",
+    "groupBitOr": "groupBitOr",
+    "max": "max",
+}
+"""What puts together what an aggregate made of the events of each actor."""
+
+
+def collected(
+    ask: Ask,
+    bindings: Bindings,
+    where: str,
+    *,
+    computed: str,
+    aggregates: dict[str, str],
+    having: str,
+    wanted: str = "1",
+    keys: tuple[str, ...] = (),
+    pays_alone: bool = True,
+    from_ms: int,
+    to_ms: int,
+) -> str:
+    """
+    Return the SELECT of each user's events, collected: one row for each user and values of the keys.
+
+    ``computed``: expressions with names over an event, which the others may use. ``aggregates``: by name, each a function of
+    ``_OF_PARTS``. ``wanted``: which events matter, beside ``where``, which must not name what is computed. ``having``: which
+    users, over the aggregates. ``pays_alone``: see ``pays``.
+    """
+    listed_keys = "".join(f",\n    {key}" for key in keys)
+    in_computed = source.USER_COLUMN in computed
+    if not in_computed:
+        where = all_of([where, wanted])
+    made = source.listed(*(f"{aggregate} AS {name}" for name, aggregate in aggregates.items()))
+    if in_computed or not pays(ask, bindings, where, pays_alone=pays_alone):
+        events = ask.computed(bindings, where, computed, from_ms=from_ms, to_ms=to_ms)
+        return load_sql(
+            "by_actor.collected",
+            rows=events,
+            wanted=wanted if in_computed else "1",
+            keys=listed_keys,
+            columns=made,
+            having=having,
+        )
+    put_together = (
+        f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name}) AS {name}"
+        for name, aggregate in aggregates.items()
+    )
+    return load_sql(
+        "by_actor.collected",
+        rows=rows(
+            ask,
+            bindings,
+            where,
+            columns=source.listed(*keys, made),
+            keys=keys,
+            given=computed,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        ),
+        wanted="1",
+        keys=listed_keys,
+        columns=source.listed(*put_together),
+        having=having,
+    )
 
 
 def period_sql() -> str:

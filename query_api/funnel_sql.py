@@ -93,39 +93,19 @@ def _collected_sql(
 
     Those that match anything, or all, up to range and window.
     """
-    where = _where_sql(params, bindings, every_event=every_event)
-    wanted = "1" if every_event else "mask != 0"
-    entered = "1" if params.order == "any" else "bitTest(groupBitOr({}), 0)"
     from_ms, to_ms = _span(ask, params, range_)
-    # Arrays of texts cost more to put together than what is saved.
-    has_texts = "breakdown_values" in arrays
-    pays = by_actor.pays(ask, bindings, where, pays_alone=not has_texts)
-    if pays and source.USER_COLUMN not in columns:
-        collected = source.listed(*(f"{array} AS {name}" for name, array in arrays.items()))
-        rows = by_actor.rows(
-            ask,
-            bindings,
-            all_of([where, wanted]),
-            columns=source.listed(collected, "groupBitOr(mask) AS matched"),
-            given=columns,
-            from_ms=from_ms,
-            to_ms=to_ms,
-        )
-        return load_sql(
-            "funnel.collected_by_actor",
-            rows=rows,
-            arrays=source.listed(*(f"groupArrayArray(part.{name}) AS {name}" for name in arrays)),
-            entered=entered.format("part.matched"),
-        )
-    # What is held is read for the mask and by itself: as a condition it would be read twice.
-    if source.USER_COLUMN not in columns and not params.hold_constant:
-        where = all_of([where, wanted])
-    return load_sql(
-        "funnel.collected",
-        source=ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms),
-        wanted=wanted,
-        arrays=source.listed(*(f"{array} AS {name}" for name, array in arrays.items())),
-        entered=entered.format("mask"),
+    return by_actor.collected(
+        ask,
+        bindings,
+        _where_sql(params, bindings, every_event=every_event),
+        computed=columns,
+        wanted="1" if every_event else "mask != 0",
+        aggregates=arrays | {"matched": "groupBitOr(mask)"},
+        having="1" if params.order == "any" else "bitTest(matched, 0)",
+        # Arrays of texts cost more to put together than what is saved.
+        pays_alone="breakdown_values" not in arrays,
+        from_ms=from_ms,
+        to_ms=to_ms,
     )
 
 

@@ -25,7 +25,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -125,28 +125,33 @@ def _pairs(
         event_names_sql([query.start, query.end], bindings),
         is_start if is_start == is_end else f"({is_start} OR {is_end})",
     ]
-    events = ask.source(
-        bindings,
-        all_of(where),
-        from_ms=range_.from_ms,
-        to_ms=range_.to_ms + max_gap_ms + 1,  # the end of the gap counts
-    )
+    from_ms, to_ms = range_.from_ms, range_.to_ms + max_gap_ms + 1  # the end of the gap counts
+    events = ask.source(bindings, all_of(where), from_ms=from_ms, to_ms=to_ms)
     of_start = per_user.numbered_key(
         query, bindings, events, event_names_sql([query.start], bindings), _LARGEST_KEY
     )
-    held_there, walked = "1", "user"
+    held_there, held = "1", ""
     if query.hold_constant:
-        held = breakdowns.key_sql(query.hold_constant, bindings, "$.hold_constant")
-        held_there = f"NOT has({held}, '')"
-        walked = f"user, reinterpretAsUInt128(sipHash128Reference({held}))"
+        values = breakdowns.key_sql(query.hold_constant, bindings, "$.hold_constant")
+        held_there = f"NOT has({values}, '')"
+        held = f"reinterpretAsUInt128(sipHash128Reference({values})) AS held"
     key = ORDER_KEYS[order_key]
+    mark = f"toUInt64({is_end}) + if({is_start}, 2 + bitShiftLeft({of_start.number}, 2), 0) AS mark"
+    collected = by_actor.collected(
+        ask,
+        bindings,
+        all_of(where),
+        computed=source.listed(mark, f"{key.key.format('mark')} AS number", held),
+        wanted=held_there,
+        aggregates={"numbers": "groupArray(number)", "marks": "groupBitOr(mark)"},
+        keys=("held",) if held else (),
+        having="bitAnd(marks, 3) = 3",
+        from_ms=from_ms,
+        to_ms=to_ms,
+    )
     return load_sql(
         "interval.pairs",
-        source=events,
-        held_there=held_there,
-        walked=walked,
-        mark=f"toUInt64({is_end}) + if({is_start}, 2 + bitShiftLeft({of_start.number}, 2), 0)",
-        number=key.key.format("mark"),
+        collected=collected,
         undecided=key.undecided("keys", payload_decides=True),
         at_start=key.at.format("start"),
         at_stretch_end=key.at.format("stretch_end"),

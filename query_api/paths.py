@@ -127,7 +127,16 @@ def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -
     number = hashed("event", value, largest=_LARGEST_NODE)
     key = ORDER_KEYS[order_key]
     way_key = key.key.format(load_sql("paths.mark", node=number, is_anchor=is_anchor))
-    collected, events = _collected(ask, bindings, all_of(where), way_key, is_anchor)
+    collected = by_actor.collected(
+        ask,
+        bindings,
+        all_of(where),
+        computed=f"{way_key} AS way_key,\ntoBool({is_anchor}) AS is_anchor",
+        aggregates={"way_keys": "groupArray(way_key)", "has_anchor": "max(is_anchor)"},
+        having="has_anchor",
+        from_ms=ask.range.from_ms,
+        to_ms=ask.range.to_ms,
+    )
     flows = load_sql(
         "paths.flows",
         collected=collected,
@@ -140,26 +149,8 @@ def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -
     # One column of few values is grouped by in a quarter of the time of two.
     made_of = f"event, {value}" if query.split else "event"
     named_by = f"(toString(event), {value})"
+    events = ask.source(bindings, all_of(where))
     return _Sql(flows, names_sql(named_by, number, names, events, made_of=made_of))
-
-
-def _collected(
-    ask: Ask, bindings: Bindings, where: str, way_key: str, is_anchor: str
-) -> tuple[str, str]:
-    """Return the SELECT of each user's keys, and that of events where their persons decide what is in them."""
-    is_anchor = f"toBool({is_anchor})"
-    if by_actor.pays(ask, bindings, where):
-        rows = by_actor.rows(
-            ask,
-            bindings,
-            where,
-            columns=f"groupArray({way_key}) AS way_keys,\nmax({is_anchor}) AS has_anchor",
-            from_ms=ask.range.from_ms,
-            to_ms=ask.range.to_ms,
-        )
-        return load_sql("paths.collected_by_actor", rows=rows), "events"
-    events = ask.computed(bindings, where, f"{way_key} AS way_key,\n{is_anchor} AS is_anchor")
-    return load_sql("paths.collected", source=events), events
 
 
 def _value(query: PathsQuery, bindings: Bindings) -> str:

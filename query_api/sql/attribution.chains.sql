@@ -1,6 +1,6 @@
 -- attribution.chains: the chain of each target.  Caller: query_api/attribution.py _credits()
--- Params: lookback_ms, range_from_ms, range_to_ms Int64 (epoch ms, end exclusive); fragments source (with the columns of
---         attribution.events), undecided (of numbers), at and payload (order_keys.py), collected (more arrays of the touches), codes
+-- Params: lookback_ms, range_from_ms, range_to_ms Int64 (epoch ms, end exclusive); fragments collected (by_actor.collected: numbers,
+--         targets, touches with texts of attribution.events), undecided (of numbers), at and payload (order_keys.py), in_order (more arrays of the touches), codes
 --         (what stands for each touch), more (columns), chain and chain_ms (of the touches within the lookback)
 -- Rows:   user UInt64, target UInt32 (number of the user's target), amount Float64, chain Array(UInt32) of codes and chain_ms
 --         Array(Int64), earliest touch first; undecided Bool: the number leaves the order of two of the user's events open; and more
@@ -51,16 +51,13 @@ FROM
                 (
                     SELECT
                         user,
-                        arraySort(groupArray(number)) AS numbers,
-                        arraySort(groupArrayIf((number, amount, target_shared), is_target)) AS targets
-                        {{collected}}
+                        arraySort(unsorted) AS numbers,
+                        arraySort(aims) AS targets
+                        {{in_order}}
                     FROM
                     (
-                        {{source}}
+                        {{collected}}
                     )
-                    WHERE touch > 0 OR is_target
-                    GROUP BY user
-                    HAVING notEmpty(targets)
                 )
             )
         )

@@ -1,5 +1,5 @@
 -- funnel.user_events: each user's relevant events in order, as arrays.  Caller: query_api/funnel_sql.py user_events_sql()
--- Params: fragments collected (funnel.collected or funnel.collected_by_actor), key_at and key_mask (how to read time and mask from a
+-- Params: fragments collected (by_actor.collected: unsorted_keys, order and mask of an event as one sortable value, and more), key_at and key_mask (how to read time and mask from a
 --         key k), undecided (of keys), sorted (more arrays in the order of keys)
 -- Rows:   user UInt64, keys Array, at_ms Array(Int64), masks Array(UInt64), undecided Bool: the key leaves the order of
 --         two of the user's events open

@@ -1,8 +1,7 @@
 -- interval.pairs: every start with its end, and the time between.  Caller: query_api/interval.py _pairs()
 -- Params: max_gap_ms Int64; pair_from_ms, pair_to_ms Int64 (where the start of a pair may lie, end exclusive); starts
---         Array(Int64) (epoch ms of the periods); fragments source, held_there (whether an event has what the events of a pair share),
---         walked (what is walked together: keys of the grouping), mark (of an event, 52 bits: 0 an end, 1 a start, from 2 on the number of
---         a start's key), number (of an event with its mark), undecided (of keys), and at and payload of what stands in their names (order_keys.py), pairing
+--         Array(Int64) (epoch ms of the periods); fragments collected (by_actor.collected: numbers of a user's events, or of those that share
+--         what is held constant, with marks of 52 bits: 0 an end, 1 a start, from 2 on the number of a start's key), undecided (of keys), and at and payload of what stands in their names (order_keys.py), pairing
 --         (interval.pairing_*), key (of a pair), names (order_keys.names, joined by key_number, or nothing), folded (of key)
 -- Rows:   user UInt64, start_ms Int64, bucket_ms Int64 (start of the period of start_ms), gap_ms Int64, key String (packed),
 --         undecided Bool; one for each pair. Where the number leaves the order of two of a user's events open, undecided and at least one row
@@ -71,20 +70,11 @@ FROM
                         (
                             SELECT
                                 user,
-                                arraySort(groupArray({{number}})) AS keys
+                                arraySort(numbers) AS keys
                             FROM
                             (
-                                SELECT
-                                    *,
-                                    {{mark}} AS mark
-                                FROM
-                                (
-                                    {{source}}
-                                )
-                                WHERE {{held_there}}
+                                {{collected}}
                             )
-                            GROUP BY {{walked}}
-                            HAVING bitAnd(groupBitOr(mark), 3) = 3
                         )
                     )
                 )

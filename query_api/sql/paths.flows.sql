@@ -1,5 +1,5 @@
 -- paths.flows: the ways of each user, one after another.  Caller: query_api/paths.py _sql()
--- Params: gap_ms Int64, depth UInt8; fragments collected (paths.collected or _by_actor: order keys, query_api/order_keys.py, of events
+-- Params: gap_ms Int64, depth UInt8; fragments collected (by_actor.collected: way_keys, order keys, query_api/order_keys.py, of events
 --         that take part), undecided (of keys), at and payload of k, way (paths.way_*: from the anchor on, or back from it), compact (arrayCompact
 --         or empty)
 -- Rows:   user UInt64, each once; flow Array(UInt64): of each way its places, which are a level above the 51 bits of a node's number, up to depth,
