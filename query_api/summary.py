@@ -167,7 +167,8 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
     activity = await ask.fetch(
         "summary.activity",
         bindings,
-        source=ask.computed(
+        parts=_parts(
+            ask,
             bindings,
             f"{where} AND occurred_at >= {around_at}",
             load_sql("summary.activity_events", active=active, page_view=conditions["page_view"]),
@@ -190,6 +191,26 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
         label: _complete(found[start])
         for label, start in zip(periods.labels, periods.starts_ms, strict=False)
     }
+
+
+def _parts(
+    ask: Ask, bindings: Bindings, where: str, columns: str, *, from_ms: int, to_ms: int
+) -> str:
+    """Return the SELECT of what each session adds to each period; by actor, where parts of actors can be put together."""
+    part = load_sql("summary.part")
+    if source.USER_COLUMN not in columns and by_actor.pays(ask, bindings, where):
+        return by_actor.rows(
+            ask,
+            bindings,
+            where,
+            columns=part,
+            keys=("session", "start_ms"),
+            given=columns,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+    events = ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms)
+    return load_sql("summary.parts", part=part, source=events)
 
 
 def _active_before(ask: Ask, bindings: Bindings, where: str, *, from_ms: int, to_ms: int) -> str:

@@ -1,33 +1,18 @@
 -- summary.activity: users, page views, new users and sessions of each period.  Caller: query_api/summary.py _numbers()
--- Params: starts Array(Int64) (epoch ms of the periods), end_ms Int64 (of the last one); fragments source (events of the periods and a day
---         before and after them, with the columns of summary.activity_events), before (of active events before that: user, active_ms Int64)
+-- Params: starts Array(Int64) (epoch ms of the periods), end_ms Int64 (of the last one); fragments parts (user and the columns of summary.part, of
+--         events of the periods and a day before and after them; a session and period may have several rows), before (of active events
+--         before that: user, active_ms Int64)
 -- Rows:   kind UInt8: 1 users and page_views, 2 new_users, 3 sessions; start_ms Int64, users, page_views, new_users, sessions UInt64,
 --         average_stay_ms, median_stay_ms Float64, silent UInt8 (of any: there are events without a session_id, and summary.sessions
 --         counts the sessions)
--- Source: events are read once, and sessions are an eighth of them. The stay is the time from a session's first to its last event.
+-- Source: events are read once, and what is kept of them is a row for each session, period and actor. The stay is the time from a session's
+--         first to its last event.
 SELECT *
 FROM
 (
     WITH parts AS MATERIALIZED
     (
-        SELECT
-            user,
-            session,
-            if(at_ms >= {starts:Array(Int64)}[1] AND at_ms < {end_ms:Int64}, roundDown(at_ms, {starts:Array(Int64)}), -1) AS start_ms,
-            min(at_ms) AS first_ms,
-            max(at_ms) AS last_ms,
-            max(is_silent) AS has_silent,
-            countIf(is_page_view) AS page_views,
-            max(is_active) AS was_active,
-            minIf(at_ms, is_active) AS first_active_ms
-        FROM
-        (
-            {{source}}
-        )
-        GROUP BY
-            user,
-            session,
-            start_ms
+        {{parts}}
     )
     SELECT
         toUInt8(1) AS kind,

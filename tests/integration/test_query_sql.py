@@ -82,6 +82,10 @@ QUESTIONS = [
     ),
     ("scenes", {"breakdown": ["platform"]}),
     ("scenes", {"time_range": {"from": "2026-11-05", "to": "2026-11-05"}}),
+    (
+        "scenes",
+        {"time_range": {"from": "2026-11-05", "to": "2026-11-05"}, "identity": "strict"},
+    ),
     ("scenes", {"by": "group", "scheme": "domain"}),
     ("scenes", {"by": "qr_code", "conversion": PAY, "value": "properties.price"}),
     ("scenes/users", {"cell": {}}),
