@@ -16,14 +16,15 @@ request's ``filter`` then chooses those with at least one event that passes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
-from query_api import breakdowns, per_user, source
+from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
@@ -115,8 +116,19 @@ def _periods(ask: Ask, query: SessionsQuery, range_: Range) -> Periods | None:
     return periods_of(range_.from_ms, range_.to_ms, query.interval, ask.zone)
 
 
-def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -> str:
-    """Return the SELECT of all events that may belong to a session of the range."""
+class _Events(Struct, frozen=True):
+    """
+    All events that may belong to a session of the range.
+
+    ``each``: the SELECT of one row for each. ``by_actor``: what makes that of aggregates for each actor and session; None where
+    sessions cannot be put together from those.
+    """
+
+    each: str
+    by_actor: Callable[[str], str] | None
+
+
+def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -> _Events:
     follow_ms = query.max_duration.ms()
     if follow_ms > MAX_FOLLOW_DAYS * DAY_MS:
         raise InvalidRequest("$.max_duration", f"longer than {MAX_FOLLOW_DAYS} days")
@@ -130,20 +142,38 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         is_page_view=selector_sql(query.page_view, "$.page_view", bindings),
         passes=filter_sql(query.filter, "$.filter", bindings),
     )
-    return load_sql(
-        "sessions.events",
-        source=ask.computed(
-            bindings,
-            "1",
-            source.listed(flags, columns),
-            from_ms=range_.from_ms - follow_ms,
-            to_ms=range_.to_ms + 2 * follow_ms,
-        ),
+    places = load_sql(
+        "sessions.places",
         page_number=hashed("page"),
         page_place=ORDER_KEYS["seq"].key.format("page_number"),
+    )
+    from_ms, to_ms = range_.from_ms - follow_ms, range_.to_ms + 2 * follow_ms
+    each = load_sql(
+        "sessions.events",
+        source=ask.computed(
+            bindings, "1", source.listed(flags, columns), from_ms=from_ms, to_ms=to_ms
+        ),
+        places=places,
         **read,
         order=source.order(),
     )
+    # The value of a session's first event is none that could be put together.
+    if query.breakdown or not by_actor.pays(ask, bindings, "1"):
+        return _Events(each, None)
+
+    def parts(columns: str) -> str:
+        return by_actor.rows(
+            ask,
+            bindings,
+            "1",
+            columns=columns,
+            keys=("session",),
+            given=source.listed(flags, places),
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+
+    return _Events(each, parts)
 
 
 async def _kinds(ask: Ask, query: SessionsQuery, range_: Range) -> set[int]:
@@ -190,27 +220,38 @@ def _visits(
     return load_sql("sessions.visits", sessions=sessions, folded=per_user.folded(top, bindings))
 
 
-def _whole(query: SessionsQuery, events: str, with_pages: bool, wanted: str) -> str:
+def _whole(query: SessionsQuery, events: _Events, with_pages: bool, wanted: str) -> str:
+    places = "groupArrayIf(page_place, bitTest(flags, 0))" if with_pages else _NO_PLACES
     absent = per_user.absent(query)
+    if events.by_actor is not None:
+        grouped = load_sql(
+            "sessions.grouped_by_actor",
+            rows=events.by_actor(load_sql("sessions.part", places=places)),
+            places="arraySort(groupArrayArray(part.places))" if with_pages else _NO_PLACES,
+            key=per_user.NO_KEY,
+        )
+    else:
+        grouped = load_sql(
+            "sessions.grouped",
+            events=events.each,
+            places=f"arraySort({places})",
+            first_key=(
+                f"if(countIf(event_key != {absent}) = 0, {absent}, "
+                f"argMinIf(event_key, event_order, event_key != {absent}))"
+                if query.breakdown
+                else per_user.NO_KEY
+            ),
+        )
     return load_sql(
         "sessions.whole",
+        grouped=grouped,
         page=ORDER_KEYS["seq"].payload.format("place"),
-        events=events,
-        places="arraySort(groupArrayIf(page_place, bitTest(flags, 0)))"
-        if with_pages
-        else _NO_PLACES,
         undecided=_UNDECIDED if with_pages else "0",
-        first_key=(
-            f"if(countIf(event_key != {absent}) = 0, {absent}, "
-            f"argMinIf(event_key, event_order, event_key != {absent}))"
-            if query.breakdown
-            else per_user.NO_KEY
-        ),
         wanted=wanted,
     )
 
 
-def _cut(query: SessionsQuery, events: str, with_pages: bool, kinds: set[int]) -> str:
+def _cut(query: SessionsQuery, events: _Events, with_pages: bool, kinds: set[int]) -> str:
     only = ["is_silent"] if _SILENT in kinds else []
     if kinds - {_SILENT}:
         irregular = _whole(query, events, with_pages, "irregular != 0")
@@ -225,7 +266,7 @@ def _cut(query: SessionsQuery, events: str, with_pages: bool, kinds: set[int]) -
     ordered = with_pages or bool(query.breakdown)
     return load_sql(
         "sessions.cut",
-        events=events,
+        events=events.each,
         only=" OR ".join(only),
         first_key=first_key if query.breakdown else per_user.NO_KEY,
         element=(

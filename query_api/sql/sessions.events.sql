@@ -1,6 +1,6 @@
 -- sessions.events: what a session is made of, one row for each event.  Caller: query_api/sessions.py _events()
 -- Params: fragments source (all events, from max_duration before the range to twice that after it, with the columns of sessions.flags),
---         page_number and page_place (of an event), event_key and order (of an event)
+--         places (sessions.places), event_key and order (of an event)
 -- Rows:   user UInt64, session UInt64 (hash of app_id and session_id), is_silent UInt8 (without a session_id), at_ms Int64, flags
 --         UInt8 (1: a page view, 2: passes the filter), page_number UInt64, page_place UInt128 (an order key with page_number:
 --         query_api/order_keys.py), event_key, event_order String
@@ -9,10 +9,8 @@ SELECT
     user,
     session,
     is_silent,
-    toUnixTimestamp64Milli(occurred_at) AS at_ms,
     flags,
-    {{page_number}} AS page_number,
-    {{page_place}} AS page_place,
+    {{places}},
     {{event_key}} AS event_key,
     {{order}} AS event_order
 FROM
