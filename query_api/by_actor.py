@@ -17,24 +17,16 @@ from query_api.report import Ask
 from query_api.sql import load_sql
 
 
-def pays(
-    ask: Ask,
-    bindings: Bindings,
-    where: str,
-    *,
-    pays_alone: bool = True,
-    pays_on_shards: bool = True,
-) -> bool:
+def pays(ask: Ask, bindings: Bindings, where: str, *, pays_alone: bool = True) -> bool:
     """
     Tell whether the events of ``where`` can be added up by actor, and should.
 
     ``pays_alone``: also on one server. Where each actor has few events it costs more there than joining the person of each,
-    and is worth it only for what shards then need not send. ``pays_on_shards``: also on a cluster. Where few events of what is
-    added up lie on one of many shards, such as those of a session, its rows are more bytes than the events.
+    and is worth it only for what shards then need not send.
     """
     asks_for_attributes = source.USER_COLUMN in where or bool(bindings.user_names)
     is_possible = ask.query.identity == "latest" and not asks_for_attributes
-    return is_possible and (pays_on_shards if ask.database.is_sharded else pays_alone)
+    return is_possible and (pays_alone or ask.database.is_sharded)
 
 
 def rows(

@@ -227,11 +227,7 @@ def _first_entries(
     session = load_sql("scenes.session")
     matches = filter_sql(query.filter, "$.filter", bindings)
     joins = needs_codes(query.by, query.breakdown)
-    if (
-        in_numbers
-        and not joins
-        and by_actor.pays(ask, bindings, ENTRY_EVENTS, pays_on_shards=False)
-    ):
+    if in_numbers and not joins and by_actor.pays(ask, bindings, ENTRY_EVENTS):
         number, names = _numbered(query, bindings, shown, "events")
         sessions = _by_actor(ask, bindings, f"if({matches}, {number}, 0)", session, around)
         return _of_numbers(sessions, names)

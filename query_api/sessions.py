@@ -158,7 +158,7 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         order=source.order(),
     )
     # The value of a session's first event is none that could be put together.
-    if query.breakdown or not by_actor.pays(ask, bindings, "1", pays_on_shards=False):
+    if query.breakdown or not by_actor.pays(ask, bindings, "1"):
         return _Events(each, None)
 
     def parts(columns: str) -> str:

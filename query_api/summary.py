@@ -198,9 +198,7 @@ def _parts(
 ) -> str:
     """Return the SELECT of what each session adds to each period; by actor, where parts of actors can be put together."""
     part = load_sql("summary.part")
-    if source.USER_COLUMN not in columns and by_actor.pays(
-        ask, bindings, where, pays_on_shards=False
-    ):
+    if source.USER_COLUMN not in columns and by_actor.pays(ask, bindings, where):
         return by_actor.rows(
             ask,
             bindings,
