@@ -65,33 +65,33 @@ class Cost(Struct, frozen=True):
         return self.core_s(events) * (1 - self.on_shards)
 
 
-FUNNEL = Cost("funnel of 3 steps (42 % of the events)", 2.4, 4.9, 18, 0.23)
+FUNNEL = Cost("funnel of 3 steps (42 % of the events)", 2.1, 5.6, 18, 0.23)
 COSTS = [
-    Cost("retention of 7 days", 0.4, 1.7, 3, 0.40),
-    Cost("events: count by day", 0.2, 0.01, 1, 0.81),
-    Cost("events: users by day", 0.8, 2.2, 3, 0.58),
+    Cost("events: count by day", 0.14, 0.01, 1, 0.81),
+    Cost("retention of 7 days", 0.4, 1.8, 3, 0.40),
     Cost("events: a sum by a property", 0.5, 0.02, 1, 0.77),
-    Cost("distribution", 1.0, 1.8, 16, 0.30),
-    Cost("ltv", 1.1, 2.3, 5, 0.35),
-    Cost("interval", 1.5, 3.8, 13, 0.29),
+    Cost("distribution", 0.6, 1.8, 16, 0.30),
+    Cost("events: users by day", 0.8, 2.0, 3, 0.58),
+    Cost("ltv", 0.9, 2.3, 5, 0.35),
+    Cost("interval", 1.3, 4.5, 13, 0.29),
+    Cost("lifecycle", 1.9, 3.9, 35, 0.49),
     FUNNEL,
-    Cost("lifecycle", 3.1, 4.0, 35, 0.49),
-    Cost("users", 3.5, 3.4, 22, 0.78),
-    Cost("stickiness", 3.6, 6.4, 27, 0.35),
-    Cost("share, and Python's part", 3.6, 7.6, 25, 0.63),
-    Cost("attribution", 4.6, 7.1, 34, 0.40),
-    Cost("funnel by scene group", 5.5, 5.3, 39, 0.21),
-    Cost("summary", 5.8, 17, 68, 0.59),
-    Cost("sessions", 7.1, 17, 69, 0.68),
-    Cost("scenes", 7.2, 19, 82, 0.53),
-    Cost("paths", 7.7, 10, 65, 0.38),
+    Cost("stickiness", 2.5, 7.2, 27, 0.35),
+    Cost("users", 2.8, 3.3, 22, 0.78),
+    Cost("attribution", 3.8, 6.0, 34, 0.40),
+    Cost("summary", 4.4, 18, 68, 0.59),
+    Cost("funnel by scene group", 4.8, 7.5, 39, 0.21),
+    Cost("share, and Python's part", 5.1, 7.3, 25, 0.28),
+    Cost("paths", 5.4, 11, 65, 0.38),
+    Cost("scenes", 5.9, 20, 82, 0.53),
+    Cost("sessions", 6.1, 19, 69, 0.68),
 ]
 """
 ``cpu_s``: ``loadtest queries --no-growth --merge`` (loadtest/README.md). ``sent_bytes``: ``loadtest network --shards 10
 --events 300000 --users 15000``; of counts and sums, where that is what ten answers of a few rows take, of 2 million events on
 two shards. ``on_shards``: ``loadtest network --events 2000000 --users 100000``. ``memory_bytes``: peak on the asked node over 4
-million events of 200,000 persons on two shards, less the 50 MB that any report takes. The hour gave a tenth less than that of
-loadtest/README.md's table.
+million events of 200,000 persons on two shards, less the 50 MB that any report takes, before funnel, paths, interval,
+attribution, scenes, sessions and summary went by actor.
 
 Where a row for each actor leaves the shards (query_api/by_actor.py), ``on_shards`` is that of events: on ten shards a row
 stands for few of them.
