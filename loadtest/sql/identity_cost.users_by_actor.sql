@@ -1,7 +1,7 @@
 -- identity_cost.users_by_actor: the events of each actor, then its person, then the person's events.  Caller: loadtest/identity_cost.py
 -- Params: fragments person (of the actor e), persons (a join), events (identity_cost.events)
 -- Rows:   user UInt64, numbers Array(UInt128)
--- Source: query_api/sql/funnel.collected_by_actor.sql
+-- Source: query_api/sql/by_actor.collected.sql
 SELECT
     {{person}} AS user,
     groupArrayArray(e.of_actor) AS numbers
