@@ -193,7 +193,8 @@ class Bench:
         """Wait until nothing of the measurements before is merged any more, at most SETTLE_S: it belongs to them."""
         sql, deadline_s = load_sql("compare.merging"), time.monotonic() + SETTLE_S
         while self._clickhouse.rows(sql)[0]["merges"] and time.monotonic() < deadline_s:
-            time.sleep(_POLL_S)  # ClickHouse announces no end of a merge: it is looked for
+            # ClickHouse has nothing that waits for running merges or announces their end: system.merges can only be asked.
+            time.sleep(_POLL_S)
 
     def _open_loop(self, share: float) -> dict[str, object]:
         """Latency at a share of what the collector accepts at most."""

@@ -9,19 +9,20 @@ query_api/DESIGN-identity.md draws the conclusions. Called by ``__main__``.
 from __future__ import annotations
 
 import statistics
-from datetime import timedelta
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from rich.console import Console
 
 from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.demo import LOG_FILE
-from loadtest.product import Ports, Serving, make_app, running
-from loadtest.queries import DAYS, FIRST_DAY, epoch_ms
+from loadtest.product import Ports, Ready, Serving, make_app, running
+from loadtest.queries import DAYS, FIRST_DAY, epoch_ms, parameters_of, request_of
 from loadtest.query import QueryApi
-from loadtest.questions import STEPS
+from loadtest.questions import Question, questions
 from loadtest.report import machine, row_table, widen
 from loadtest.usage import usage_by_part
 
@@ -135,27 +136,49 @@ def measure(serving: Serving, rounds: int) -> list[Cost]:
     clickhouse.command(
         "INSERT INTO identity_cost_join SELECT id_key, person FROM identity_map FINAL WHERE person != id_key"
     )
-    costs = {way: Cost(way, [], []) for way in WAYS}
-    values = {
-        "app_id": APP_ID,
-        "from_ms": epoch_ms(FIRST_DAY),
-        "to_ms": epoch_ms(FIRST_DAY + timedelta(days=DAYS)),
-    }
-    for round_ in range(rounds + 1):
-        for name, way in WAYS.items():
-            sql = _statement(way)
-            before_s = usage_by_part(serving.pid)["clickhouse"].cpu_s
-            answer = clickhouse.rows(sql, **values)
-            cpu_s = usage_by_part(serving.pid)["clickhouse"].cpu_s - before_s
-            if round_:
-                costs[name].cpu_s.append(cpu_s)
-            else:
-                costs[name].answer.extend(answer)
+    values = parameters_of(_funnel(), _of_log(serving))
+
+    def ask(way: Way) -> list[dict[str, Any]]:
+        return clickhouse.rows(_statement(way), **values)
+
+    costs = _in_turn(serving, rounds, {name: partial(ask, way) for name, way in WAYS.items()})
     clickhouse.command("DROP TABLE identity_cost_join")
-    for cost in costs.values():
-        if cost.way != NONE and cost.answer != costs[USED].answer:
-            raise ValueError(f"{cost.way} answers {cost.answer}, {USED} {costs[USED].answer}")
-    return list(costs.values())
+    used = next(cost for cost in costs if cost.way == USED)
+    for cost in costs:
+        if cost.way != NONE and cost.answer != used.answer:
+            raise ValueError(f"{cost.way} answers {cost.answer}, {USED} {used.answer}")
+    return costs
+
+
+def _in_turn(
+    serving: Serving, rounds: int, asks: dict[str, Callable[[], list[dict[str, Any]]]]
+) -> list[Cost]:
+    """Ask each way, ``rounds`` times after one that warms caches and whose answer is kept; CPU of all that answers."""
+    costs = [Cost(way, [], []) for way in asks]
+
+    def cpu_s() -> float:
+        usage = usage_by_part(serving.pid)
+        return usage["clickhouse"].cpu_s + usage["query_api"].cpu_s
+
+    for round_ in range(rounds + 1):
+        for cost in costs:
+            before_s = cpu_s()
+            answer = asks[cost.way]()
+            spent_s = cpu_s() - before_s
+            if round_:
+                cost.cpu_s.append(spent_s)
+            else:
+                cost.answer.extend(answer)
+    return costs
+
+
+def _funnel() -> Question:
+    return questions()[0]
+
+
+def _of_log(serving: Serving) -> Ready:
+    """Return the product's addresses with the app of the log."""
+    return structs.replace(serving.ready, app_id=APP_ID)
 
 
 def _statement(way: Way) -> str:
@@ -174,36 +197,21 @@ def measure_report(serving: Serving, rounds: int) -> list[Cost]:
     """
     clickhouse = ClickHouse(serving.ready.clickhouse_url)
     api = QueryApi(serving.ready.query_url, serving.ready.read_token)
-    last = FIRST_DAY + timedelta(days=DAYS - 1)
-    request = {
-        "app_ids": [APP_ID],
-        "time_range": {"from": FIRST_DAY.isoformat(), "to": last.isoformat()},
-        "steps": [{"event": name} for name in STEPS],
-        "window": {"value": 1, "unit": "day"},
-    }
+    question = _funnel()
+    request = request_of(question, _of_log(serving))
 
-    def asked() -> tuple[float, dict[str, Any]]:
-        before = usage_by_part(serving.pid)
-        answer = api.report("funnel", request)
-        after = usage_by_part(serving.pid)
-        parts = ("clickhouse", "query_api")
-        return sum(after[part].cpu_s - before[part].cpu_s for part in parts), answer["result"]
+    def bound() -> list[dict[str, Any]]:
+        return [api.report(question.report, request)["result"]]
 
-    costs = [Cost(REPORT_NONE, [], []), Cost(REPORT, [], [])]
+    def nobody() -> list[dict[str, Any]]:
+        clickhouse.command("EXCHANGE TABLES identity_map AND identity_cost_empty")
+        try:
+            return bound()
+        finally:
+            clickhouse.command("EXCHANGE TABLES identity_map AND identity_cost_empty")
+
     clickhouse.command("CREATE OR REPLACE TABLE identity_cost_empty AS identity_map")
-    for round_ in range(rounds + 1):
-        for cost in costs:
-            if cost.way == REPORT_NONE:
-                clickhouse.command("EXCHANGE TABLES identity_map AND identity_cost_empty")
-            try:
-                cpu_s, answer = asked()
-            finally:
-                if cost.way == REPORT_NONE:
-                    clickhouse.command("EXCHANGE TABLES identity_map AND identity_cost_empty")
-            if round_:
-                cost.cpu_s.append(cpu_s)
-            else:
-                cost.answer.append(answer)
+    costs = _in_turn(serving, rounds, {REPORT_NONE: nobody, REPORT: bound})
     clickhouse.command("DROP TABLE identity_cost_empty")
     return costs
 

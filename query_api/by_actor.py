@@ -92,28 +92,21 @@ def collected(
     ``_OF_PARTS``. ``wanted``: which events matter, beside ``where``, which must not name what is computed. ``having``: which
     users, over the aggregates. ``pays_alone``: see ``pays``.
     """
-    listed_keys = "".join(f",\n    {key}" for key in keys)
     in_computed = source.USER_COLUMN in computed
     if not in_computed:
-        where = all_of([where, wanted])
+        where, wanted = all_of([where, wanted]), "1"
     made = source.listed(*(f"{aggregate} AS {name}" for name, aggregate in aggregates.items()))
     if in_computed or not pays(ask, bindings, where, pays_alone=pays_alone):
-        events = ask.computed(bindings, where, computed, from_ms=from_ms, to_ms=to_ms)
-        return load_sql(
-            "by_actor.collected",
-            rows=events,
-            wanted=wanted if in_computed else "1",
-            keys=listed_keys,
-            columns=made,
-            having=having,
+        columns = made
+        found = ask.computed(bindings, where, computed, from_ms=from_ms, to_ms=to_ms)
+    else:
+        columns = source.listed(
+            *(
+                f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name}) AS {name}"
+                for name, aggregate in aggregates.items()
+            )
         )
-    put_together = (
-        f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name}) AS {name}"
-        for name, aggregate in aggregates.items()
-    )
-    return load_sql(
-        "by_actor.collected",
-        rows=rows(
+        found = rows(
             ask,
             bindings,
             where,
@@ -122,10 +115,13 @@ def collected(
             given=computed,
             from_ms=from_ms,
             to_ms=to_ms,
-        ),
-        wanted="1",
-        keys=listed_keys,
-        columns=source.listed(*put_together),
+        )
+    return load_sql(
+        "by_actor.collected",
+        rows=found,
+        wanted=wanted,
+        keys=source.more_keys(keys),
+        columns=columns,
         having=having,
     )
 

@@ -84,11 +84,6 @@ _OF_SESSIONS = {"sessions": "1", "bounces": "views <= 1"}
 _LARGEST_KEY = MAX_PAYLOAD >> 1
 """Below the number of a key a bit says that the entry counts (scenes.user_metrics)."""
 _ENTRY_KEY = ORDER_KEYS["seq"]
-_FIRST_ENTRY = {
-    "entry": _ENTRY_KEY.payload.format("first_entry"),
-    "mirrored_entry": _ENTRY_KEY.mirrored_payload("first_mirrored"),
-}
-"""The number of a session's first entry, read from its least key and from the least mirrored one."""
 RowLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 
 
@@ -229,21 +224,20 @@ def _first_entries(
     joins = needs_codes(query.by, query.breakdown)
     if in_numbers and not joins and by_actor.pays(ask, bindings, ENTRY_EVENTS):
         number, names = _numbered(query, bindings, shown, "events")
-        sessions = _by_actor(ask, bindings, f"if({matches}, {number}, 0)", session, around)
-        return _of_numbers(sessions, names)
+        grouped = _by_actor(ask, bindings, f"if({matches}, {number}, 0)", session, around)
+        return _of_numbers(grouped, names)
     events = _source(ask, query, bindings, "1", session, *around)
     fragments = {"matches": matches, "source": events}
     if in_numbers:
         number, names = _numbered(query, bindings, shown, events)
-        sessions = load_sql(
-            "scenes.sessions_whole",
+        grouped = load_sql(
+            "scenes.grouped",
             number=number,
             place=_ENTRY_KEY.key.format("key_number"),
             mirrored_place=_ENTRY_KEY.mirrored_key("key_number"),
-            **_FIRST_ENTRY,
             **fragments,
         )
-        return _of_numbers(sessions, names)
+        return _of_numbers(grouped, names)
     bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
     key = key_sql(query.by, query.breakdown, bindings, shown)
     order = source.order()
@@ -255,10 +249,15 @@ def _first_entries(
     }
 
 
-def _of_numbers(sessions: str, names: str) -> dict[str, str]:
-    """Return the fragments of scenes.sessions where entries are numbers."""
+def _of_numbers(grouped: str, names: str) -> dict[str, str]:
+    """Return the fragments of scenes.sessions where entries are numbers; ``grouped``: of scenes.sessions_whole."""
     return {
-        "sessions": sessions,
+        "sessions": load_sql(
+            "scenes.sessions_whole",
+            grouped=grouped,
+            entry=_ENTRY_KEY.payload.format("first_entry"),
+            mirrored_entry=_ENTRY_KEY.mirrored_payload("first_mirrored"),
+        ),
         "none": "0",
         "key": "names.key",
         "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = counted.entry",
@@ -268,7 +267,7 @@ def _of_numbers(sessions: str, names: str) -> dict[str, str]:
 def _by_actor(
     ask: Ask, bindings: Bindings, key_number: str, session: str, around: tuple[int, int]
 ) -> str:
-    """Return the SELECT of sessions with the number of their first entry, where parts of actors can be put together."""
+    """Return the SELECT of what each session adds up to, where parts of actors can be put together."""
 
     def parts(where: str, columns: str) -> str:
         from_ms, to_ms = around
@@ -283,10 +282,9 @@ def _by_actor(
         mirrored_place=_ENTRY_KEY.mirrored_key(key_number),
     )
     return load_sql(
-        "scenes.sessions_by_actor",
+        "scenes.grouped_by_actor",
         entries=parts(ENTRY_EVENTS, of_entries),
         others=parts(f"NOT ({ENTRY_EVENTS})", load_sql("scenes.other_parts", session=session)),
-        **_FIRST_ENTRY,
     )
 
 

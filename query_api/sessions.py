@@ -234,7 +234,7 @@ def _whole(query: SessionsQuery, events: _Events, with_pages: bool, wanted: str)
         grouped = load_sql(
             "sessions.grouped",
             events=events.each,
-            places=f"arraySort({places})",
+            part=load_sql("sessions.part", places=f"arraySort({places})"),
             first_key=(
                 f"if(countIf(event_key != {absent}) = 0, {absent}, "
                 f"argMinIf(event_key, event_order, event_key != {absent}))"

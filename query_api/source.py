@@ -88,7 +88,7 @@ def by_actor(
             "source.by_actor",
             given=f"WITH\n{given}" if given else "",
             columns=columns,
-            keys="".join(f",\n    {key}" for key in keys),
+            keys=more_keys(keys),
             events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
         ),
         persons=persons(bindings, "latest", as_of),
@@ -122,6 +122,11 @@ USER_COLUMN = "user_property_"
 def listed(*columns: str) -> str:
     """Return lists of columns as one list; '' is a list of none."""
     return ",\n".join(filter(None, columns))
+
+
+def more_keys(keys: tuple[str, ...]) -> str:
+    """Return the keys of a GROUP BY after its first."""
+    return "".join(f",\n    {key}" for key in keys)
 
 
 def of_maps(expressions: dict[str, str]) -> tuple[str, dict[str, str]]:
