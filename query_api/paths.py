@@ -17,6 +17,8 @@ more than ``session_gap`` lies between neighbours; the range cuts too, whatever 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -106,6 +108,10 @@ class _Sql(Struct, frozen=True):
     flows: str
     names: str
 
+    def steps(self) -> str:
+        """Return the SELECT of every node of every way with what follows."""
+        return load_sql("paths.steps", flows=self.flows)
+
 
 def _sql(ask: Ask, query: PathsQuery, bindings: Bindings, order_key: OrderKey) -> _Sql:
     anchor = _check(query)
@@ -163,31 +169,29 @@ def _value(query: PathsQuery, bindings: Bindings) -> str:
     return f"multiIf({', '.join(cases)}, '')" if cases else "''"
 
 
+async def _ask(
+    ask: Ask, query: PathsQuery, name: str, rows_of: Callable[[_Sql], dict[str, str]], key: OrderKey
+) -> list[Row]:
+    """Run paths.top or paths.counts with a key; ``rows_of``: the fragment that it counts."""
+    bindings = ask.bindings()
+    sql = _sql(ask, query, bindings, key)
+    bindings.named("top", query.top, "UInt32")
+    return await ask.fetch(name, bindings, **rows_of(sql), names=sql.names)
+
+
 async def _folded(ask: Ask, query: PathsQuery, bindings: Bindings) -> str:
     """Return the SELECT of all steps with rare nodes as "other", in two statements; paths.counts does the same in one."""
-
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        of_top = ask.bindings()
-        sql = _sql(ask, query, of_top, order_key)
-        of_top.named("top", query.top, "UInt32")
-        steps = load_sql("paths.steps", flows=sql.flows)
-        return await ask.fetch("paths.top", of_top, steps=steps, names=sql.names)
-
-    top, order_key = await decided(ask_with)
+    asked = partial(_ask, ask, query, "paths.top", lambda sql: {"steps": sql.steps()})
+    top, order_key = await decided(asked)
     sql = _sql(ask, query, bindings, order_key)
     bindings.named("top_levels", [row["level"] for row in top], "Array(UInt8)")
     bindings.named("top_nodes", [row["number"] for row in top], "Array(UInt64)")
-    return load_sql("paths.folded", steps=load_sql("paths.steps", flows=sql.flows))
+    return load_sql("paths.folded", steps=sql.steps())
 
 
 async def _counted(ask: Ask, query: PathsQuery) -> list[Row]:
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        sql = _sql(ask, query, bindings, order_key)
-        bindings.named("top", query.top, "UInt32")
-        return await ask.fetch("paths.counts", bindings, flows=sql.flows, names=sql.names)
-
-    rows, _ = await decided(ask_with)
+    asked = partial(_ask, ask, query, "paths.counts", lambda sql: {"flows": sql.flows})
+    rows, _ = await decided(asked)
     return rows
 
 
