@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zoneinfo
+from bisect import bisect_left
 from functools import cache
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
@@ -131,7 +132,10 @@ _UNKNOWN_FIELD = re.compile(
 _MISSING_FIELD = re.compile(
     r"^Object missing required field `(?P<name>.*?)`(?: - at `(?P<path>[^`]*)`)?$"
 )
-_AT = re.compile(r"^(?P<message>.*) - at `(?P<path>.*)`$", re.S)
+_AT = re.compile(r"^(?P<message>.*) - at (?:`key` in )?`(?P<path>[^`]*)`$", re.S)
+_ANY_KEY = "[...]"
+"""Stands in a path of msgspec's for the key of an object that may have any."""
+_STEP = re.compile(r"\.(\w+)|\[(\d+)\]")
 
 
 def decode(body: bytes, type_: type[QueryType]) -> QueryType:
@@ -158,7 +162,7 @@ def decode_struct(body: bytes, type_: type[StructType]) -> StructType:
     try:
         return _decoder(type_).decode(body)  # type: ignore[no-any-return]
     except msgspec.ValidationError as error:
-        raise _invalid(str(error)) from error
+        raise _invalid(_with_keys(body, type_, str(error))) from error
     except msgspec.DecodeError as error:
         raise QueryError("not_json", f"the body is not JSON in UTF-8: {error}") from error
     except RecursionError as error:
@@ -168,6 +172,41 @@ def decode_struct(body: bytes, type_: type[StructType]) -> StructType:
 @cache
 def _decoder(type_: type[Struct]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(type_)
+
+
+def _with_keys(body: bytes, type_: type[Struct], text: str) -> str:
+    """Put the keys at fault into a message of msgspec's, which does not name them: ``$.values["service/info"]``."""
+    if _ANY_KEY not in text:
+        return text
+    before, _, path = text.rpartition("`$")
+    *parts, last = path.split(_ANY_KEY)
+    named = f"{before}`$"
+    whole = here = msgspec.json.decode(body)
+    for part in parts:
+        for name, place in _STEP.findall(part):
+            here = here[int(place) if place else name]
+        key = _first_wrong_key(here, whole, type_, text)
+        here = here[key]
+        named += f"{part}[{msgspec.json.encode(key).decode()}]"
+    return named + last
+
+
+def _first_wrong_key(here: dict[str, Any], whole: Any, type_: type[Struct], text: str) -> str:  # noqa: ANN401
+    """Return the first key of ``here``, a part of ``whole``, without which msgspec would not say ``text``."""
+    entries = list(here.items())
+
+    def is_said_of(count: int) -> bool:
+        here.clear()
+        here.update(entries[:count])
+        try:
+            msgspec.convert(whole, type_)
+        except msgspec.ValidationError as error:
+            return str(error) == text
+        return False
+
+    count = bisect_left(range(len(entries)), True, key=is_said_of)  # noqa: FBT003
+    here.update(entries)
+    return entries[count - 1][0]
 
 
 def _invalid(text: str) -> InvalidRequest:

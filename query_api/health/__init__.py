@@ -25,7 +25,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest, QueryError
 from query_api.health.model import Leaf, Measure, Model, leaves_of, model_of, scored
 from query_api.params import Interval, Query
-from query_api.periods import periods_of, rfc3339
+from query_api.periods import instant_ms, periods_of, rfc3339
 from query_api.report import Answer, Ask, Report, Row
 
 MAX_POINTS = 60
@@ -51,8 +51,9 @@ class HealthQuery(Query, kw_only=True):
     """
     The score over the range. ``model``: the name of a shipped one such as ``sci_like.v1``, or a model.
 
-    ``values``: numbers of leaves without a measure by their path, ``{"service/info": 0.9}``; or by the period's first day,
-    ``{"service/info": {"2026-10-05": 0.9}}``. ``interval``: a score for each period that the range touches.
+    ``values``: numbers of leaves without a measure by their path, ``{"service/info": 0.9}``; or by the period's ``time``, its
+    first day, ``{"service/info": {"2026-10-05": 0.9}}``, also of periods outside the range, which are not used.
+    ``interval``: a score for each period that the range touches.
     """
 
     model: str | Model = "sci_like.v1"
@@ -78,7 +79,7 @@ async def answer(ask: Ask, query: HealthQuery) -> Answer:
     """Answer the health report."""
     model = model_of(query.model)
     leaves = leaves_of(model)
-    _check_values(query, leaves)
+    _check_values(ask, query, leaves)
 
     async def result_of(one: Ask) -> Row:
         return await _result(one, query, model, leaves)
@@ -112,13 +113,33 @@ async def _result(ask: Ask, query: HealthQuery, model: Model, leaves: list[Leaf]
     return {"points": points}
 
 
-def _check_values(query: HealthQuery, leaves: list[Leaf]) -> None:
+def _check_values(ask: Ask, query: HealthQuery, leaves: list[Leaf]) -> None:
+    """
+    Refuse values that no period of ``interval`` could use, each by its path.
+
+    A period may lie outside the range: one table of values can be sent with every question.
+    """
     given = [leaf.path for leaf in leaves if leaf.indicator.measure is None]
-    for path in query.values:
+    for path, value in query.values.items():
+        where = f"$.values[{_quoted(path)}]"
         if path not in given:
             raise InvalidRequest(
-                "$.values", f"{path!r} is no leaf without a measure; there are: {', '.join(given)}"
+                where, f"no leaf without a measure; there are: {', '.join(given) or 'none'}"
             )
+        if not isinstance(value, dict):
+            continue
+        if query.interval is None:
+            raise InvalidRequest(where, "one number; numbers by period need an `interval`")
+        for label in value:
+            at = f"{where}[{_quoted(label)}]"
+            at_ms = instant_ms(label, ask.zone, at)
+            [begins] = periods_of(at_ms, at_ms + 1, query.interval, ask.zone).labels
+            if begins != label:
+                raise InvalidRequest(at, f"no {query.interval} begins then, but at {begins}")
+
+
+def _quoted(key: str) -> str:
+    return msgspec.json.encode(key).decode()
 
 
 async def _values(

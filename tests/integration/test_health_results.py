@@ -93,6 +93,8 @@ def test_weeks_are_computed_again_and_a_model_may_be_brought(asker):
     assert (paid["marginal_gain"], paid["possible_gain"]) == (7.5, 67.5)
     assert paid["value_for_next_grade"] == pytest.approx(1 + 40 / 7.5)
     assert info["value_for_next_grade"] is None
+    outside = {**body["values"]["info"], "2026-11-02": 1}
+    assert asker("health", {**body, "values": {"info": outside}})["points"] == weeks
     [alone] = asker("health", {**FIRST, "model": OWN, "values": {"info": 0.5}})["points"]
     assert alone["score"] == weeks[0]["score"]
     nobody = {"field": "user_id", "op": "eq", "values": ["nobody"]}
@@ -108,7 +110,12 @@ def measured(**change):
     return {"model": {**OWN, "indicators": [{**paid, "measure": measure}, info]}}
 
 
+def of_weeks(values):
+    return {"values": {"service/info": 1, "merchant/updates": values}, "interval": "week"}
+
+
 MEASURE = "$.model.indicators[0].measure"
+WEEK_VALUES = '$.values["merchant/updates"]'
 
 
 def test_wrong_questions(asker):
@@ -117,8 +124,15 @@ def test_wrong_questions(asker):
         ({"model": "sci"}, "$.model"),
         ({"model": {**OWN, "grades": OWN["grades"][1:]}}, "$.model.grades[0].at_least"),
         ({"breakdown": ["page"]}, "$.breakdown"),
-        ({"values": {"merchant": 1}}, "$.values"),
-        ({"values": {"payment/payers": 1}}, "$.values"),
+        ({"values": {"merchant": 1}}, '$.values["merchant"]'),
+        ({"values": {"payment/payers": 1}}, '$.values["payment/payers"]'),
+        ({"values": {"service/info": 1, "merchant/replies": "x"}}, '$.values["merchant/replies"]'),
+        (of_weeks({"2026-10-05": 1, "2026-10-12": None}), f'{WEEK_VALUES}["2026-10-12"]'),
+        (of_weeks({"2026-10-05": 1, "2026-10-13": 1}), f'{WEEK_VALUES}["2026-10-13"]'),
+        (of_weeks({"W41": 1}), f'{WEEK_VALUES}["W41"]'),
+        (of_weeks({"2026-10-05T00:00:00+08:00": 1}), f'{WEEK_VALUES}["2026-10-05T00:00:00+08:00"]'),
+        (of_weeks({"2026-10-05": 1}) | {"interval": None}, WEEK_VALUES),
+        ({"values": {"k" * 401: 1}}, "$.values"),
         ({"interval": "hour"}, "$.interval"),
         (measured(report="nothing"), f"{MEASURE}.report"),
         (measured(report="health", ask={}), f"{MEASURE}.report"),
