@@ -420,12 +420,25 @@ def _external(tables: dict[str, dict[str, Any]]) -> ExternalData:
         for column, values in columns.items():
             rows[column] = values
         data.add_file(
-            file_name=name,
-            data=rows.tobytes(),
-            fmt="RowBinary",
-            structure=", ".join(f"{c} UInt{8 * type_.itemsize}" for c, type_ in types.items()),
+            file_name=name, data=rows.tobytes(), fmt="RowBinary", structure=_structure(columns)
         )
     return data
+
+
+def _structure(columns: dict[str, Any]) -> str:
+    return ", ".join(f"{name} UInt{8 * values.dtype.itemsize}" for name, values in columns.items())
+
+
+def written(name: str, columns: dict[str, Any]) -> dict[str, str]:
+    """Return a table that is sent with a statement as one who runs that by hand sends it: an external table, as text."""
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    lines = ("\t".join(map(str, row)) + "\n" for row in rows)
+    return {
+        "name": name,
+        "structure": _structure(columns),
+        "format": "TSV",
+        "data": "".join(lines),
+    }
 
 
 def _is_unreached(error: Exception) -> bool:

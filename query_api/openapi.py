@@ -392,7 +392,8 @@ _ANSWERS: Row = {
             },
             "explain": {
                 "type": "array",
-                "description": "Only with `explain`: each SQL query with its file and parameters.",
+                "description": "Only with `explain`: each SQL query with its file and parameters, and the external "
+                "tables that it reads.",
                 "items": {"type": "object"},
             },
         },

@@ -204,7 +204,7 @@ def _first_wrong_key(here: dict[str, Any], whole: Any, type_: type[Struct], text
             return str(error) == text
         return False
 
-    count = bisect_left(range(len(entries)), True, key=is_said_of)  # noqa: FBT003
+    count = bisect_left(range(len(entries)), True, key=is_said_of)
     here.update(entries)
     return entries[count - 1][0]
 

@@ -19,9 +19,9 @@ from msgspec import Meta, Struct
 from query_api import attributes, source
 from query_api.as_of import AsOf
 from query_api.bindings import Bindings
-from query_api.clickhouse import Database, Fetched
+from query_api.clickhouse import Database, Fetched, written
 from query_api.errors import InvalidRequest, QueryError
-from query_api.order_keys import OrderKey, deciding
+from query_api.order_keys import PAYLOAD_BITS, OrderKey, deciding
 from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
 from query_api.periods import Range, resolve_range, rfc3339
 from query_api.sql import load_sql
@@ -277,15 +277,21 @@ class Ask:
         self.rows_read += fetched.rows_read
         return fetched
 
-    async def deciding(self, rows: Callable[[Bindings, OrderKey], str]) -> OrderKey:
-        """Return the cheapest key with which the rows of a statement hold; ``rows``: makes it, they have ``undecided``."""
+    async def deciding(
+        self, rows: Callable[[Bindings, OrderKey], str], payload_bits: int = PAYLOAD_BITS
+    ) -> OrderKey:
+        """
+        Return the cheapest key with which the rows of a statement hold.
+
+        ``rows``: makes it, they have ``undecided``. ``payload_bits``: as many as they put into the key.
+        """
 
         async def ask_with(order_key: OrderKey) -> list[Row]:
             bindings = self.bindings()
             sql = rows(bindings, order_key)
             return await self.fetch("order_keys.undecided", bindings, rows=sql)
 
-        return await deciding(ask_with)
+        return await deciding(ask_with, payload_bits)
 
     async def columns(self, name: str, bindings: Bindings, **fragments: str) -> pa.Table:
         """Run ``sql/<name>.sql`` and return its columns, as ``Database.columns`` does."""
@@ -301,9 +307,16 @@ class Ask:
         """Return the id of one more query, and explain it where that is asked."""
         self._queries += 1
         if self.query.explain:
-            self.explained.append(
-                {"sql_file": f"{name}.sql", "sql": sql, "parameters": dict(bindings.values)}
-            )
+            explained: Row = {
+                "sql_file": f"{name}.sql",
+                "sql": sql,
+                "parameters": dict(bindings.values),
+            }
+            if bindings.tables:
+                explained["tables"] = [
+                    written(name, columns) for name, columns in bindings.tables.items()
+                ]
+            self.explained.append(explained)
         return f"{self.query_id}-{self._queries}"
 
     async def syntax(self, name: str, statement: str) -> list[str]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from random import Random
 
 import pytest
+from clickhouse_connect.driver.external import ExternalData
 from reference.identity import Seen
 
 from collector.rows import build_block
@@ -88,10 +89,14 @@ class Then:
         self._runner = asyncio.Runner()
         self._database = Database(Settings(clickhouse_reader_url=url))
 
+    def whole(self, report, body, now_ms):
+        """Return the whole answer."""
+        raw = json.dumps({**RANGE, **body}).encode()
+        return self._runner.run(answer_query(self._database, report, raw, APPS, now_ms, PROJECT))
+
     def ask(self, report, body, now_ms):
         """Return result, completeness and definition."""
-        raw = json.dumps({**RANGE, **body}).encode()
-        answer = self._runner.run(answer_query(self._database, report, raw, APPS, now_ms, PROJECT))
+        answer = self.whole(report, body, now_ms)
         return answer["result"], answer["meta"]["data_complete_until"], answer["semantics"]
 
     def close(self) -> None:
@@ -162,6 +167,33 @@ def test_an_answer_of_then_can_be_had_again(writer, database, then, seed):
         assert semantics["as_of"] is not None
         if report == "events":
             assert then.ask(report, body, at_ms)[0] != result
+    for at_ms in instants:
+        for identity in ("latest", "strict"):
+            as_then = {**QUESTIONS["sql"], "identity": identity, "as_of": rfc3339(at_ms)}
+            answer = then.whole("sql", {**as_then, "explain": True}, log[-1][2])
+            found = [(int(row["user"]), row["events"]) for row in answer["result"]["rows"]]
+            assert run_by_hand(database, answer["explain"], "sql_report.statement.sql") == found
+
+
+def run_by_hand(database, explained, sql_file):
+    """Rows of an explained statement, run with nothing but what stands beside it."""
+    [statement] = [one for one in explained if one["sql_file"] == sql_file]
+    data = ExternalData()
+    for table in statement["tables"]:
+        assert table["data"]
+        data.add_file(
+            file_name=table["name"],
+            data=table["data"].encode(),
+            fmt=table["format"],
+            structure=table["structure"],
+        )
+    found = database.query(
+        statement["sql"],
+        parameters=statement["parameters"],
+        external_data=data,
+        settings={"session_timezone": "UTC"},
+    )
+    return found.result_rows
 
 
 def test_wrong_instants_name_the_field(then):
