@@ -79,6 +79,7 @@ def collected(
     computed: str,
     aggregates: dict[str, str],
     having: str,
+    together: dict[str, str] | None = None,
     wanted: str = "1",
     keys: tuple[str, ...] = (),
     pays_alone: bool = True,
@@ -89,8 +90,9 @@ def collected(
     Return the SELECT of each user's events, collected: one row for each user and values of the keys.
 
     ``computed``: expressions with names over an event, which the others may use. ``aggregates``: by name, each a function of
-    ``_OF_PARTS``. ``wanted``: which events matter, beside ``where``, which must not name what is computed. ``having``: which
-    users, over the aggregates. ``pays_alone``: see ``pays``.
+    ``_OF_PARTS``, or with its name in ``together``: what puts its parts together, over columns of ``part``. ``wanted``: which
+    events matter, beside ``where``, which must not name what is computed. ``having``: which users, over the aggregates.
+    ``pays_alone``: see ``pays``.
     """
     in_computed = source.USER_COLUMN in computed
     if not in_computed:
@@ -100,11 +102,13 @@ def collected(
         columns = made
         found = ask.computed(bindings, where, computed, from_ms=from_ms, to_ms=to_ms)
     else:
+        of_parts = {
+            name: f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name})"
+            for name, aggregate in aggregates.items()
+            if name not in (together or {})
+        }
         columns = source.listed(
-            *(
-                f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name}) AS {name}"
-                for name, aggregate in aggregates.items()
-            )
+            *(f"{one} AS {name}" for name, one in {**of_parts, **(together or {})}.items())
         )
         found = rows(
             ask,

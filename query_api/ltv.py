@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -120,18 +120,27 @@ def _cells(
         query, bindings, events, event_names_sql([query.start], bindings), _LARGEST_KEY
     )
     key = ORDER_KEYS[order_key]
-    mirrored, start_tied = "", "0"
+    aggregates = {
+        "is_started": "max(is_start)",
+        "start_event": "minIf(number, is_start)",
+        "all_payments": "groupArrayIf(number, is_paying)",
+        "all_amounts": "groupArrayIf(amount, is_paying)",
+    }
+    together = {"start_event": "minIf(part.start_event, part.is_started)"}
+    start_tied = "0"
     if query.breakdown and key.order:
         # Of the starts that are as early as the first, this is the one with the greatest key.
-        mirrored = f"minIf({key.mirrored_key('mark')}, is_start) AS mirrored_start,"
+        aggregates["mirrored_start"] = f"minIf({key.mirrored_key('mark')}, is_start)"
+        together["mirrored_start"] = "minIf(part.mirrored_start, part.is_started)"
         greatest = key.mirrored_payload("mirrored_start")
         start_tied = f"{key.payload.format('start_event')} != {greatest}"
     return load_sql(
         "ltv.cells",
-        source=ask.computed(
+        collected=by_actor.collected(
+            ask,
             bindings,
             condition,
-            load_sql(
+            computed=load_sql(
                 "ltv.events",
                 start=start,
                 paying=" OR ".join(paying),
@@ -139,10 +148,12 @@ def _cells(
                 mark=f"if(is_start, 1 + bitShiftLeft({of_start.number}, 1), 0)",
                 number=key.key.format("mark"),
             ),
+            aggregates=aggregates,
+            together=together,
+            having=f"is_started AND {key.at.format('start_event')} >= {{range_from_ms:Int64}}",
             from_ms=from_ms,
             to_ms=to_ms,
         ),
-        mirrored=mirrored,
         tied=key.tied(payload_decides=True, other="start_event"),
         start_tied=start_tied,
         at_k=key.at.format("k"),

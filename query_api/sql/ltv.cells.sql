@@ -1,8 +1,8 @@
 -- ltv.cells: every user of a cohort, and each of the user's payments.  Caller: query_api/ltv.py _cells()
 -- Params: starts Array(Int64) (epoch ms of all periods), numbers Array(UInt16) (0, 1, …), periods UInt16, start_from_ms,
---         range_from_ms, range_to_ms Int64; fragments mirrored (the number with what is left of 52 bits, or nothing), tied (of a payment k
---         and the start), start_tied (whether another key is as early), at and payload (order_keys.py), key (of a user), names
---         (order_keys.names, joined by key_number, or nothing), folded (of key), source (with the columns of ltv.events)
+--         range_from_ms, range_to_ms Int64; fragments tied (of a payment k and the start), start_tied (whether another key is as early),
+--         at and payload (order_keys.py), key (of a user), names (order_keys.names, joined by key_number, or nothing), folded (of key),
+--         collected (by_actor.collected: of users with a start the first, start_event, and payments with their amounts)
 -- Rows:   user UInt64, cohort UInt16 (number of a period), key String (packed), cell Int32 (-1: is in the cohort, once; n: paid in
 --         the n-th period after), amount Float64, is_first Bool (the user's first payment), undecided Bool: the number leaves open whether a
 --         payment comes before the start, or which key the start has
@@ -50,19 +50,7 @@ FROM
             indexOf(payments, arraySort(payments)[1]) AS first_place
         FROM
         (
-            SELECT
-                user,
-                minIf(number, is_start) AS start_event,
-                {{mirrored}}
-                groupArrayIf(number, is_paying) AS all_payments,
-                groupArrayIf(amount, is_paying) AS all_amounts
-            FROM
-            (
-                {{source}}
-            )
-            GROUP BY user
-            HAVING countIf(is_start) > 0
-                AND {{at_start}} >= {range_from_ms:Int64}
+            {{collected}}
         )
     ) AS counted
     {{names}}

@@ -159,6 +159,10 @@ ADDED_UP = {
     "distribution": {},
     "events": {"measures": [{"aggregate": "users"}]},
     "lifecycle": {},
+    "ltv": {
+        "start": {"event": "pay"},
+        "measures": [{"event": "refund", "field": "properties.price"}],
+    },
     "retention": {"initial": {}, "returning": {}, "periods": 1},
     "stickiness": {},
     "users": {"limit": 1},
@@ -166,7 +170,7 @@ ADDED_UP = {
 """Reports, and what is asked: nothing that depends on the order of a person's events."""
 
 
-BY_A_PROPERTY = ["distribution", "events", "lifecycle"]
+BY_A_PROPERTY = ["distribution", "events", "lifecycle", "ltv"]
 """Those that add up by the value of an event as well."""
 
 
