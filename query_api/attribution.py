@@ -40,6 +40,8 @@ from query_api.sql import load_sql
 from query_api.sums import sum_sql
 
 MAX_TOUCHES = 20
+_MARK_BITS = 6
+"""Of an event's mark: five for the number of its touch, one for the target."""
 MAX_LOOKBACK_MS = 366 * 86_400_000
 UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 
@@ -224,7 +226,7 @@ def _credits(
 async def _top(ask: Ask, query: AttributionQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
-    order_key = await ask.deciding(partial(_chains, ask, query))
+    order_key = await ask.deciding(partial(_chains, ask, query), _MARK_BITS)
     bindings = ask.bindings()
     rows = load_sql("attribution.touched", credits=_credits(ask, query, bindings, None, order_key))
     return await per_user.most_frequent(ask, query, rows, bindings)
@@ -266,7 +268,7 @@ async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> 
             models=",\n".join(models),
         )
 
-    rows, _ = await decided(ask_with)
+    rows, _ = await decided(ask_with, _MARK_BITS)
     return rows
 
 
@@ -364,7 +366,7 @@ async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> Use
         raise InvalidRequest("$.cell.model", "not one of `models`")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
-    order_key = await ask.deciding(partial(_chains, ask, query))
+    order_key = await ask.deciding(partial(_chains, ask, query), _MARK_BITS)
     bindings = ask.bindings()
     credits_sql = _credits(ask, query, bindings, top, order_key)
     touch = 0 if cell.direct else -1 if cell.touch is None else cell.touch

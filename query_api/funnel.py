@@ -19,7 +19,7 @@ from query_api.breakdowns import decode_element, describe, key_of_cell
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
-from query_api.funnel_sql import KeyOf, has_step_sql, user_events_sql, users_sql
+from query_api.funnel_sql import KeyOf, has_step_sql, payload_bits, user_events_sql, users_sql
 from query_api.order_keys import OrderKey, decided
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_cell, start_of_day_ms
 from query_api.presets import FUNNEL, FunnelAxes, Preset, differing
@@ -163,7 +163,7 @@ async def _count(
             **_TIMES["optional" if params.optional_steps() else "plain"],
         )
 
-    rows, _ = await decided(ask_with)
+    rows, _ = await decided(ask_with, payload_bits(params))
     return rows
 
 
@@ -210,7 +210,7 @@ async def _shown_next(
         depth = "reached[-1]" if params.optional_steps() else "level"
         return await ask.fetch("funnel.next", bindings, users=sql, depth=depth)
 
-    rows, _ = await decided(ask_with)
+    rows, _ = await decided(ask_with, payload_bits(params))
     shown = []
     for number, before in enumerate(_required_before(params), 1):
         counts: dict[str | None, int] = {}
@@ -357,7 +357,8 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
     periods = _periods(ask, params, ask.range)
     key = key_of_cell(cell.breakdown, cell.other, params.breakdown)
     order_key = await ask.deciding(
-        lambda bindings, key: user_events_sql(ask, params, bindings, key, ask.range, key_of)
+        lambda bindings, key: user_events_sql(ask, params, bindings, key, ask.range, key_of),
+        payload_bits(params),
     )
     bindings = ask.bindings()
     sql = users_sql(ask, params, bindings, order_key, _starts(periods), ask.range, key_of)

@@ -111,10 +111,15 @@ def _collected_sql(
 
 def _narrow(mask: str, params: FunnelParams) -> str:
     """Return a mask in as few bytes as it needs: it leaves the shards of a cluster with every event."""
-    bits = len(params.steps)
-    if params.exclusions:
-        bits = FIRST_EXCLUSION_BIT + len(params.exclusions)
+    bits = payload_bits(params)
     return next(f"toUInt{size}({mask})" for size in (8, 16, 32, 64) if bits <= size)
+
+
+def payload_bits(params: FunnelParams) -> int:
+    """Return how many bits a mask needs."""
+    if params.exclusions:
+        return FIRST_EXCLUSION_BIT + len(params.exclusions)
+    return len(params.steps)
 
 
 def user_events_sql(

@@ -32,7 +32,7 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_HELD, MAX_WINDOW_DAYS, Window
-from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, OrderKey, decided
+from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, PAYLOAD_BITS, OrderKey, decided
 from query_api.params import EventSelector, FieldName, Interval, Query
 from query_api.per_user import BreakdownCell
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, periods_of, start_of_cell
@@ -51,6 +51,8 @@ DEFAULT_EDGES_MS = (
     *(n * DAY_MS for n in (1, 2, 3, 7, 14, 30, 60, 90, 180)),
 )
 _LARGEST_KEY = MAX_PAYLOAD >> 2
+_MARK_BITS = 2
+"""Of an event's mark without a key: whether it is an end, whether it is a start."""
 """Below the number of a key two bits say whether the event is an end and a start (interval.pairs)."""
 _PERCENTILES = ("p10_ms", "p25_ms", "p50_ms", "p75_ms", "p90_ms")
 
@@ -170,12 +172,17 @@ def _pairing(query: IntervalQuery, at: str) -> str:
     return load_sql(name, at=at) if query.pairing == "first_start" else load_sql(name)
 
 
+def _payload_bits(query: IntervalQuery) -> int:
+    return PAYLOAD_BITS if query.breakdown else _MARK_BITS
+
+
 async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
     asked = ask.asked
     order_key = await asked.deciding(
-        lambda bindings, key: _pairs(asked, query, bindings, asked.range, None, order_key=key)
+        lambda bindings, key: _pairs(asked, query, bindings, asked.range, None, order_key=key),
+        _payload_bits(query),
     )
     return await per_user.top_of(ask, query, partial(_pairs, order_key=order_key))
 
@@ -203,7 +210,7 @@ async def _series(
         bindings.named("edges", edges, "Array(Int64)")
         return await ask.fetch("interval.measures", bindings, pairs=pairs)
 
-    rows_found, _ = await decided(ask_with)
+    rows_found, _ = await decided(ask_with, _payload_bits(query))
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
     for row in rows_found:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"], row["slot"]] = row
@@ -302,7 +309,8 @@ async def users(ask: Ask, query: IntervalQuery, cell: IntervalCell) -> UserSelec
         raise InvalidRequest("$.cell.bucket", f"the last bucket of this request: {len(edges) - 2}")
     top = await _top(ask, query) if cell.other else None
     order_key = await ask.deciding(
-        lambda bindings, key: _pairs(ask, query, bindings, ask.range, None, order_key=key)
+        lambda bindings, key: _pairs(ask, query, bindings, ask.range, None, order_key=key),
+        _payload_bits(query),
     )
     bindings = ask.bindings()
     pairs = _pairs(ask, query, bindings, ask.range, top, order_key=order_key)

@@ -1,9 +1,10 @@
 """
-One number for each event: its place in the order of a user's events, and below it 52 bits of what is known of it.
+One number for each event: its place in the order of a user's events, and below it a payload: bits of what is known of it.
 
 Plain numbers sort five times as fast as tuples, and what stands in their low bits comes along for nothing. ``ORDER_KEYS``
-lists three, cheap to dear; a report asks with the first, has ``tied`` looked for, and asks again with the next one only where
-that found two events whose order the number leaves open (``decided``). DESIGN-funnel.md has the figures. No I/O of its own.
+lists them, cheap to dear; a report asks with the cheapest that its payload fits into, has ``tied`` looked for, and asks again
+with a dearer one only where that found two events whose order the number leaves open (``decided``). DESIGN-funnel.md has the
+figures. No I/O of its own.
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from msgspec import Struct
 
 from query_api import source
 from query_api.sql import load_sql
+from sdk_spec import limits
 
-MAX_PAYLOAD = (1 << 52) - 1
+PAYLOAD_BITS = 52
+MAX_PAYLOAD = (1 << PAYLOAD_BITS) - 1
 
-OrderKey = Literal["seq", "id_prefix", "event_id"]
+OrderKey = Literal["short", "seq", "id_prefix", "event_id"]
 
 AskWith: TypeAlias = Callable[[OrderKey], Awaitable[list[dict[str, Any]]]]
 """Asks a question with a key; of its rows at least one has ``undecided`` set where the key leaves an order open."""
@@ -30,14 +33,15 @@ class KeySql(Struct, frozen=True):
     """
     How an event's order and payload become one value, and are read from it: templates.
 
-    ``key``: over the columns of ``events`` and a UInt64 of 52 bits. ``at`` (Int64, epoch ms), ``payload`` and ``order`` (what
-    sorts; '' where nothing is left open): of a key.
+    ``key``: over the columns of ``events`` and a UInt64 of ``bits`` bits. ``at`` (Int64, epoch ms), ``payload`` and ``order``
+    (what sorts; '' where nothing is left open): of a key.
     """
 
     key: str
     at: str
     payload: str
     order: str
+    bits: int = PAYLOAD_BITS
 
     def tied(self, *, payload_decides: bool, other: str = "previous") -> str:
         """
@@ -64,7 +68,20 @@ class KeySql(Struct, frozen=True):
         return f"{MAX_PAYLOAD} - {self.payload.format(key)}"
 
 
+_SHORT_BITS = 8
+_SHORT_SEQ_BITS = 15
+
 ORDER_KEYS: dict[OrderKey, KeySql] = {
+    # 41 bits of time since 2015 (until 2084), 15 of seq, 8 of payload: half as long as the next. Every greater seq is as the
+    # greatest that fits: such events of one millisecond share a place, and their order is open.
+    "short": KeySql(
+        key=f"bitShiftLeft(toUInt64({AT} - {limits.MIN_OCCURRED_AT_MS}), {_SHORT_SEQ_BITS + _SHORT_BITS}) + "
+        f"bitShiftLeft(toUInt64(least(seq, {(1 << _SHORT_SEQ_BITS) - 1})), {_SHORT_BITS}) + {{}}",
+        at=f"toInt64(bitShiftRight({{}}, {_SHORT_SEQ_BITS + _SHORT_BITS}) + {limits.MIN_OCCURRED_AT_MS})",
+        payload=f"bitAnd({{}}, toUInt64({(1 << _SHORT_BITS) - 1}))",
+        order=f"bitShiftRight({{}}, {_SHORT_BITS})",
+        bits=_SHORT_BITS,
+    ),
     # 44 bits of time, 32 of seq, 52 of payload.
     "seq": KeySql(
         key=f"bitShiftLeft(toUInt128({AT}), 84) + bitShiftLeft(toUInt128(seq), 52) + {{}}",
@@ -118,22 +135,31 @@ def names_sql(
     )
 
 
-async def decided(ask: AskWith) -> tuple[list[dict[str, Any]], OrderKey]:
+async def decided(
+    ask: AskWith, payload_bits: int = PAYLOAD_BITS
+) -> tuple[list[dict[str, Any]], OrderKey]:
     """Ask with the cheapest key that decides the order of every user's events; return the rows and that key."""
-    for order_key in ORDER_KEYS:
+    for order_key in _to_try(payload_bits):
         rows = await ask(order_key)
         if not _is_open(rows):
             break
     return rows, order_key
 
 
-async def deciding(ask: AskWith) -> OrderKey:
+async def deciding(ask: AskWith, payload_bits: int = PAYLOAD_BITS) -> OrderKey:
     """Return that key alone. The dearest leaves nothing open and is not asked."""
-    *cheaper, dearest = ORDER_KEYS
+    *cheaper, dearest = _to_try(payload_bits)
     for order_key in cheaper:
         if not _is_open(await ask(order_key)):
             return order_key
     return dearest
+
+
+def _to_try(payload_bits: int) -> list[OrderKey]:
+    """Return the keys for a payload, cheap to dear."""
+    # What "short" leaves open "seq" mostly does too; the next one decides both.
+    first: OrderKey = "short" if payload_bits <= ORDER_KEYS["short"].bits else "seq"
+    return [first, "id_prefix", "event_id"]
 
 
 def _is_open(rows: list[dict[str, Any]]) -> bool:

@@ -62,13 +62,17 @@ def choice(values: Iterable[Any]) -> Maker:
     return lambda random: random.choice(values)
 
 
+LARGE_SEQS = (40_000, 40_001)
+"""Not told apart by the cheapest order key."""
+
+
 def events(names: str, offsets_ms: list[int], size: int = 16) -> Maker:
     """Make events: user, name, offset to the log's instant, seq, page, session_id, sku, whether it comes twice."""
     parts = [
         USERS,
         names,
         offsets_ms,
-        [0, 1],
+        [0, 0, 1, *LARGE_SEQS],
         ["", "p1", "p2"],
         ["", "", "s1", "s2"],
         [None, "1", "2", 1, 2.5],

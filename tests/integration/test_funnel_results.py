@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from query_support import APP, ask, bind, event, id_key, insert, ms
 
+from sdk_spec import limits
+
 DAY = {"time_range": {"from": "2026-10-01", "to": "2026-10-01"}}
 AT = "2026-10-01T09:00:"  # Shanghai
 A, B, C = {"event": "a"}, {"event": "b"}, {"event": "c"}
@@ -147,15 +149,16 @@ async def test_times_are_of_the_earliest_of_the_deepest_chains(database, databas
     assert [s["median_ms_from_previous"] for s in answer["result"]["steps"]] == [None, 5000, 4000]
 
 
-async def test_events_of_one_millisecond_are_ordered_by_seq(database, database_url):
+@pytest.mark.parametrize(("lower", "higher"), [(1, 2), (32_766, 32_767), (40_000, limits.MAX_SEQ)])
+async def test_events_of_one_millisecond_are_ordered_by_seq(database, database_url, lower, higher):
     """Strict `>` on time gave funnels of 0 % (Rybbit 1133, 方舟 5.1); `>=` alone counts both directions."""
     insert(
         database,
         [
-            at(0, "u1", "a", seq=1),
-            at(0, "u1", "b", seq=2),
-            at(0, "u2", "b", seq=1),
-            at(0, "u2", "a", seq=2),
+            at(0, "u1", "a", seq=lower),
+            at(0, "u1", "b", seq=higher),
+            at(0, "u2", "b", seq=lower),
+            at(0, "u2", "a", seq=higher),
         ],
     )
 
