@@ -29,7 +29,7 @@ from query_api import by_actor, source
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.holidays import DAY_TYPES, day_of
 from query_api.order_keys import AT
 from query_api.params import EventSelector, FieldName, Params, Query
@@ -45,7 +45,7 @@ from query_api.periods import (
 )
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
-from query_api.sums import added, sum_sql
+from query_api.sums import added
 
 MAX_SUMMARY_PERIODS = 400
 WEEKS_OF_A_YEAR = 52
@@ -54,13 +54,17 @@ LOOK_AROUND_MS = DAY_MS
 COUNTS = ("users", "new_users", "sessions", "page_views", "shares", "sharers", "orders", "payers")
 STAYS = ("average_stay_ms", "median_stay_ms")
 NUMBERS = (*COUNTS, *STAYS, "revenue", "revenue_per_order")
-_SESSIONS = 3
+_SESSIONS = 4
 _ACTIVITY = {
-    1: ("users", "page_views"),
-    2: ("new_users",),
+    1: ("users", "page_views", "shares", "sharers", "orders", "payers"),
+    2: ("revenue",),
+    3: ("new_users",),
     _SESSIONS: ("sessions", *STAYS),
 }
 """Kinds of rows of summary.activity, and what each has."""
+_AMOUNTS, _NO_AMOUNTS = "groupArrayIf(amount, is_order)", "emptyArrayFloat64()"
+_NO_PERIOD = 65_535
+"""Greater than the number of any period."""
 _ADDITIVE = ("new_users", "sessions", "page_views", "shares", "orders", "revenue")
 
 
@@ -128,60 +132,29 @@ def _conditions(query: SummaryQuery, bindings: Bindings) -> dict[str, str]:
 
 async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str, Row]:
     """Return the numbers of each period by its label."""
-    span = {"from_ms": periods.starts_ms[0], "to_ms": periods.starts_ms[-1]}
     found: dict[int, Row] = {start: {} for start in periods.starts_ms[:-1]}
 
-    def begin() -> tuple[Bindings, str]:
-        bindings = ask.bindings()
-        bindings.named("starts", list(periods.starts_ms[:-1]), "Array(Int64)")
-        return bindings, filter_sql(query.filter, "$.filter", bindings)
-
-    bindings, where = begin()
-    conditions = _conditions(query, bindings)
-    share, order = conditions["share"], conditions["order"]
-    names = event_names_sql([query.share, query.order], bindings)
-    counted = await ask.fetch(
-        "summary.counts",
-        bindings,
-        revenue=sum_sql("amount", "is_order"),
-        source=ask.computed(
-            bindings,
-            f"{where} AND {names} AND ({share} OR {order})",
-            load_sql(
-                "summary.events",
-                share=share,
-                order=order,
-                amount=amount_sql(query.revenue, "$.revenue", bindings),
-            ),
-            **span,
-        ),
-    )
     around = _around(periods)
-    bindings, where = begin()
-    bindings.named("end_ms", span["to_ms"], "Int64")
-    conditions = _conditions(query, bindings)
-    active = conditions["active"]
+    bindings = ask.bindings()
+    bindings.named("starts", list(periods.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("numbers", list(range(len(periods.labels))), "Array(UInt16)")
+    bindings.named("no_period", _NO_PERIOD, "UInt16")
+    bindings.named("end_ms", periods.starts_ms[-1], "Int64")
     bindings.named("around_ms", around["from_ms"], "Int64")
     around_at = "fromUnixTimestamp64Milli({around_ms:Int64}, 'UTC')"
+    where = filter_sql(query.filter, "$.filter", bindings)
+    active = selector_sql(query.active, "$.active", bindings)
     ever = {"from_ms": 0, "to_ms": around["to_ms"]}
     activity = await ask.fetch(
         "summary.activity",
         bindings,
-        parts=_parts(
-            ask,
-            bindings,
-            f"{where} AND occurred_at >= {around_at}",
-            load_sql("summary.activity_events", active=active, page_view=conditions["page_view"]),
-            **ever,
-        ),
+        parts=_parts(ask, query, bindings, f"{where} AND occurred_at >= {around_at}", **ever),
         before=_active_before(
             ask, bindings, f"{where} AND {active} AND occurred_at < {around_at}", **ever
         ),
     )
     silent = any(row["silent"] for row in activity)
     sessions = await _silent_sessions(ask, query, periods, around) if silent else []
-    for row in counted:
-        found[row.pop("start_ms")].update(row)
     for row in activity:
         if row["kind"] != _SESSIONS or not silent:
             found[row["start_ms"]].update({name: row[name] for name in _ACTIVITY[row["kind"]]})
@@ -194,23 +167,43 @@ async def _numbers(ask: Ask, query: SummaryQuery, periods: Periods) -> dict[str,
 
 
 def _parts(
-    ask: Ask, bindings: Bindings, where: str, columns: str, *, from_ms: int, to_ms: int
+    ask: Ask, query: SummaryQuery, bindings: Bindings, where: str, *, from_ms: int, to_ms: int
 ) -> str:
     """Return the SELECT of what each session adds to each period; by actor, where parts of actors can be put together."""
-    part = load_sql("summary.part")
-    if source.USER_COLUMN not in columns and by_actor.pays(ask, bindings, where):
+    conditions = _conditions(query, bindings)
+    order = load_sql(
+        "summary.order_events",
+        order=conditions.pop("order"),
+        amount=amount_sql(query.revenue, "$.revenue", bindings),
+    )
+    kinds = load_sql("summary.activity_events", **conditions)
+    is_order = event_names_sql([query.order], bindings)
+
+    def part(amounts: str) -> str:
+        return load_sql("summary.part", number=by_actor.period_sql(), amounts=amounts)
+
+    def parts(where: str, kinds: str, amounts: str) -> str:
         return by_actor.rows(
             ask,
             bindings,
             where,
-            columns=part,
-            keys=("session", "start_ms"),
-            given=columns,
+            columns=part(amounts),
+            keys=("place",),
+            given=kinds,
             from_ms=from_ms,
             to_ms=to_ms,
         )
-    events = ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms)
-    return load_sql("summary.parts", part=part, source=events)
+
+    with_order = source.listed(kinds, order)
+    if source.USER_COLUMN in with_order or not by_actor.pays(ask, bindings, where):
+        events = ask.computed(bindings, where, with_order, from_ms=from_ms, to_ms=to_ms)
+        return load_sql("summary.parts", part=part(_AMOUNTS), source=events)
+    orders = parts(all_of([where, is_order]), with_order, _AMOUNTS)
+    if is_order == "1":
+        return orders
+    # An amount lies in a map that is read of events of one name alone.
+    others = parts(all_of([where, f"NOT ({is_order})"]), kinds, _NO_AMOUNTS)
+    return f"{orders}\nUNION ALL\n{others}"
 
 
 def _active_before(ask: Ask, bindings: Bindings, where: str, *, from_ms: int, to_ms: int) -> str:

@@ -11,5 +11,4 @@ FROM
 )
 GROUP BY
     user,
-    session,
-    start_ms
+    place
