@@ -4,8 +4,8 @@ Events added up by actor before their persons are looked up.
 What leaves the shards of a cluster is then a row for each actor, and on one server the join has fewer rows.
 
 For what can be put together from parts, such as counts, sets of days, extremes, and arrays that are sorted afterwards: a
-person has several actors, and each of them events on every shard. Not where the person of an actor depends on the event
-(identity ``strict``) or the person's attributes choose the events. Called by the reports that add up or collect.
+person has several actors, and each of them events on every shard. Not where the person's attributes choose the events. With
+identity ``strict`` an actor has a row for each person that it was. Called by the reports that add up or collect.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ def pays(ask: Ask, bindings: Bindings, where: str, *, pays_alone: bool = True) -
     Tell whether the events of ``where`` can be added up by actor, and should.
 
     ``pays_alone``: also on one server. Where each actor has few events it costs more there than joining the person of each,
-    and is worth it only for what shards then need not send.
+    and is worth it only for what shards then need not send. So it is with identity ``strict``.
     """
     asks_for_attributes = source.USER_COLUMN in where or bool(bindings.user_names)
-    is_possible = ask.query.identity == "latest" and not asks_for_attributes
-    return is_possible and (pays_alone or ask.database.is_sharded)
+    alone = pays_alone and ask.query.identity == "latest"
+    return not asks_for_attributes and (alone or ask.database.is_sharded)
 
 
 def rows(
@@ -52,6 +52,7 @@ def rows(
         from_ms,
         to_ms,
         columns,
+        ask.query.identity,
         keys=keys,
         given=given,
         where=where,

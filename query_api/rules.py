@@ -325,10 +325,8 @@ class Compiler:
     def _everyone(self, bindings: Bindings) -> str:
         scope = self.scope
         span = (FIRST_DAY_MS, scope.to_ms)
-        if scope.identity != "latest":
-            return load_sql("rules.everyone", source=self._source(bindings, *span))
         seen = source.by_actor(
-            bindings, scope.app_ids, *span, "count() AS events", as_of=scope.as_of
+            bindings, scope.app_ids, *span, "count() AS events", scope.identity, as_of=scope.as_of
         )
         return load_sql("rules.everyone", source=seen)
 

@@ -31,11 +31,17 @@ def events(
     each with a comma before it; of what they are made of nothing leaves a shard. Columns that the outer query does not use are
     not read. Binds ``app_ids``, ``from_ms`` and ``to_ms`` (epoch ms, end exclusive): one source for each query.
     """
-    return load_sql(
-        f"source.events_{identity}",
-        rows=f"SELECT *{computed}\n{alone(bindings, app_ids, from_ms, to_ms, where, as_of)}",
-        persons=persons(bindings, identity, as_of),
-    )
+    rows = f"SELECT *{computed}\n{alone(bindings, app_ids, from_ms, to_ms, where, as_of)}"
+    return _with_persons(bindings, rows, identity, as_of, "toUnixTimestamp64Milli(e.occurred_at)")
+
+
+def _with_persons(
+    bindings: Bindings, rows: str, identity: Identity, as_of: AsOf | None, at: str
+) -> str:
+    """Return rows with ``actor``, as ``e``, with their ``user``; ``at``: the time that counts for a row."""
+    of_time = {"at": at} if identity == "strict" else {}
+    known = persons(bindings, identity, as_of)
+    return load_sql(f"source.events_{identity}", rows=rows, persons=known, **of_time)
 
 
 GROUPED_ON_SHARDS = {"optimize_const_name_size": -1}
@@ -52,15 +58,16 @@ def alone(
     to_ms: int,
     where: str = "1",
     as_of: AsOf | None = None,
+    joined: str = "",
 ) -> str:
-    """Return the FROM clause of the events of ``events``, without their ``user``; binds the same."""
+    """Return the FROM clause of the events of ``events``, without their ``user``; binds the same. ``joined``: a JOIN."""
     bindings.named("app_ids", app_ids, "Array(String)")
     bindings.named("from_ms", from_ms, "Int64")
     bindings.named("to_ms", to_ms, "Int64")
     if as_of is not None:
         bindings.named("as_of_ms", as_of.at_ms, "Int64")
         where = f"({where}) AND {load_sql('source.known_then')}"
-    return load_sql("source.alone", where=where)
+    return load_sql("source.alone", where=where, joined=f"\n{joined}" if joined else "")
 
 
 def by_actor(
@@ -69,6 +76,7 @@ def by_actor(
     from_ms: int,
     to_ms: int,
     columns: str,
+    identity: Identity,
     *,
     keys: tuple[str, ...] = (),
     given: str = "",
@@ -78,21 +86,23 @@ def by_actor(
     """
     Return a SELECT of ``user``, keys and aggregates of events that were added up by actor; binds what ``events`` does.
 
-    Identity is ``latest``. ``columns``: expressions over the columns of ``events``, ``keys`` the names of those that are no
-    aggregates. ``given``: expressions with names, which the columns and ``where`` may use. A user has a row or several for all
-    values of the keys.
+    ``columns``: expressions over the columns of ``events``, ``keys`` the names of those that are no aggregates. ``given``:
+    expressions with names, which the columns and ``where`` may use. A user has a row or several for all values of the keys.
+    With identity ``strict`` events before and after an id becomes another person's are added up apart.
     """
-    return load_sql(
-        "source.events_latest",
-        rows=load_sql(
-            "source.by_actor",
-            given=f"WITH\n{given}" if given else "",
-            columns=columns,
-            keys=more_keys(keys),
-            events=alone(bindings, app_ids, from_ms, to_ms, where, as_of),
-        ),
-        persons=persons(bindings, "latest", as_of),
+    joined = ""
+    if identity == "strict":
+        joined = load_sql("source.changes", persons=persons(bindings, identity, as_of))
+        columns = listed(f"{load_sql('source.since')} AS since_ms", columns)
+        keys = ("since_ms", *keys)
+    rows = load_sql(
+        "source.by_actor",
+        given=f"WITH\n{given}" if given else "",
+        columns=columns,
+        keys=more_keys(keys),
+        events=alone(bindings, app_ids, from_ms, to_ms, where, as_of, joined),
     )
+    return _with_persons(bindings, rows, identity, as_of, "e.since_ms")
 
 
 def persons(bindings: Bindings, identity: Identity = "latest", as_of: AsOf | None = None) -> str:

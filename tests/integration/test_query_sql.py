@@ -86,6 +86,7 @@ QUESTIONS = [
         "scenes",
         {"time_range": {"from": "2026-11-05", "to": "2026-11-05"}, "identity": "strict"},
     ),
+    ("scenes", {"time_range": {"from": "2026-11-05", "to": "2026-11-05"}, "by": "store"}),
     ("scenes", {"by": "group", "scheme": "domain"}),
     ("scenes", {"by": "qr_code", "conversion": PAY, "value": "properties.price"}),
     ("scenes/users", {"cell": {}}),
@@ -116,6 +117,8 @@ EXPLAINED_WITH_SEGMENTS = {
     "source.restricted",
     # Asked for by reports with tests of their own: share, summary, stickiness; ltv.
     "source.by_actor",
+    "source.changes",
+    "source.since",
     "source.computed",
     "source.any",
     "source.no_silent",
