@@ -54,7 +54,7 @@ from query_api.order_keys import (
     names_sql,
 )
 from query_api.params import EventSelector, FieldName, Params, Query
-from query_api.periods import DAY_MS, Periods, periods_of
+from query_api.periods import DAY_MS, periods_of
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.scene_rows import (
     BY_CODE,
@@ -81,8 +81,12 @@ NO_DAY = 65_535
 DEFAULT_LIMIT = 1_000
 _OF_SESSIONS = {"sessions": "1", "bounces": "views <= 1"}
 """Metrics that count sessions, and which of them."""
+_OF_USERS = (
+    "key", "launches", "entries", "users", "new_users", "next_day_eligible", "next_day_returned"
+)  # fmt: skip
+"""What scenes.measures and scenes.counts say of a row's users and entries."""
 _LARGEST_KEY = MAX_PAYLOAD >> 1
-"""Below the number of a key a bit says that the entry counts (scenes.user_metrics)."""
+"""Below the number of a key a bit says that the entry counts (scenes.user_metrics), or is a launch (scenes.entry_places)."""
 _ENTRY_KEY = ORDER_KEYS["seq"]
 RowLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 
@@ -141,11 +145,16 @@ def _source(
     return qr_codes.joined(ask, bindings, events)
 
 
-def _days(ask: Ask) -> tuple[Periods, int]:
-    """Return the days of the range and the one after, and how many of them have a next day that has ended."""
+def _days(ask: Ask, bindings: Bindings) -> int:
+    """Bind the days of the range and the one after, and how many have a next day that has ended; return their end, epoch ms."""
     days = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone, 1, "$.time_range")
     mature = sum(1 for end_of_next in days.starts_ms[2:] if end_of_next <= ask.now_ms)
-    return days, mature
+    bindings.named("starts", list(days.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("numbers", list(range(len(days.labels))), "Array(UInt16)")
+    bindings.named("mature_days", mature, "UInt16")
+    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
+    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
+    return days.starts_ms[-1]
 
 
 def _numbered(
@@ -171,14 +180,9 @@ def user_metrics(
 
     ``where``: a condition that entries pass to count, beside the request's filter; returns look at all of them.
     """
-    days, mature = _days(ask)
-    bindings.named("starts", list(days.starts_ms[:-1]), "Array(Int64)")
-    bindings.named("numbers", list(range(len(days.labels))), "Array(UInt16)")
-    bindings.named("mature_days", mature, "UInt16")
+    days_to_ms = _days(ask, bindings)
     bindings.named("no_day", NO_DAY, "UInt16")
-    bindings.named("range_from_ms", ask.range.from_ms, "Int64")
-    bindings.named("range_to_ms", ask.range.to_ms, "Int64")
-    events = _source(ask, query, bindings, ENTRY_EVENTS, "", 0, days.starts_ms[-1])
+    events = _source(ask, query, bindings, ENTRY_EVENTS, "", 0, days_to_ms)
     number, names = _numbered(query, bindings, shown, events)
     read = ORDER_KEYS[order_key]
     return load_sql(
@@ -194,97 +198,107 @@ def user_metrics(
     )
 
 
-async def _sessions(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
-    """Count sessions: over numbers where these decide everything, else over texts."""
-    # A session without an entry is in no row, so only entries say whether some are to be cut.
-    is_silent = await ask.has_any(
-        f"session_id = '' AND {ENTRY_EVENTS}",
+def _parts(
+    ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None, days_to_ms: int
+) -> dict[str, str]:
+    """Return the fragments of scenes.measures that are made of events: each session's parts, and the keys behind numbers."""
+    around_from_ms, around_to_ms = (
         ask.range.from_ms - LOOK_AROUND_MS,
         ask.range.to_ms + LOOK_AROUND_MS,
     )
-    rows: list[Row] = []
-    for in_numbers in (False,) if is_silent else (True, False):
+    bindings.named("around_from_ms", around_from_ms, "Int64")
+    bindings.named("around_to_ms", around_to_ms, "Int64")
+    ever = (0, max(around_to_ms, days_to_ms))
+    matches = filter_sql(query.filter, "$.filter", bindings)
+
+    def places(number: str) -> str:
+        return load_sql(
+            "scenes.entry_places",
+            number=number,
+            matches=matches,
+            place=_ENTRY_KEY.key.format("mark"),
+            mirrored_place=_ENTRY_KEY.mirrored_key("mark"),
+        )
+
+    in_sessions = load_sql("scenes.around")
+    joins = needs_codes(query.by, query.breakdown)
+    if joins or not by_actor.pays(ask, bindings, ENTRY_EVENTS):
+        events = _source(ask, query, bindings, f"({ENTRY_EVENTS} OR ({in_sessions}))", "", *ever)
+        number, names = _numbered(query, bindings, shown, events)
+        parts = load_sql("scenes.event_parts", places=places(number), source=events)
+        return {"parts": parts, "names": names}
+    number, names = _numbered(query, bindings, shown, "events")
+
+    def rows(where: str, columns: str, given: str) -> str:
+        from_ms, to_ms = ever
+        return by_actor.rows(
+            ask,
+            bindings,
+            where,
+            columns=columns,
+            keys=("session",),
+            given=given,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+
+    entries = rows(ENTRY_EVENTS, load_sql("scenes.entry_parts"), places(number))
+    others = rows(f"NOT ({ENTRY_EVENTS}) AND {in_sessions}", load_sql("scenes.other_parts"), "")
+    return {"parts": f"{entries}\nUNION ALL\n{others}", "names": names}
+
+
+async def _measured(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
+    """Count users and sessions in one pass, over numbers; where these leave something open, that is asked again."""
+    bindings = ask.bindings()
+    days_to_ms = _days(ask, bindings)
+    bindings.named("days_to_ms", days_to_ms, "Int64")
+    measured = await ask.fetch(
+        "scenes.measures",
+        bindings,
+        at=_ENTRY_KEY.at.format("k"),
+        mark=_ENTRY_KEY.payload.format("k"),
+        first_at=_ENTRY_KEY.at.format("first_entry"),
+        first_mark=_ENTRY_KEY.payload.format("first_entry"),
+        mirrored_mark=_ENTRY_KEY.mirrored_payload("first_mirrored"),
+        **_parts(ask, query, bindings, shown, days_to_ms),
+    )
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        if order_key == "seq":
+            return measured
         bindings = ask.bindings()
-        fragments = _first_entries(ask, query, bindings, shown, in_numbers=in_numbers)
-        rows = await ask.fetch("scenes.sessions", bindings, **fragments)
-        if not any(row.pop("undecided") for row in rows):
-            break
-    return rows
+        metrics = user_metrics(ask, query, bindings, order_key, shown)
+        return await ask.fetch("scenes.counts", bindings, user_metrics=metrics)
+
+    rows, order_key = await decided(ask_with)
+    if any(row["silent"] or row["undecided_sessions"] for row in measured):
+        bindings = ask.bindings()
+        sessions = _sessions(ask, query, bindings, shown)
+        cut = await ask.fetch("scenes.sessions", bindings, sessions=sessions)
+        return [*({name: row[name] for name in _OF_USERS} for row in rows if row["users"]), *cut]
+    return rows if order_key == "seq" else [*measured, *rows]
 
 
-def _first_entries(
-    ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None, *, in_numbers: bool
-) -> dict[str, str]:
-    """Return the fragments of scenes.sessions."""
+def _sessions(ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None) -> str:
+    """Return the SELECT of sessions with their first entries, whatever the log."""
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
-    around = (ask.range.from_ms - LOOK_AROUND_MS, ask.range.to_ms + LOOK_AROUND_MS)
-    session = load_sql("scenes.session")
-    matches = filter_sql(query.filter, "$.filter", bindings)
-    joins = needs_codes(query.by, query.breakdown)
-    if in_numbers and not joins and by_actor.pays(ask, bindings, ENTRY_EVENTS):
-        number, names = _numbered(query, bindings, shown, "events")
-        grouped = _by_actor(ask, bindings, f"if({matches}, {number}, 0)", session, around)
-        return _of_numbers(grouped, names)
-    events = _source(ask, query, bindings, "1", session, *around)
-    fragments = {"matches": matches, "source": events}
-    if in_numbers:
-        number, names = _numbered(query, bindings, shown, events)
-        grouped = load_sql(
-            "scenes.grouped",
-            number=number,
-            place=_ENTRY_KEY.key.format("key_number"),
-            mirrored_place=_ENTRY_KEY.mirrored_key("key_number"),
-            **fragments,
-        )
-        return _of_numbers(grouped, names)
     bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
-    key = key_sql(query.by, query.breakdown, bindings, shown)
-    order = source.order()
-    return {
-        "sessions": load_sql("scenes.sessions_cut", key=key, order=order, **fragments),
-        "none": "''",
-        "key": "entry",
-        "names": "",
-    }
-
-
-def _of_numbers(grouped: str, names: str) -> dict[str, str]:
-    """Return the fragments of scenes.sessions where entries are numbers; ``grouped``: of scenes.sessions_whole."""
-    return {
-        "sessions": load_sql(
-            "scenes.sessions_whole",
-            grouped=grouped,
-            entry=_ENTRY_KEY.payload.format("first_entry"),
-            mirrored_entry=_ENTRY_KEY.mirrored_payload("first_mirrored"),
-        ),
-        "none": "0",
-        "key": "names.key",
-        "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = counted.entry",
-    }
-
-
-def _by_actor(
-    ask: Ask, bindings: Bindings, key_number: str, session: str, around: tuple[int, int]
-) -> str:
-    """Return the SELECT of what each session adds up to, where parts of actors can be put together."""
-
-    def parts(where: str, columns: str) -> str:
-        from_ms, to_ms = around
-        return by_actor.rows(
-            ask, bindings, where, columns=columns, keys=("session",), from_ms=from_ms, to_ms=to_ms
-        )
-
-    of_entries = load_sql(
-        "scenes.entry_parts",
-        session=session,
-        place=_ENTRY_KEY.key.format(key_number),
-        mirrored_place=_ENTRY_KEY.mirrored_key(key_number),
+    events = _source(
+        ask,
+        query,
+        bindings,
+        "1",
+        load_sql("scenes.session"),
+        ask.range.from_ms - LOOK_AROUND_MS,
+        ask.range.to_ms + LOOK_AROUND_MS,
     )
     return load_sql(
-        "scenes.grouped_by_actor",
-        entries=parts(ENTRY_EVENTS, of_entries),
-        others=parts(f"NOT ({ENTRY_EVENTS})", load_sql("scenes.other_parts", session=session)),
+        "scenes.sessions_cut",
+        key=key_sql(query.by, query.breakdown, bindings, shown),
+        order=source.order(),
+        matches=filter_sql(query.filter, "$.filter", bindings),
+        source=events,
     )
 
 
@@ -360,15 +374,7 @@ async def _counted(ask: Ask, query: ScenesQuery, known: _Known, shown: Shown | N
     """Count every row; with ``shown`` these alone, and the rest as "other"."""
     numbers: dict[Key, Row] = {}
 
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        metrics = user_metrics(ask, query, bindings, order_key, shown)
-        return await ask.fetch("scenes.counts", bindings, user_metrics=metrics)
-
-    rows, _ = await decided(ask_with)
-    for row in rows:
-        numbers.setdefault(unpacked(row["key"]), {}).update(row)
-    for row in await _sessions(ask, query, shown):
+    for row in await _measured(ask, query, shown):
         numbers.setdefault(unpacked(row["key"]), {}).update(row)
     if query.conversion is not None:
         bindings = ask.bindings()
@@ -547,9 +553,9 @@ async def users(ask: Ask, query: ScenesQuery, cell: ScenesCell) -> UserSelect:
         return UserSelect("scenes.converters", sql, bindings)
     if cell.metric in _OF_SESSIONS:
         # A session over texts is right whatever the log.
-        fragments = _first_entries(ask, query, bindings, shown, in_numbers=False)
+        sessions = _sessions(ask, query, bindings, shown)
         in_cell = _OF_SESSIONS[cell.metric]
-        sql = load_sql("scenes.session_users", sessions=fragments["sessions"], in_cell=in_cell)
+        sql = load_sql("scenes.session_users", sessions=sessions, in_cell=in_cell)
         return UserSelect("scenes.session_users", sql, bindings)
     order_key = await ask.deciding(partial(user_metrics, ask, query, shown=shown))
     metrics = user_metrics(ask, query, bindings, order_key, shown)

@@ -1,4 +1,4 @@
--- scenes.counts: every metric of every row.  Caller: query_api/scenes.py _counted()
+-- scenes.counts: the metrics of users of every row, where event_id decides which entry was first.  Caller: query_api/scenes.py _measured()
 -- Params: those of scenes.user_metrics; fragment user_metrics
 -- Rows:   key String (packed; empty: the total), launches, entries, users, new_users, next_day_eligible, next_day_returned UInt64;
 --         undecided Bool (of any: then the numbers do not hold); a key without entries that count has no row

@@ -1,8 +1,12 @@
--- scenes.other_parts: the other events of an actor in a session.  Caller: query_api/scenes.py _first_entries()
--- Params: fragment session (scenes.session)
--- Rows:   columns of a SELECT with GROUP BY session: session UInt64, first_ms, last_ms Int64, views UInt64
--- Source: by_actor.py
-{{session}},
+-- scenes.other_parts: the other events of a session.  Caller: query_api/scenes.py _parts()
+-- Params: none
+-- Rows:   as scenes.entry_parts
+-- Source: only entries become order keys: three quarters of the work (DESIGN-reports.md).
+cityHash64(app_id, session_id) AS session,
 min(toUnixTimestamp64Milli(occurred_at)) AS first_ms,
 max(toUnixTimestamp64Milli(occurred_at)) AS last_ms,
-countIf(event = 'page_view') AS views
+countIf(event = 'page_view') AS views,
+CAST([], 'Array(UInt128)') AS entries,
+bitNot(toUInt128(0)) AS first_entry,
+bitNot(toUInt128(0)) AS first_mirrored,
+toUInt8(0) AS has_silent

@@ -2,15 +2,14 @@
 -- Params: session_gap_ms Int64; fragments key (packed), matches, order (source.order), source (events of the range and a day before and
 --         after it, with scenes.session)
 -- Rows:   user UInt64, first_ms, last_ms Int64, views UInt64, entry String: key of the first app_launch or app_show, '' where it does not
---         match the filter or is not there; undecided UInt8 (0)
+--         match the filter or is not there
 -- Source: one pass: events without session_id come as one group for each user and app and are cut at the gaps afterwards.
 SELECT
     user,
     session.1 AS first_ms,
     session.2 AS last_ms,
     session.3 AS views,
-    session.4 AS entry,
-    toUInt8(0) AS undecided
+    session.4 AS entry
 FROM
 (
     SELECT

@@ -8,7 +8,8 @@
 --         next_day_eligible, next_day_returned; each (user, key) once, so that adding up counts users; undecided Bool: event_id decides which
 --         entry was the user's first, if not all numbers hold
 -- Source: one pass over numbers. An app_launch or app_show counts when it lies in the range and matches the filter; new users and returns
---         look at all of them. The first entry as in scenes.sessions_whole. No key has the number 0: that is the total.
+--         look at all of them. The least number is the first entry; mirrored, its key is the greatest of those that share its time and
+--         seq: where the two are not one key, the order is open. No key has the number 0: that is the total.
 SELECT
     user,
     names.key AS key,

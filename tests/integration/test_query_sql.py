@@ -143,6 +143,8 @@ async def test_every_statement_can_be_explained(database, database_url):
     events = [event(f"u{i}", "pay", "2026-10-01T10:00:00+08:00", scene=f"{i}") for i in (1, 2)]
     # Entries with a session_id need other statements than those without.
     events.append(event("u1", "app_show", "2026-10-01T10:00:00+08:00", scene="1"))
+    # Of two entries of one millisecond and seq event_id decides which was first.
+    events.append(event("u1", "app_show", "2026-10-01T10:00:00+08:00", scene="2"))
     events.append(event("u1", "app_show", "2026-11-05T10:00:00+08:00", scene="1", session_id="s"))
     insert(database, events)
     seen: set[str] = set()
