@@ -19,8 +19,24 @@ _SPREADS = np.uint64(0x9E3779B97F4A7C15)
 
 
 def arrays(columns: pa.Table) -> list[NDArray[Any]]:
-    """Return the numbers of each column."""
-    return [column.to_numpy() for column in columns.columns]
+    """Return the numbers of each column, of Int128 Int64 or, where one does not fit, Python's integers."""
+    return [
+        _of_16_bytes(column) if pa.types.is_fixed_size_binary(column.type) else column.to_numpy()
+        for column in columns.columns
+    ]
+
+
+def _of_16_bytes(column: pa.ChunkedArray) -> NDArray[Any]:
+    parts = [
+        np.frombuffer(chunk.buffers()[1], np.int64, 2 * len(chunk), 16 * chunk.offset)
+        for chunk in column.chunks
+        if len(chunk)
+    ]
+    low, high = np.concatenate([np.empty(0, np.int64), *parts]).reshape(-1, 2).T
+    if np.array_equal(high, low >> 63):
+        return np.ascontiguousarray(low)
+    integers: NDArray[Any] = high.astype(object) * 2**64 + low.view(np.uint64).astype(object)
+    return integers
 
 
 def slots(keys: NDArray[Any], bits: int) -> NDArray[np.int64]:

@@ -243,17 +243,11 @@ async def _result(
     return result, truncated or len(sharers) < sharers_total
 
 
-def _days(ask: Ask) -> list[int]:
-    """Return where the days of the range begin."""
-    days = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone, path="$.time_range")
-    return list(days.starts_ms[:-1])
-
-
 async def _named_tables(
     ask: Ask, asked: Asked, facts: Facts
 ) -> tuple[dict[Dimension, Table], dict[int, str]]:
     """Return the tables, and the texts of the groups that are shown."""
-    days = _days(ask) if "day" in asked.dimensions else []
+    days = share_sql.days(ask) if "day" in asked.dimensions else []
     tables = await asyncio.to_thread(_tables, facts, asked, days)
     if "group" not in tables:
         return tables, {}
@@ -441,6 +435,8 @@ async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
     """Select the users of a cell."""
     asked = _asked(query)
     dimension, text = _place(query, cell)
+    if dimension not in asked.dimensions:
+        asked = structs.replace(asked, dimensions=[*asked.dimensions, dimension])
     sharer = int(cell.sharer or 0)
     if sharer >= 2**64:
         raise InvalidRequest("$.cell.sharer", "the `user` of a sharer as the answer shows it")
@@ -460,7 +456,7 @@ async def users(ask: Ask, query: ShareQuery, cell: ShareCell) -> UserSelect:
         chosen = share_counts.once(range_read.read.visits.user)
     else:
         codes = await _codes(ask, forest, cell, dimension, text)
-        starts_ms = _days(ask) if dimension == "day" else []
+        starts_ms = share_sql.days(ask) if dimension == "day" else []
         in_row = share_counts.rows_of(facts, dimension, starts_ms).taken(codes)
         chosen = await asyncio.to_thread(_chosen, facts, cell, sharer, dimension, in_row)
     bindings = ask.bindings()
@@ -479,7 +475,7 @@ async def _codes(
     if dimension == "group":
         return [await share_sql.group_number(ask, text)]
     if dimension == "day":
-        return [start for start in _days(ask) if str(local_day(start, ask.zone)) == text]
+        return [start for start in share_sql.days(ask) if str(local_day(start, ask.zone)) == text]
     if cell.card is not None:
         app_ids = [one for one in ask.app_ids if one == cell.card.app_id]
         places: list[int] = (await _cards(ask, forest, app_ids, text)).tolist()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from query_api.numbering import numbered, places_among
 from query_api.share_forest import Below, Forest, Indexes, Integers, Labelled
-from query_api.sums import sums_by
+from query_api.sums import Parts, sums_by
 
 NUMBERS = (
     "shares", "sharers", "opens", "openers", "new_users", "conversions", "converters", "revenue"
@@ -55,7 +55,8 @@ class Facts(Struct, frozen=True):
     What is counted in a range.
 
     ``users``: all that stand anywhere, each once. ``new``: opens that were their user's first entry. ``own``: openings by the
-    card's own sharer. ``reshared``: cards of the range below a known one; ``delayed``: those of them whose sharer had opened
+    card's own sharer. ``conversions``: groups of them, of one user and open, ``converted``: how many and how much; ``at_ms`` is
+    that of the first. ``reshared``: cards of the range below a known one; ``delayed``: those of them whose sharer had opened
     it, ``delays_ms`` before.
     """
 
@@ -66,7 +67,7 @@ class Facts(Struct, frozen=True):
     opens: Acts
     new: Acts
     conversions: Acts
-    value: NDArray[np.float64]
+    converted: Parts
     own: Acts
     unknown_opens: int
     unknown_share_ids: int
@@ -167,11 +168,16 @@ def _counted(facts: Facts, rows: Rows) -> Table:
             "opens": np.bincount(of_opens, minlength=size),
             "openers": _distinct(of_opens, facts.opens.user, size, users),
             "new_users": _distinct(of_new, facts.new.user, size, users),
-            "conversions": np.bincount(of_conversions, minlength=size),
+            "conversions": _added(of_conversions, facts.converted.number, size),
             "converters": _distinct(of_conversions, facts.conversions.user, size, users),
-            "revenue": sums_by(facts.value, of_conversions, size),
+            "revenue": sums_by(facts.converted, of_conversions, size),
         },
     )
+
+
+def _added(row: NDArray[Any], number: NDArray[np.int64], rows: int) -> NDArray[np.int64]:
+    """Add up numbers by row."""
+    return np.bincount(row, weights=number, minlength=rows).astype(np.int64)
 
 
 def _distinct(row: NDArray[Any], user: Indexes, rows: int, users: int) -> NDArray[np.int64]:
@@ -260,7 +266,7 @@ def _of_sharers(facts: Facts, some: Indexes) -> Table:
         opens=facts.opens.only(theirs(facts.opens)),
         new=facts.new.only(theirs(facts.new)),
         conversions=facts.conversions.only(due),
-        value=facts.value[due],
+        converted=facts.converted.only(due),
     )
     return _counted(only, Rows(some, lambda acts: row[facts.sharer[acts.card]]))
 

@@ -1,5 +1,5 @@
 """
-Finds the opens among visits, the open that each conversion is due to, and what sharers had opened before. Pure.
+Finds the opens among visits, the open that conversions are due to, and what sharers had opened before. Pure.
 
 Everything is a number. A *place* is where an event stands in its user's order: epoch ms, and PLACE_BITS of what decides within
 one ms (share.placed_seq, share.placed_rank). Where two events share a place and their order matters, the user is *undecided*.
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from query_api.numbering import arrays, numbered, places_among, slots
 from query_api.share_counts import Acts, Facts, once
 from query_api.share_forest import Forest, Indexes, Integers
+from query_api.sums import Parts
 
 PLACE_BITS = 20
 NEVER = np.uint64(2**63 - 1)
@@ -86,27 +87,42 @@ class Visits(Struct, frozen=True):
 
 
 class Conversions(Struct, frozen=True):
-    """The rows of share.converted: arrays of one length. ``carried``: the card that the event carries, 0 without one."""
+    """
+    The rows of share.converted, groups of conversions: arrays of one length.
+
+    ``carried``: the card that the events carry, 0 without one. ``first``, ``last``: places of the first and the last of them.
+    ``number`` to ``large``: those of sums.Parts.
+    """
 
     user: Integers
     session: Integers
     carried: Integers
-    place: Integers
-    value: NDArray[np.float64]
+    first: Integers
+    last: Integers
+    number: NDArray[np.int64]
+    millionths: NDArray[Any]
+    rests: NDArray[Any]
+    large: NDArray[np.float64]
 
     @classmethod
     def of(cls, columns: pa.Table) -> Conversions:
         """Take over the columns as they were read."""
         return cls(*arrays(columns))
 
-    def only(self, which: Mask) -> Conversions:
-        """Return some of them."""
+    @property
+    def converted(self) -> Parts:
+        """How many, and how much."""
+        return Parts(self.number, self.millionths, self.rests, self.large)
+
+    def only(self, which: Mask | Indexes) -> Conversions:
+        """Return some of them, by a mask or by places."""
         return Conversions(*(getattr(self, name)[which] for name in self.__struct_fields__))
 
-    def and_(self, others: Conversions) -> Conversions:
-        """Return both."""
+    def instead(self, users: Integers, others: Conversions) -> Conversions:
+        """Put others in place of those of some users."""
+        stay = self.only(~np.isin(self.user, users))
         names = self.__struct_fields__
-        return Conversions(*(np.concatenate([getattr(self, n), getattr(others, n)]) for n in names))
+        return Conversions(*(np.concatenate([getattr(stay, n), getattr(others, n)]) for n in names))
 
 
 class Read(Struct, frozen=True):
@@ -122,6 +138,11 @@ class Read(Struct, frozen=True):
     from_ms: int
     decided: Integers = NO_PLACES[0]
     shared: tuple[Integers, Integers] = NO_PLACES
+
+    @property
+    def begin(self) -> np.uint64:
+        """The least place in the range."""
+        return np.uint64(self.from_ms << PLACE_BITS)
 
     def asks_before(self, forest: Forest, made: Indexes) -> tuple[Integers, Integers]:
         """Return the users, and the cards or sessions, whose visits before the range matter in it."""
@@ -140,11 +161,10 @@ class Read(Struct, frozen=True):
     def settled(self, again: Read) -> Read:
         """Put what was read again of the users that are decided there in place of what was known of them."""
         users = again.decided
-        stay = [~np.isin(of.user, users) for of in (self.visits, self.conversions)]
         return structs.replace(
             again,
-            visits=self.visits.only(stay[0]).and_(again.visits),
-            conversions=self.conversions.only(stay[1]).and_(again.conversions),
+            visits=self.visits.only(~np.isin(self.visits.user, users)).and_(again.visits),
+            conversions=self.conversions.instead(users, again.conversions),
         )
 
 
@@ -169,14 +189,88 @@ class _Opens(Struct, frozen=True):
         return Acts(self.user, self.card, _ms(self.place), self.group)
 
 
-def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers]:
+class Due(Struct, frozen=True):
     """
-    Put the cards ``made`` in the range and what was read of it together; only cards that pass the filter count.
+    The groups of conversions that are due to an open, the open of each, and undecided users.
 
-    Returns:
-        The facts, and the undecided users: of these they may be wrong.
+    ``apart``: users of whom an open lies between conversions of one group: those before it are due to another one.
     """
-    visits, conversions = read.visits, read.conversions
+
+    conversions: Indexes
+    to: Indexes
+    undecided: Integers
+    apart: Integers
+
+
+class Opened(Struct, frozen=True):
+    """
+    What was opened, and which conversions are due to that, by the cards ``made`` in a range and what was read of it.
+
+    ``opens``: those that count, also of before the range; ``is_new``: of each, whether it is its user's first entry. ``own``:
+    openings by the card's own sharer; ``unknown``: cards of the openings that no card has. ``delayed``, ``delays_ms``: as in
+    Facts. ``undecided``: users of whom these may be wrong.
+    """
+
+    forest: Forest
+    made: Indexes
+    read: Read
+    users: Integers
+    sharer: Indexes
+    opens: _Opens
+    is_new: Mask
+    own: Acts
+    unknown: Indexes
+    delayed: Indexes
+    delays_ms: NDArray[np.int64]
+    due: Due
+    undecided: Integers
+
+    def again(self, users: Integers, conversions: Conversions) -> Opened:
+        """Put others in place of the conversions of some users."""
+        together = self.read.conversions.instead(users, conversions)
+        due = _due(self.forest, self.users, together, self.opens)
+        read = structs.replace(self.read, conversions=together)
+        return structs.replace(self, read=read, due=due)
+
+    def facts(self) -> tuple[Facts, Integers]:
+        """
+        Return what is counted; only cards that pass the filter count.
+
+        Returns:
+            The facts, and the undecided users: of these they may be wrong.
+        """
+        forest, opens, made, read = self.forest, self.opens, self.made, self.read
+        passes = forest.matches[opens.card]
+        due, by = self.due.conversions, self.due.to
+        due, by = due[passes[by]], by[passes[by]]
+        counted = np.flatnonzero(passes & (opens.place >= read.begin))
+        acts = (opens if len(counted) == len(opens.card) else opens.only(counted)).acts()
+        undecided = once(np.concatenate([self.undecided, self.due.undecided]))
+        converted = read.conversions.only(due)
+        facts = Facts(
+            forest=forest,
+            users=self.users,
+            sharer=self.sharer,
+            shares=Acts(
+                self.sharer[made], made, forest.shared_ms[made], np.zeros(len(made), np.uint64)
+            ),
+            opens=acts,
+            new=acts.only(self.is_new[counted]),
+            conversions=Acts(opens.user[by], opens.card[by], _ms(converted.first), opens.group[by]),
+            converted=converted.converted,
+            own=self.own.only(forest.matches[self.own.card]),
+            unknown_opens=len(self.unknown),
+            unknown_share_ids=len(once(self.unknown)),
+            reshared=reshared(forest, made),
+            delayed=self.delayed,
+            delays_ms=self.delays_ms,
+        )
+        return facts, undecided[~np.isin(undecided, read.decided)]
+
+
+def opened_of(forest: Forest, made: Indexes, read: Read) -> Opened:
+    """Put the cards ``made`` in the range and what was read of it together."""
+    visits = read.visits
     with ThreadPoolExecutor(1) as beside:  # hashing and sorting let go of the interpreter
         cards = beside.submit(places_among, forest.card, visits.card)
         # Whose conversion is due to an open is numbered with the open.
@@ -189,42 +283,29 @@ def facts_of(forest: Forest, made: Indexes, read: Read) -> tuple[Facts, Integers
         opened, is_new, open_order = _opened(visits, visitor, card, len(users))
         is_own = is_known.copy()
         is_own[is_known] = sharer[card[is_known]] == visitor[is_known]
-        in_range = opened >= np.uint64(read.from_ms << PLACE_BITS)
-        in_range &= opened != NEVER
+        in_range = (opened >= read.begin) & (opened != NEVER)
         all_opens = _Opens(visitor, card, visits.session, opened, visits.group)
 
         counts = np.flatnonzero((opened != NEVER) & is_known & ~is_own)
         opens = all_opens.only(counts)
         reshares = beside.submit(_delays, forest, made, sharer, opens, read.shared)
-        due, by, open_due = _due(forest, users, conversions, opens)
+        due = _due(forest, users, read.conversions, opens)
         delayed, delays, open_delays = reshares.result()
-    passes = forest.matches[opens.card]
-    due, by = due[passes[by]], by[passes[by]]
-    own = np.flatnonzero(in_range & is_own)
-    counted = np.flatnonzero(in_range[counts] & passes)
-    acts = (opens if len(counted) == len(counts) else opens.only(counted)).acts()
-    unknown = in_range & ~is_known
-    in_order = users[np.concatenate([open_order, open_delays])]
-    undecided = once(np.concatenate([in_order, open_due]))
-    facts = Facts(
+    return Opened(
         forest=forest,
+        made=made,
+        read=read,
         users=users,
         sharer=sharer,
-        shares=Acts(sharer[made], made, forest.shared_ms[made], np.zeros(len(made), np.uint64)),
-        opens=acts,
-        new=acts.only(is_new[counts[counted]]),
-        conversions=Acts(
-            opens.user[by], opens.card[by], _ms(conversions.place[due]), opens.group[by]
-        ),
-        value=conversions.value[due],
-        own=all_opens.only(own[forest.matches[card[own]]]).acts(),
-        unknown_opens=int(unknown.sum()),
-        unknown_share_ids=len(once(card[unknown])),
-        reshared=reshared(forest, made),
+        opens=opens,
+        is_new=is_new[counts],
+        own=all_opens.only(in_range & is_own).acts(),
+        unknown=card[in_range & ~is_known],
         delayed=delayed,
         delays_ms=delays,
+        due=due,
+        undecided=users[np.concatenate([open_order, open_delays])],
     )
-    return facts, undecided[~np.isin(undecided, read.decided)]
 
 
 def _ms(places: Integers) -> NDArray[np.int64]:
@@ -265,11 +346,9 @@ def _opened(
     return opened, is_new, visitor[tied]
 
 
-def _due(
-    forest: Forest, users: Integers, conversions: Conversions, opens: _Opens
-) -> tuple[Indexes, Indexes, Integers]:
+def _due(forest: Forest, users: Integers, conversions: Conversions, opens: _Opens) -> Due:
     """
-    Return the conversions that are due to an open, the open of each, and undecided users (hashes, as ``users``).
+    Find the open that each group of conversions is due to. Users are hashes, as ``users``.
 
     One that carries a known card: its user's last open of that card before it; others: the last open of their session.
     """
@@ -279,18 +358,20 @@ def _due(
     some, card = some[card >= 0], card[card >= 0]
     carries = np.zeros(len(conversions.user), dtype=bool)
     carries[some] = True
+    others = np.flatnonzero(~carries)
     width = len(forest.card) + 1
     pair = places_among(users, conversions.user[some]) * width + card
     open_of = np.full(len(carries), -1)
-    tied = np.zeros(len(carries), dtype=bool)
-    open_of[some], tied[some] = _latest(
-        opens.user * width + opens.card, opens.place, pair, conversions.place[some]
-    )
-    open_of[~carries], tied[~carries] = _latest(
-        opens.session, opens.place, conversions.session[~carries], conversions.place[~carries]
-    )
+    tied, apart = np.zeros(len(carries), dtype=bool), np.zeros(len(carries), dtype=bool)
+    for which, decider, wanted in (
+        (some, opens.user * width + opens.card, pair),
+        (others, opens.session, conversions.session[others]),
+    ):
+        open_of[which], tied[which], apart[which] = _latest(
+            decider, opens.place, wanted, conversions.first[which], conversions.last[which]
+        )
     due = np.flatnonzero(open_of >= 0)
-    return due, open_of[due], conversions.user[tied]
+    return Due(due, open_of[due], conversions.user[tied], once(conversions.user[apart]))
 
 
 def _delays(
@@ -310,10 +391,11 @@ def _delays(
     last = (forest.shared_ms[below].astype(np.uint64) << np.uint64(PLACE_BITS)) | _LAST_OF_MS
     place = places_among(forest.card[below], shared[0])
     last[place[place >= 0]] = shared[1][place >= 0]
-    open_of, _ = _latest(
+    open_of, _, _ = _latest(
         opens.user * width + opens.card,
         opens.place,
         sharer[below] * width + forest.above[below],
+        last,
         last,
     )
     had = open_of >= 0
@@ -323,12 +405,17 @@ def _delays(
 
 
 def _latest(
-    decider: NDArray[Any], place: Integers, wanted: NDArray[Any], before: Integers
-) -> tuple[Indexes, Mask]:
+    decider: NDArray[Any],
+    place: Integers,
+    wanted: NDArray[Any],
+    first: Integers,
+    last: Integers,
+) -> tuple[Indexes, Mask, Mask]:
     """
-    Return for each wanted decider the index of its last open at or before a place, -1: none.
+    Return for each wanted decider the index of its last open at or before the place ``first``, -1: none.
 
-    Also whether that is undecided: the open lies at that very place, or another open at the place of this one.
+    Also whether that is undecided: the open lies at that very place, or another open at the place of this one; and whether
+    one comes between, after ``first`` and at or before ``last``.
     """
     keys, of_wanted = numbered(wanted)
     of_opens = places_among(keys, decider)
@@ -338,18 +425,19 @@ def _latest(
     one[of_opens] = mine
     found = one[of_wanted]
     has = np.flatnonzero(found >= 0)
-    last = found[has]
-    is_before = place[last] <= before[has]
-    found[has[~is_before]] = -1
-    tied = np.zeros(len(wanted), dtype=bool)
-    tied[has] = place[last] == before[has]
+    at = place[found[has]]
+    is_later = at > first[has]
+    tied, between = np.zeros(len(wanted), dtype=bool), np.zeros(len(wanted), dtype=bool)
+    tied[has] = at == first[has]
+    between[has] = is_later & (at <= last[has])
+    found[has[is_later]] = -1
     # Mostly a decider has one open, and that was all.
     has_several = np.bincount(of_opens, minlength=len(keys)) > 1
     several = np.flatnonzero(has_several[of_wanted])
-    found[several], tied[several] = _latest_of_several(
-        mine[has_several[of_opens]], decider, place, wanted[several], before[several]
+    found[several], tied[several], between[several] = _latest_of_several(
+        mine[has_several[of_opens]], decider, place, wanted[several], first[several], last[several]
     )
-    return found, tied
+    return found, tied, between
 
 
 def _latest_of_several(
@@ -357,29 +445,32 @@ def _latest_of_several(
     decider: NDArray[Any],
     place: Integers,
     wanted: NDArray[Any],
-    before: Integers,
-) -> tuple[Indexes, Mask]:
+    first: Integers,
+    last: Integers,
+) -> tuple[Indexes, Mask, Mask]:
     """Return the same as ``_latest``, by bisection among some opens in order; each wanted decider is one of theirs."""
     mine = mine[np.argsort(place[mine])]
     mine = mine[np.argsort(decider[mine], kind="stable")]
     deciders, places = decider[mine], place[mine]
-    begin = np.searchsorted(deciders, wanted)
-    low, high = begin.copy(), np.searchsorted(deciders, wanted, side="right")
+    begin, end = (np.searchsorted(deciders, wanted, side=side) for side in ("left", "right"))
+    low, high = begin.copy(), end.copy()
     while len(left := np.flatnonzero(low < high)):
         middle = (low[left] + high[left]) // 2
-        is_before = places[middle] <= before[left]
+        is_before = places[middle] <= first[left]
         low[left[is_before]] = middle[is_before] + 1
         high[left[~is_before]] = middle[~is_before]
     has = low > begin
-    last = low[has] - 1
+    latest = low[has] - 1
     found = np.full(len(wanted), -1)
-    found[has] = mine[last]
-    tied = np.zeros(len(wanted), dtype=bool)
-    another = np.maximum(last - 1, begin[has])  # itself, where it is the only one before
-    tied[has] = (places[last] == before[has]) | (
-        (another != last) & (places[another] == places[last])
+    found[has] = mine[latest]
+    tied, between = np.zeros(len(wanted), dtype=bool), np.zeros(len(wanted), dtype=bool)
+    another = np.maximum(latest - 1, begin[has])  # itself, where it is the only one before
+    tied[has] = (places[latest] == first[has]) | (
+        (another != latest) & (places[another] == places[latest])
     )
-    return found, tied
+    follows = np.flatnonzero(low < end)
+    between[follows] = places[low[follows]] <= last[follows]
+    return found, tied, between
 
 
 def _maybe_among(keys: NDArray[Any], wanted: NDArray[Any]) -> Mask:

@@ -12,25 +12,24 @@ from collections.abc import Mapping
 
 from msgspec import Struct, structs
 
-from query_api import per_user, source
+from query_api import by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.fields import amount_sql
 from query_api.filters import filter_sql, selector_sql
 from query_api.numbering import arrays
 from query_api.params import EventSelector, FieldName, Query
-from query_api.periods import DAY_MS, MAX_YEAR
+from query_api.periods import DAY_MS, MAX_YEAR, periods_of
 from query_api.report import Ask, Row
 from query_api.share_counts import Dimension, Facts
 from query_api.share_forest import Forest, Integers
-from query_api.share_opens import Conversions, Read, Visits, facts_of, reshared
+from query_api.share_opens import Conversions, Read, Visits, opened_of, reshared
 from query_api.sql import load_sql
+from query_api.sums import large_sql, parts_sql
 
 LOOK_AROUND_MS = DAY_MS
 """How far sessions without a session_id are followed before the range."""
 EVER_MS = (MAX_YEAR - 1970) * 366 * DAY_MS
-MANY_CONVERSIONS = 1_000_000
-"""Up to here all of them travel, 40 bytes each: to find who opened a card is another pass over the entries."""
 
 FAVOURITE_SCENES = {"wechat": ("1010",)}
 """Entries from a favourite: a card that was put aside is not opened by being passed on."""
@@ -54,6 +53,11 @@ _IN_RANGE = (
 )
 
 
+_VALUE = "converted_value"
+_KEYS = ("held", "carried", "large")
+_ADDED = load_sql("share.added", sums=parts_sql(_VALUE))
+
+
 class Asked(Struct, frozen=True, kw_only=True):
     """The part of a request that the statement depends on."""
 
@@ -65,6 +69,12 @@ class Asked(Struct, frozen=True, kw_only=True):
 
 def _scenes(by_platform: Mapping[str, tuple[str, ...]]) -> list[str]:
     return [f"{platform} {scene}" for platform, scenes in by_platform.items() for scene in scenes]
+
+
+def days(ask: Ask) -> list[int]:
+    """Return where the days of the range begin."""
+    found = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone, path="$.time_range")
+    return list(found.starts_ms[:-1])
 
 
 def source_of_cards(ask: Ask, bindings: Bindings, columns: str = "") -> str:
@@ -122,16 +132,11 @@ async def forged(ask: Ask) -> Row:
 
 
 class _Events(Struct, frozen=True):
-    """
-    How the events of a question are read.
-
-    ``silent``: sessions have to be cut. ``many_conversions``: only those of users who may have opened a card are read.
-    """
+    """How the events of a question are read. ``silent``: sessions have to be cut."""
 
     ask: Ask
     asked: Asked
     silent: bool
-    many_conversions: bool
 
     def bindings(self) -> Bindings:
         """Start the parameters of a statement."""
@@ -154,7 +159,8 @@ class _Events(Struct, frozen=True):
         return source.with_sessions(bindings, found, ask.source(bindings, silent, **around))
 
     def _by_seq(self, bindings: Bindings, where: str, columns: str = "") -> str:
-        return load_sql("share.placed_seq", events=self._in_sessions(bindings, where, columns))
+        events = self._in_sessions(bindings, where, columns)
+        return load_sql("share.placed_seq", place=load_sql("share.place"), events=events)
 
     def _by_rank(self, bindings: Bindings, users: Integers, columns: str = "") -> str:
         """Return all events that are compared, of some users."""
@@ -167,9 +173,9 @@ class _Events(Struct, frozen=True):
         return selector_sql(self.asked.conversion, "$.conversion", bindings)
 
     def _value(self, bindings: Bindings) -> str:
-        """Return the column ``converted_value``: what a conversion adds to the revenue."""
+        """Return the column of what a conversion adds to the revenue."""
         amount = amount_sql(self.asked.revenue, "$.revenue", bindings)
-        return f"toFloat64({amount}) AS converted_value"
+        return f"toFloat64({amount}) AS {_VALUE}"
 
     async def _visits(self, bindings: Bindings, events: str, entry: str, kept: str) -> Visits:
         bindings.named("favourite_scenes", _scenes(FAVOURITE_SCENES), "Array(String)")
@@ -198,30 +204,71 @@ class _Events(Struct, frozen=True):
         bindings = self.bindings()
         return await self._visits(bindings, self._by_rank(bindings, users), ENTRY, "1")
 
-    async def _converted(self, bindings: Bindings, events: str, converts: str) -> Conversions:
-        columns = await self.ask.columns(
-            "share.converted", bindings, events=events, converts=converts
-        )
+    async def _converted(self, bindings: Bindings, groups: str) -> Conversions:
+        columns = await self.ask.columns("share.converted", bindings, groups=groups)
         return await asyncio.to_thread(Conversions.of, columns)
+
+    def _held(self, bindings: Bindings) -> tuple[str, tuple[str, ...]]:
+        """Return what conversions are added up by, expressions with names; and the names."""
+        held = load_sql("share.held", large=large_sql(_VALUE))
+        if "day" not in self.asked.dimensions:
+            return held, _KEYS
+        bindings.named("days", days(self.ask), "Array(Int64)")
+        return source.listed(held, load_sql("share.day")), (*_KEYS, "day")
+
+    def _grouped(self, bindings: Bindings, events: str, *, in_parts: bool = False) -> str:
+        """``in_parts``: groups between which no open lies; ``events`` then are all entries with a card as well."""
+        held, keys = self._held(bindings)
+        converts = "1"
+        if in_parts:
+            held = source.listed(held, load_sql("share.part", entry=ENTRY))
+            keys = (*keys, "part")
+            converts = f"{self._converts(bindings)} AND {_IN_RANGE}"
+        return load_sql(
+            "share.grouped",
+            by=held,
+            keys=source.more_keys(keys),
+            events=events,
+            converts=converts,
+            added=_ADDED,
+        )
 
     async def conversions(self) -> Conversions:
         """Read the conversions of the range."""
         bindings = self.bindings()
-        where = f"{self._converts(bindings)} AND {_IN_RANGE}"
+        where, value = f"{self._converts(bindings)} AND {_IN_RANGE}", self._value(bindings)
+        if self.silent or not by_actor.pays(self.ask, bindings, where):
+            events = self._by_seq(bindings, where, value)
+            return await self._converted(bindings, self._grouped(bindings, events))
+        held, keys = self._held(bindings)
+        groups = by_actor.rows(
+            self.ask,
+            bindings,
+            where,
+            columns=source.listed(
+                "held, carried, large", "toInt64(0) AS silent_session_ms", _ADDED
+            ),
+            keys=keys,
+            given=source.listed(value, held, f"{load_sql('share.place')} AS place"),
+            from_ms=0,
+            to_ms=EVER_MS,
+        )
+        return await self._converted(bindings, groups)
+
+    async def conversions_apart(self, users: Integers) -> Conversions:
+        """Read those of some users in parts."""
+        bindings = self.bindings()
+        bindings.table("apart", {"user": users})
+        where = f"({ENTRY} AND share_id != '' OR {self._converts(bindings)}) AND {_IN_RANGE}"
         events = self._by_seq(bindings, where, self._value(bindings))
-        whose = "1"
-        if self.many_conversions:
-            entries = f"{ENTRY} AND share_id != '' AND {_BEFORE_END}"
-            may_have = self.ask.source(bindings, entries, from_ms=0, to_ms=EVER_MS)
-            whose = load_sql("share.openers", source=may_have)
-        return await self._converted(bindings, events, whose)
+        of_users = load_sql("share.apart", events=events)
+        return await self._converted(bindings, self._grouped(bindings, of_users, in_parts=True))
 
     async def conversions_of(self, users: Integers) -> Conversions:
-        """Read those of some users, places being ranks."""
+        """Read those of some users in parts, places being ranks."""
         bindings = self.bindings()
         events = self._by_rank(bindings, users, self._value(bindings))
-        converts = f"{self._converts(bindings)} AND {_IN_RANGE}"
-        return await self._converted(bindings, events, converts)
+        return await self._converted(bindings, self._grouped(bindings, events, in_parts=True))
 
     async def shared_of(
         self, users: Integers, card: Integers, sharer: Integers
@@ -247,21 +294,19 @@ class RangeRead(Struct, frozen=True):
 async def read_range(ask: Ask, asked: Asked) -> RangeRead:
     """Read the entries and conversions of the range of a question."""
     from_ms, to_ms = ask.range.from_ms, ask.range.to_ms
-    silent_in, many_in = ask.bindings(), ask.bindings()
+    bindings = ask.bindings()
     by_name = EventSelector(event=asked.conversion.event)
-    converts = selector_sql(by_name, "$.conversion", silent_in)
-    many = selector_sql(by_name, "$.conversion", many_in)
-    silent, has_before, many_conversions = await asyncio.gather(
+    converts = selector_sql(by_name, "$.conversion", bindings)
+    silent, has_before = await asyncio.gather(
         ask.has_any(
             f"session_id = '' AND ({ENTRY} OR {converts})",
             from_ms - LOOK_AROUND_MS,
             to_ms,
-            bindings=silent_in,
+            bindings=bindings,
         ),
         ask.has_any(ENTRY, 0, from_ms),
-        ask.has_any(many, from_ms, to_ms, beyond=MANY_CONVERSIONS, bindings=many_in),
     )
-    events = _Events(ask, asked, silent, many_conversions)
+    events = _Events(ask, asked, silent)
     visits, conversions = await asyncio.gather(events.visits(), events.conversions())
     read = Read(visits=visits, conversions=conversions, from_ms=ask.range.from_ms)
     return RangeRead(events, has_before, read)
@@ -275,7 +320,10 @@ async def facts(range_read: RangeRead, forest: Forest) -> Facts:
     if range_read.has_before:
         before = await events.visits_before(*read.asks_before(forest, made))
         read = structs.replace(read, visits=read.visits.continued(before))
-    found, undecided = await asyncio.to_thread(facts_of, forest, made, read)
+    opened = await asyncio.to_thread(opened_of, forest, made, read)
+    if len(apart := opened.due.apart):
+        opened = await asyncio.to_thread(opened.again, apart, await events.conversions_apart(apart))
+    found, undecided = await asyncio.to_thread(opened.facts)
     if len(undecided):
         below = reshared(forest, made)
         visits, conversions, shared = await asyncio.gather(
@@ -286,5 +334,6 @@ async def facts(range_read: RangeRead, forest: Forest) -> Facts:
         again = structs.replace(
             read, visits=visits, conversions=conversions, decided=undecided, shared=shared
         )
-        found, _ = await asyncio.to_thread(facts_of, forest, made, read.settled(again))
+        opened = await asyncio.to_thread(opened_of, forest, made, opened.read.settled(again))
+        found, _ = await asyncio.to_thread(opened.facts)
     return found

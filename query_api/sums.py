@@ -3,7 +3,7 @@ Sums of numbers that are the same in every run, and exact for money.
 
 Floats added in another order give another sum, and ClickHouse adds them in the order in which its threads and parts come.
 So every sum of a report is one of integers, in SQL by ``sum_sql`` (in .sql files ``{{exact_sum(value, condition)}}``), in
-Python by ``added``, of arrays by ``sums_by``:
+Python by ``added``, and by ``sums_by`` of groups that SQL added up (``parts_sql``):
 
 - It does not depend on the order of the rows, nor on threads, parts and shards.
 - Of numbers with at most six decimals, each below 2 billion, it is the number nearest to the sum as people reckon it: ten
@@ -20,6 +20,7 @@ from math import isfinite
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 MEANING = "exact for numbers with at most six decimals; the same for any order of the events"
@@ -36,13 +37,9 @@ def sum_sql(value: str, condition: str = "1") -> str:
 
     A value is so many millionths, and a rest that is 0 for a number with at most six decimals. Both are added as integers.
     """
-    if not value.isidentifier():
-        value = f"({value})"
-    is_usual = f"abs({value}) < {_LARGE}"
-    rounded = f"round({value} * 1e6)"
-    millionths = f"sumIf(toInt128(toInt64(if({is_usual}, {rounded}, 0))), {condition})"
-    rest = f"if({is_usual}, ({value} - {rounded} / 1e6) * exp2(70), 0)"
-    rests = f"sumIf(toInt128(toInt64({rest})), {condition})"
+    is_usual, millionth, rest = _integers(value)
+    millionths = f"sumIf({millionth}, {condition})"
+    rests = f"sumIf({rest}, {condition})"
     large = f"arraySum(arraySort(groupArrayIf({value}, ({condition}) AND NOT {is_usual})))"
     # Beyond 2^53 an integer is no float any more: units and millionths apart.
     in_units = (
@@ -50,6 +47,50 @@ def sum_sql(value: str, condition: str = "1") -> str:
         f"toFloat64(intDiv({millionths}, 1000000)) + ({millionths} % 1000000) / 1e6)"
     )
     return f"({in_units} + {rests} / exp2(70) + {large})"
+
+
+def _integers(value: str) -> tuple[str, str, str]:
+    """Return whether a number is one that integers add up, its millionths and its rest in units of 2^-70."""
+    if not value.isidentifier():
+        value = f"({value})"
+    is_usual = f"abs({value}) < {_LARGE}"
+    rounded = f"round({value} * 1e6)"
+    rest = f"if({is_usual}, ({value} - {rounded} / 1e6) * exp2(70), 0)"
+    return (
+        is_usual,
+        f"toInt128(toInt64(if({is_usual}, {rounded}, 0)))",
+        f"toInt128(toInt64({rest}))",
+    )
+
+
+def large_sql(value: str) -> str:
+    """Return the number where it is too large for ``parts_sql``, else 0: a key of the groups there."""
+    is_usual, _, _ = _integers(value)
+    return f"if({is_usual}, 0, {value})"
+
+
+def parts_sql(value: str) -> str:
+    """Return aggregates from which ``sums_by`` makes the sum of any groups: ``millionths`` and ``rests``, Int128."""
+    _, millionth, rest = _integers(value)
+    return f"sum({millionth}) AS millionths,\nsum({rest}) AS rests"
+
+
+class Parts(Struct, frozen=True):
+    """
+    Groups of numbers, each added up: arrays of one length. Of which keys a group is, is the caller's.
+
+    ``number``: how many there are in the group. ``millionths``, ``rests``: of ``parts_sql``, Int64 or Python's integers.
+    ``large``: of ``large_sql``, the same for all of a group.
+    """
+
+    number: NDArray[np.int64]
+    millionths: NDArray[Any]
+    rests: NDArray[Any]
+    large: NDArray[np.float64]
+
+    def only(self, which: NDArray[Any]) -> Parts:
+        """Return some of them, by a mask or by places."""
+        return Parts(*(getattr(self, name)[which] for name in self.__struct_fields__))
 
 
 def added(values: Iterable[float]) -> float:
@@ -91,13 +132,10 @@ def _running(numbers: Iterable[float]) -> list[Decimal]:
     return list(accumulate((Decimal(repr(n)) for n in numbers), _EXACT.add, initial=Decimal(0)))
 
 
-def sums_by(values: NDArray[np.float64], place: NDArray[Any], places: int) -> NDArray[np.float64]:
-    """Return for each place the sum of the values that stand there: what ``sum_sql`` gives."""
-    is_usual = np.abs(values) < float(_LARGE)
-    usual = np.where(is_usual, values, 0.0)
-    rounded = np.round(usual * 1e6)
-    millionths = _added_by(rounded, place, places)
-    rests = _added_by(np.trunc((usual - rounded / 1e6) * 2.0**70), place, places)
+def sums_by(parts: Parts, place: NDArray[Any], places: int) -> NDArray[np.float64]:
+    """Return for each place the sum of the groups that stand there: what ``sum_sql`` gives of all their numbers."""
+    millionths = _added_by(parts.millionths, place, places)
+    rests = _added_by(parts.rests, place, places)
     units = np.abs(millionths) // 1_000_000 * np.sign(millionths)
     sums = np.where(
         np.abs(millionths) <= _EXACT_INTEGERS,
@@ -105,17 +143,18 @@ def sums_by(values: NDArray[np.float64], place: NDArray[Any], places: int) -> ND
         units.astype(np.float64) + (millionths - units * 1_000_000).astype(np.float64) / 1e6,
     )
     sums += rests.astype(np.float64) / 2.0**70
-    large = values[~is_usual]
-    for at in np.unique(place[~is_usual]):
+    is_large = parts.large != 0
+    place, large = place[is_large], np.repeat(parts.large[is_large], parts.number[is_large])
+    of_large = np.repeat(place, parts.number[is_large])
+    for at in np.unique(place):
         # One after the other: other ways to add floats give other sums.
-        sums[at] += np.cumsum(np.sort(large[place[~is_usual] == at]))[-1]
+        sums[at] += np.cumsum(np.sort(large[of_large == at]))[-1]
     return sums
 
 
-def _added_by(integers: NDArray[np.float64], place: NDArray[Any], places: int) -> NDArray[Any]:
-    """Add whole numbers exactly: as Python's integers where 64 bits could be too few."""
-    fits = float(np.abs(integers).sum()) < 2.0**62
+def _added_by(integers: NDArray[Any], place: NDArray[Any], places: int) -> NDArray[Any]:
+    """Add integers exactly: as Python's where 64 bits could be too few."""
+    fits = integers.dtype != object and float(np.abs(integers.astype(np.float64)).sum()) < 2.0**62
     sums: NDArray[Any] = np.zeros(places, dtype=np.int64 if fits else object)
-    exact = integers.astype(np.int64)
-    np.add.at(sums, place, exact if fits else exact.astype(object))
+    np.add.at(sums, place, integers if fits else integers.astype(object))
     return sums

@@ -1,14 +1,19 @@
--- share.converted: conversion events with what decides which open they are due to.  Caller: query_api/share_sql.py
--- Params: fragments events (share.placed_*, with converted_value Float64), converts (a condition)
--- Rows:   user, session, carried (xxh3 as card in share.visits; 0: none), place UInt64; value Float64
+-- share.converted: conversions in groups, with what decides which open each of a group is due to.  Caller: query_api/share_sql.py
+-- Params: fragment groups (share.grouped, or share.added of each actor)
+-- Rows:   user, session, carried (xxh3 as card in share.visits; 0: none), first, last (places) UInt64; number Int64; millionths, rests Int128,
+--         large Float64 (sums.Parts)
+-- Source: what may stand in one group is said in share.added.
 SELECT
     user,
-    xxh3(user, app_id, session_id, silent_session_ms) AS session,
-    if(share_id = '', toUInt64(0), xxh3(app_id, share_id)) AS carried,
-    place,
-    converted_value AS value
+    xxh3(user, held, silent_session_ms) AS session,
+    carried,
+    first,
+    first + lasted AS last,
+    number,
+    millionths,
+    rests,
+    large
 FROM
 (
-    {{events}}
+    {{groups}}
 )
-WHERE {{converts}}

@@ -1,10 +1,10 @@
--- share.placed_seq: events with their place in their user's order: epoch ms, and 20 bits of seq.  Caller: query_api/share_sql.py
--- Params: fragment events (source.sessions)
+-- share.placed_seq: events with their place in their user's order.  Caller: query_api/share_sql.py
+-- Params: fragments place (share.place), events (source.sessions)
 -- Rows:   those of events, and place UInt64
--- Source: two events of one place are in no order; where that matters share.placed_rank has it.
+-- Source: share.place
 SELECT
     *,
-    bitShiftLeft(toUInt64(toUnixTimestamp64Milli(occurred_at)), 20) + least(seq, 1048575) AS place
+    {{place}} AS place
 FROM
 (
     {{events}}

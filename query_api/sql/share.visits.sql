@@ -31,7 +31,7 @@ FROM
             concat(toString(platform), ' ', toString(scene)) AS entered_by,
             has({relaunch_scenes:Array(String)}, entered_by) AS is_relaunch,
             xxh3(app_id, share_id) AS carried,
-            xxh3(user, app_id, session_id, silent_session_ms) AS within,
+            xxh3(user, xxh3(app_id, session_id), silent_session_ms) AS within,
             share_id != '' AND NOT has({favourite_scenes:Array(String)}, entered_by) AND ({{kept}}) AS is_visit,
             if(is_visit, carried, toUInt64(0)) AS card,
             if(is_visit, within, toUInt64(0)) AS session,

@@ -9,8 +9,6 @@ from many_logs import HOUR_MS, asker_of
 from query_support import bind, event, id_key, insert, ms
 from reference import share as reference
 
-from query_api import share_sql
-
 RANGE = {"time_range": {"from": "2026-10-01", "to": "2026-10-31"}}
 METRICS = ("shares", "sharers", "opens", "openers", "new_users", "conversions", "converters", "revenue")  # fmt: skip
 BASE = ms("2026-10-05T12:00:00+08:00")
@@ -161,16 +159,21 @@ def random_log(dice, offsets=OFFSETS):
             }
             about |= {"depth": dice.randint(0, 9), "app_id": app_id}
             rows.append(card(dice.choice(users), share_id, at, parent, **about))
-    for _ in range(dice.randint(0, 25)):
-        name = dice.choice(["app_launch", "app_show", "app_show", "order_pay", "page_view"])
+    sessions = dice.choice([["", "s1", "s2"], ["s1", "s2"]])
+    # Few users, so that a session has several cards and conversions.
+    visitors = dice.choice([users, ["u1", "u2", "anonymous_id:d1"]])
+    for _ in range(dice.randint(0, 60)):
+        name = dice.choice(
+            ["app_launch", "app_show", "app_show", "order_pay", "order_pay", "page_view"]
+        )
         rows.append(
             event(
-                dice.choice(users),
+                dice.choice(visitors),
                 name,
                 BASE + dice.choice(offsets) + dice.choice([0, 0, 5000]) - dice.choice([0, 0, 0, 40 * 24 * HOUR_MS]),
                 app_id=app_id,
                 seq=dice.randint(0, 2),
-                session_id=dice.choice(["", "s1", "s2"]),
+                session_id=dice.choice(sessions),
                 share_id=dice.choice(["", "forged", *ids, *ids, *ids]),
                 scene=dice.choice(["1007", "1007", "1007", "1044", "1010", "1089"]),
                 group_id=dice.choice(["", "", "G1", "G2"]),
@@ -189,12 +192,12 @@ def random_log(dice, offsets=OFFSETS):
     return app_id, rows + copies, {device: (u1, [(BASE + HOUR_MS, u1)])}
 
 
-def test_random_forests_agree_with_the_definition(database, asker, monkeypatch):
+def test_random_forests_agree_with_the_definition(database, asker):
     dice = Random(7)  # noqa: S311
     logs = [random_log(dice) for _ in range(12)]
     # Often event_id alone decides what came first.
     logs += [random_log(dice, offsets=[0, 1]) for _ in range(2)]
-    by_event_id = 0
+    by_event_id = in_parts = by_actor = 0
     insert(database, [row for _, rows, _ in logs for row in rows])
     for _, _, identity in logs:
         for key, (person, strict) in identity.items():
@@ -202,8 +205,6 @@ def test_random_forests_agree_with_the_definition(database, asker, monkeypatch):
     first, last = "2026-10-05", dice.choice(["2026-10-05", "2026-10-06"])
     from_ms, to_ms = ms(f"{first}T00:00:00+08:00"), ms(f"{last}T00:00:00+08:00") + 24 * HOUR_MS
     for number, (app_id, rows, identity) in enumerate(logs):
-        # Many conversions are read of those who may have opened a card, few of everybody.
-        monkeypatch.setattr(share_sql, "MANY_CONVERSIONS", 0 if number % 2 else 1_000_000)
         mode = dice.choice(["latest", "strict"])
         body = {"app_ids": [app_id], "time_range": {"from": first, "to": last}, "identity": mode}
         found = reference.share(rows, identity, from_ms=from_ms, to_ms=to_ms, identity_mode=mode)
@@ -211,6 +212,8 @@ def test_random_forests_agree_with_the_definition(database, asker, monkeypatch):
         whole = asker.whole("share", body | {"explain": True})
         result = whole["result"]
         by_event_id += any("event_id, app_id" in one["sql"] for one in whole["explain"])
+        in_parts += any("FROM apart" in one["sql"] for one in whole["explain"])
+        by_actor += any("-- source.by_actor" in one["sql"] for one in whole["explain"])
 
         def check(row, chosen, group=None, found=found):
             expected = reference.metrics(found, chosen, group)
@@ -258,7 +261,7 @@ def test_random_forests_agree_with_the_definition(database, asker, monkeypatch):
         assert (delay["reshares"], delay["opened_before"]) == (found["reshares"], len(found["delays"]))  # fmt: skip
         # One question of users each; all of them over the logs.
         metric = ("resharers", "opened_before", "active_users", "card", "day")[number % 5]
-        if metric == "card":
+        if metric == "card" and found["cards"]:
             (_, share_id), of = next(iter(found["cards"].items()))
             cell = {"card": {"app_id": app_id, "share_id": share_id}}
             behind = {o[0] for o in found["opens"] if o[1] is of}
@@ -267,12 +270,65 @@ def test_random_forests_agree_with_the_definition(database, asker, monkeypatch):
             end_ms = from_ms + 24 * HOUR_MS
             behind = {c.sharer for c in found["shared"] if c.row["occurred_at"] < end_ms}
         else:
+            metric = "active_users" if metric == "card" else metric
             cell = {"metric": metric}
             behind = found["active" if metric == "active_users" else metric]
         assert asker.users("share", body, cell) == behind
         if found["delays"]:
             assert delay["median_ms"] == np.median(found["delays"])
     assert 0 < by_event_id < len(logs)
+    assert 0 < in_parts < len(logs)
+    assert 0 < by_actor < len(logs)
+
+
+def pay(user, amount, at, session_id, **columns):
+    return event(user, "order_pay", at, session_id=session_id, properties={"amount": amount}, **columns)  # fmt: skip
+
+
+@pytest.mark.parametrize("cuts_sessions", [False, True])  # added up by actor, and by user
+def test_conversions_of_a_session_with_opens_between_are_due_to_the_last_before_each(
+    database, asker, cuts_sessions
+):
+    midnight = ms("2026-10-06T00:00:00+08:00")
+    insert(
+        database,
+        [
+            card("a", "A", BASE, page="home"),
+            card("a", "B", BASE, page="goods"),
+            pay("b", 1, BASE + MINUTE, "b1"),  # before any open
+            *visit("b", "A", BASE + 2 * MINUTE, "b1"),
+            pay("b", 2, BASE + 3 * MINUTE, "b1"),
+            pay("b", 0.1, BASE + 3 * MINUTE, "b1", seq=1),
+            *visit("b", "B", BASE + 4 * MINUTE, "b1"),
+            pay("b", 0.2, BASE + 4 * MINUTE, "b1", seq=3),
+            pay("b", 1e15, midnight - 1, "b1"),
+            pay("b", 1e15, midnight, "b1"),
+            pay("b", 4, midnight, "b1", share_id="A"),
+            # Opened by another session between two orders of this one, which carry the card.
+            *visit("c", "A", BASE + 2 * MINUTE, "c1"),
+            pay("c", 8, BASE + 1 * MINUTE, "c2", share_id="A"),
+            pay("c", 16, BASE + 3 * MINUTE, "c2", share_id="A"),
+            # All in one group, after the open.
+            *visit("d", "B", BASE, "d1"),
+            *(pay("d", 0.1, BASE + i * MINUTE, "d1", seq=9) for i in range(10)),
+            pay("d", 0.30000000000000004, midnight, "d1"),
+            pay("e", 32, BASE, "" if cuts_sessions else "e1"),
+        ],
+    )
+    whole = asker.whole("share", RANGE | {"explain": True})
+    result = whole["result"]
+
+    assert pick(result["pages"], "page", "conversions", "converters", "revenue") == [
+        ("goods", 14, 2, 2e15 + 0.2 + 1 + 0.30000000000000004),
+        ("home", 4, 2, 2 + 0.1 + 4 + 16),
+    ]
+    apart = [one for one in whole["explain"] if "FROM apart" in one["sql"]]
+    assert len(apart) == 1
+    by_actor = any("-- source.by_actor" in one["sql"] for one in whole["explain"])
+    assert by_actor != cuts_sessions
+    on_next_day = {"metric": "converters", "day": "2026-10-06"}
+    assert asker.users("share", RANGE, on_next_day) == {id_key("user_id", user) for user in "bd"}
+    assert asker.users("share", RANGE, {"metric": "converters", "day": "2026-10-07"}) == set()
 
 
 def test_users_of_every_cell_are_as_many_as_it_says(database, asker):
