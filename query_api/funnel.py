@@ -8,18 +8,24 @@ DESIGN-funnel.md; the readable reference: tests/reference/funnel.py. Called thro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
-from query_api.bindings import Bindings
-from query_api.breakdowns import decode_element, describe, key_of_cell
+from query_api.breakdowns import describe, key_of_cell
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.funnel_params import FunnelCell, FunnelParams, FunnelQuery, resolve
-from query_api.funnel_sql import KeyOf, has_step_sql, payload_bits, user_events_sql, users_sql
+from query_api.funnel_sql import (
+    KeyOf,
+    has_step_sql,
+    next_in_sql,
+    next_names_sql,
+    payload_bits,
+    user_events_sql,
+    users_sql,
+)
 from query_api.order_keys import OrderKey, decided
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_cell, start_of_day_ms
 from query_api.presets import FUNNEL, FunnelAxes, Preset, differing
@@ -208,7 +214,9 @@ async def _shown_next(
         sql = users_sql(ask, params, bindings, order_key, [0], range_, "next_event")
         bindings.named("dropped_next", MAX_NEXT_ROWS, "UInt32")
         depth = "reached[-1]" if params.optional_steps() else "level"
-        return await ask.fetch("funnel.next", bindings, users=sql, depth=depth)
+        return await ask.fetch(
+            "funnel.next", bindings, users=sql, depth=depth, names=next_names_sql()
+        )
 
     rows, _ = await decided(ask_with, payload_bits(params))
     shown = []
@@ -217,7 +225,7 @@ async def _shown_next(
         # Who stopped at an optional step dropped at the required one after it.
         for row in rows:
             if not params.steps[number - 1].optional and before <= row["depth"] < number:
-                name = decode_element(row["next_event"][0])
+                name = row["next_event"] if row["has_next"] else None
                 counts[name] = counts.get(name, 0) + row["users"]
         ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0] or ""))
         shown.append(ordered[: params.dropped_next])
@@ -370,9 +378,9 @@ async def users(ask: Ask, query: FunnelQuery | FunnelParams, cell: FunnelCell) -
         in_step = f"{has_step_sql(params, str(before))} AND NOT {in_step}" if is_last else "0"
     if cell.next_other:
         shown = [name for name, _ in (await _shown_next(ask, params, ask.range))[cell.step - 1]]
-        in_step += f" AND NOT {_next_in(shown, bindings)}"
+        in_step += f" AND NOT {next_in_sql(shown, bindings)}"
     elif cell.next_event is not msgspec.UNSET:
-        in_step += f" AND {_next_in([cell.next_event], bindings)}"
+        in_step += f" AND {next_in_sql([cell.next_event], bindings)}"
     period_ms = -1 if cell.time is None else start_of_cell(periods, cell.time)
     bindings.named("cell_period_ms", period_ms, "Int64")
     bindings.named("all_keys", key is None, "Bool")
@@ -399,12 +407,6 @@ def _key_of(params: FunnelParams, cell: FunnelCell) -> KeyOf:
             "$.cell.next_other", "only with `dropped_next` in the request, and without next_event"
         )
     return "next_event" if cell.next_other or cell.next_event is not msgspec.UNSET else "breakdown"
-
-
-def _next_in(names: Iterable[str | None], bindings: Bindings) -> str:
-    """Return whether a user's next event, the key of its row, is one of these; None: it has none."""
-    wanted = ["" if name is None else f"s{name}" for name in names]
-    return f"has({bindings.add(wanted, 'Array(String)')}, breakdown_key[1])"
 
 
 _BETWEEN = {
