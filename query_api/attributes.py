@@ -36,7 +36,15 @@ FOLD = (
 )
 KINDS = ("absent", "text", "number", "flag", "list")
 """Of a value, by the number in the column ``user_property_<n>_kind``."""
-_PARTS = ("kind", "text", "number", "number_text", "flag", "list")
+_ABSENT = {
+    "kind": "0",
+    "text": "''",
+    "number": "0",
+    "number_text": "''",
+    "flag": "false",
+    "list": "emptyArrayString()",
+}
+"""The parts of a value, and what they are where it is not."""
 
 
 _ELSEWHERE = (
@@ -102,19 +110,25 @@ def joined(
         columns = [
             f"anyIf({part}, name = {inner.add(name, 'String')}) AS user_property_{names.index(name)}_{part}"
             for name in plain
-            for part in _PARTS
+            for part in _ABSENT
         ]
         values = load_sql("attributes.values", source=events, columns=",\n".join(columns))
         rows = _join(rows, bindings.embed("attributes", values, inner), names, plain)
     if visits:
         inner = Bindings(bindings.scheme_name)
-        events = source.events(inner, app_ids, 0, to_ms, identity, as_of=as_of)
-        columns = [
-            f"{sql} AS user_property_{names.index(name)}_{part}"
-            for name in visits
-            for part, sql in _visit_columns(name, inner).items()
-        ]
-        values = load_sql("attributes.visits", source=events, columns=",\n".join(columns))
+        parts, columns = _visit_columns(visits, names, inner)
+        of_actors = source.by_actor(
+            inner,
+            app_ids,
+            0,
+            to_ms,
+            source.listed(*parts),
+            identity,
+            given=f"{load_sql('attributes.entry_order', order=source.order())} AS entry_order",
+            where="1" if any(name in _SEEN for name in visits) else _IS_ENTRY,
+            as_of=as_of,
+        )
+        values = load_sql("attributes.visits", parts=of_actors, columns=",\n".join(columns))
         rows = _join(rows, bindings.embed("visits", values, inner), names, visits)
     return rows
 
@@ -123,27 +137,53 @@ def _join(rows: str, values: str, names: tuple[str, ...], joined_names: list[str
     columns = [
         f"u.user_property_{names.index(name)}_{part} AS user_property_{names.index(name)}_{part}"
         for name in joined_names
-        for part in _PARTS
+        for part in _ABSENT
     ]
     return load_sql("attributes.join", rows=rows, values=values, columns=",\n".join(columns))
 
 
+_SEEN = {"first_seen": "min", "last_seen": "max"}
+"""Attributes that are the time of an event, and which."""
+_IS_ENTRY = "event IN ('app_launch', 'app_show')"
+_PICKED = {
+    "first_source": ("argMinIf", "minIf"),
+    "latest_source": ("argMaxIf", "maxIf"),
+}
+"""Of an actor's entries: the aggregates of the value and of its order."""
+
+
 def _is_of_visits(name: str) -> bool:
-    return name in ("first_seen", "last_seen") or name.partition(".")[0] in SOURCE_FIELDS
+    return name in _SEEN or name.partition(".")[0] in SOURCE_FIELDS
 
 
-def _visit_columns(name: str, bindings: Bindings) -> dict[str, str]:
-    """Return the aggregate over a person's events for each part."""
-    absent = {"text": "''", "number_text": "''", "flag": "false", "list": "emptyArrayString()"}
-    if name in ("first_seen", "last_seen"):
-        number = f"{'min' if name == 'first_seen' else 'max'}(at_ms)"
-        return {**absent, "kind": "2", "number": number, "number_text": f"toString({number})"}
-    which, _, field = name.partition(".")
-    read = field_sql(field, f"user.{name}", bindings)
-    if read.text is None or field.startswith(("properties.", "user.")):
-        raise InvalidRequest(
-            "$", f"user.{name}: an own text field of an event, such as user.{which}.scene"
-        )
-    pick = "argMinIf" if which == "first_source" else "argMaxIf"
-    text = f"{pick}({read.text}, (at_ms, seq, event_id, app_id), is_entry)"
-    return {**absent, "kind": f"if({text} != '', 1, 0)", "text": text, "number": "0"}
+def _visit_columns(
+    visits: list[str], names: tuple[str, ...], bindings: Bindings
+) -> tuple[list[str], list[str]]:
+    """Return the aggregates over an actor's events, and over the rows of a person's actors those of each name and part."""
+    parts: dict[str, str] = {}
+    columns = []
+    for name in visits:
+        if name in _SEEN:
+            pick = _SEEN[name]
+            parts[name] = f"{pick}(toUnixTimestamp64Milli(occurred_at))"
+            number = f"{pick}(part.{name})"
+            of_name = {"kind": "2", "number": number, "number_text": f"toString({number})"}
+        else:
+            which, _, field = name.partition(".")
+            read = field_sql(field, f"user.{name}", bindings)
+            if read.text is None or field.startswith(("properties.", "user.")):
+                raise InvalidRequest(
+                    "$", f"user.{name}: an own text field of an event, such as user.{which}.scene"
+                )
+            pick, order = _PICKED[which]
+            value = f"value_{names.index(name)}"
+            parts[value] = f"{pick}({read.text}, entry_order, {_IS_ENTRY})"
+            parts[which] = f"{order}(entry_order, {_IS_ENTRY})"
+            # An actor without entries has an order of ''.
+            text = f"{pick}(part.{value}, part.{which}, part.{which} != '')"
+            of_name = {"kind": f"if({text} != '', 1, 0)", "text": text}
+        columns += [
+            f"{sql} AS user_property_{names.index(name)}_{part}"
+            for part, sql in {**_ABSENT, **of_name}.items()
+        ]
+    return [f"{sql} AS {column}" for column, sql in parts.items()], columns

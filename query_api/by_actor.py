@@ -4,15 +4,18 @@ Events added up by actor before their persons are looked up.
 What leaves the shards of a cluster is then a row for each actor, and on one server the join has fewer rows.
 
 For what can be put together from parts, such as counts, sets of days, extremes, and arrays that are sorted afterwards: a
-person has several actors, and each of them events on every shard. Not where the person's attributes choose the events. With
-identity ``strict`` an actor has a row for each person that it was. Called by the reports that add up or collect.
+person has several actors, and each of them events on every shard. With identity ``strict`` an actor has a row for each person
+that it was. Attributes of the person choose rows where the request's filter asks for them beside what it asks of the event;
+wherever else they are asked for, events are joined with them. Called by the reports that add up or collect.
 """
 
 from __future__ import annotations
 
-from query_api import source
+import msgspec
+
+from query_api import attributes, source
 from query_api.bindings import Bindings
-from query_api.filters import all_of
+from query_api.filters import OfPerson, all_of, parts_of
 from query_api.report import Ask
 from query_api.sql import load_sql
 
@@ -24,9 +27,21 @@ def pays(ask: Ask, bindings: Bindings, where: str, *, pays_alone: bool = True) -
     ``pays_alone``: also on one server. Where each actor has few events it costs more there than joining the person of each,
     and is worth it only for what shards then need not send. So it is with identity ``strict``.
     """
-    asks_for_attributes = source.USER_COLUMN in where or bool(bindings.user_names)
     alone = pays_alone and ask.query.identity == "latest"
-    return not asks_for_attributes and (alone or ask.database.is_sharded)
+    return (alone or ask.database.is_sharded) and _is_possible(ask, bindings, where)
+
+
+def _is_possible(ask: Ask, bindings: Bindings, where: str) -> bool:
+    """Tell whether events need no attributes of their person, or those that choose persons in ``where`` alone."""
+    if not bindings.user_names:
+        return True
+    of_persons = [part for part in parts_of(where) if source.USER_COLUMN in part]
+    elsewhere = attributes.named_in(msgspec.structs.replace(ask.query, filter=None))
+    return (
+        bool(of_persons)
+        and not elsewhere
+        and all(isinstance(part, OfPerson) for part in of_persons)
+    )
 
 
 def rows(
@@ -46,6 +61,7 @@ def rows(
     ``columns``: the keys as expressions over the columns of events, and aggregates; ``keys``: their names; ``given``: more
     expressions with names, which the columns and ``where`` may use.
     """
+    of_events, of_persons = source.apart(where)
     by_actor = source.by_actor(
         bindings,
         ask.app_ids,
@@ -55,12 +71,21 @@ def rows(
         ask.query.identity,
         keys=keys,
         given=given,
-        where=where,
+        where=of_events,
         as_of=ask.as_of,
     )
-    if ask.segment is None:
+    if of_persons != "1":
+        by_actor = attributes.joined(
+            bindings,
+            by_actor,
+            bindings.user_names,
+            ask.app_ids,
+            ask.query.identity,
+            as_of=ask.as_of,
+        )
+    if of_persons == "1" and ask.segment is None:
         return by_actor
-    return source.restricted(bindings, by_actor, "1", ask.segment)
+    return source.restricted(bindings, by_actor, of_persons, ask.segment)
 
 
 _OF_PARTS = {

@@ -40,6 +40,25 @@ EXACT_FLOAT = 2**53
 """Integers up to it are exact as 64-bit floats."""
 
 
+class OfPerson(str):
+    """A condition that looks at attributes of the event's person alone."""
+
+    __slots__ = ()
+
+
+class AllOf(str):
+    """A condition that remembers what it is the conjunction of."""
+
+    __slots__ = ("parts",)
+    parts: tuple[str, ...]
+
+    def __new__(cls, text: str, parts: tuple[str, ...]) -> AllOf:
+        """Make one of its whole text, in brackets where it may stand beside an OR, and its parts."""
+        made = super().__new__(cls, text)
+        made.parts = parts
+        return made
+
+
 def filter_sql(node: Filter | None, path: str, bindings: Bindings) -> str:
     """
     Turn a filter into one SQL condition over the columns of ``events``; ``1`` without a filter.
@@ -53,7 +72,13 @@ def filter_sql(node: Filter | None, path: str, bindings: Bindings) -> str:
 
 def all_of(conditions: Iterable[str]) -> str:
     """Return the condition that all of these hold; ``1`` stands for one that asks for nothing."""
-    return " AND ".join(one for one in conditions if one != "1") or "1"
+    parts = tuple(part for one in conditions for part in parts_of(one) if part != "1")
+    return AllOf(" AND ".join(parts) or "1", parts)
+
+
+def parts_of(condition: str) -> tuple[str, ...]:
+    """Return what a condition is the conjunction of, as far as it was put together here."""
+    return condition.parts if isinstance(condition, AllOf) else (condition,)
 
 
 def selector_sql(selector: EventSelector, path: str, bindings: Bindings) -> str:
@@ -89,14 +114,28 @@ def _node_sql(node: Filter, path: str, bindings: Bindings, depth: int, count: li
             _node_sql(child, f"{path}.conditions[{i}]", bindings, depth + 1, count)
             for i, child in enumerate(node.conditions)
         ]
-        joined = f" {(node.relation or 'and').upper()} ".join(parts)
-        sql = parts[0] if len(parts) == 1 else f"({joined})"
+        sql = parts[0] if len(parts) == 1 else _group_sql(node.relation or "and", parts)
     else:
         count[0] += 1
         if count[0] > MAX_TREE_CONDITIONS:
             raise InvalidRequest(path, f"more than {MAX_TREE_CONDITIONS} conditions in one filter")
         sql = _condition_sql(node, path, bindings)
-    return f"(NOT {sql})" if node.not_ else sql
+        if (node.field or "").startswith("user."):
+            sql = OfPerson(sql)
+    if not node.not_:
+        return sql
+    return OfPerson(f"(NOT {sql})") if _is_of_person(sql) else f"(NOT {sql})"
+
+
+def _group_sql(relation: str, parts: list[str]) -> str:
+    sql = f"({f' {relation.upper()} '.join(parts)})"
+    if relation == "and":
+        return AllOf(sql, tuple(part for one in parts for part in parts_of(one)))
+    return OfPerson(sql) if all(map(_is_of_person, parts)) else sql
+
+
+def _is_of_person(condition: str) -> bool:
+    return all(isinstance(part, OfPerson) for part in parts_of(condition))
 
 
 _LARGE_INTEGER = re.compile(r"-?[0-9]{16,20}")

@@ -185,13 +185,13 @@ class Ask:
         if source.USER_COLUMN in columns:
             events = self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
             return load_sql("source.computed", events=events, computed=computed)
-        outside = source.USER_COLUMN in where
+        of_events, of_persons = source.apart(where)
         events = source.events(
             bindings,
             self.app_ids,
             *self._between(from_ms, to_ms),
             self.query.identity,
-            "1" if outside else where,
+            of_events,
             self.as_of,
             computed,
         )
@@ -204,9 +204,9 @@ class Ask:
                 self.query.identity,
                 as_of=self.as_of,
             )
-        if self.segment is None and not outside:
+        if self.segment is None and of_persons == "1":
             return events
-        return source.restricted(bindings, events, where if outside else "1", self.segment)
+        return source.restricted(bindings, events, of_persons, self.segment)
 
     def alone(
         self,

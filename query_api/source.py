@@ -10,6 +10,7 @@ from typing import Protocol
 
 from query_api.as_of import AsOf
 from query_api.bindings import Bindings
+from query_api.filters import all_of, parts_of
 from query_api.params import Identity
 from query_api.sql import load_sql
 
@@ -127,6 +128,15 @@ OF_PROPERTIES = "properties_"
 """In an expression that reads an event's map of properties: worth to be computed on the shards, which then need not send it."""
 USER_COLUMN = "user_property_"
 """In a condition that reads the person's attributes, which are there only after they are joined."""
+
+
+def apart(where: str) -> tuple[str, str]:
+    """Return what of a condition can be asked where the events lie, and what reads attributes of their persons."""
+    parts = parts_of(where)
+    return (
+        all_of(part for part in parts if USER_COLUMN not in part),
+        all_of(part for part in parts if USER_COLUMN in part),
+    )
 
 
 def listed(*columns: str) -> str:

@@ -180,32 +180,45 @@ BY_A_PROPERTY = ["distribution", "events", "lifecycle", "ltv"]
     + [(report, ["properties.price"]) for report in BY_A_PROPERTY],
 )
 def test_what_can_be_added_up_leaves_the_shards_for_each_actor(database, asker, report, breakdown):
-    """Also with identity ``strict``. No ids are bound: answers are one."""
+    """Also with identity ``strict``, and where an attribute of the person chooses. No ids are bound: answers are one."""
     insert_many(database)
 
-    def asked(identity: str) -> tuple[Any, int]:
+    def asked(**more: Any) -> tuple[Any, int]:
         before = received_bytes(database)
         days = {"from": "2026-03-01", "to": "2026-03-03"}
-        body = {"app_ids": ["many"], "time_range": days, "identity": identity, **ADDED_UP[report]}
-        answer = asker.whole(report, body | {"breakdown": breakdown})
+        body = {"app_ids": ["many"], "time_range": days, "breakdown": breakdown, **more}
+        answer = asker.whole(report, body | ADDED_UP[report])
         return answer["result"], received_bytes(database) - before
 
-    asked("latest")  # the columns of tables are asked for once
-    (added_up, few), (of_strict, few_of_strict) = asked("latest"), asked("strict")
+    asked()  # the columns of tables are asked for once
+    added_up, few = asked()
+    of_strict, few_of_strict = asked(identity="strict")
+    seen = {"field": "user.first_seen", "op": "exists"}
+    of_seen, few_of_seen = asked(filter={"conditions": [seen, {"field": "event", "op": "exists"}]})
 
-    assert added_up == of_strict
-    events = bytes_of_events(database, "actor, occurred_at")
-    if breakdown:  # a report asks twice: which values are frequent, and with them
-        events = 2 * bytes_of_events(database, "actor, occurred_at, event_id")
+    assert added_up == of_strict == of_seen
+    # A report with a breakdown asks twice: which values are frequent, and with them; the order of events decides.
+    events = bytes_of_events(database, _WITH_IDS) * 2 if breakdown else bytes_of_events(database)
     assert max(few, few_of_strict) < events / 2
+    if not breakdown:
+        assert few_of_seen < events / 2 + few
 
 
-def bytes_of_events(client: Client, columns: str) -> int:
+# A limit is the asked node's to apply: the shards send rows.
+_EVENTS = (
+    "SELECT uniqExact(actor, occurred_at) FROM"
+    " (SELECT actor, occurred_at FROM events FINAL LIMIT 1000000)"
+)
+_WITH_IDS = (
+    "SELECT uniqExact(actor, occurred_at, event_id) FROM"
+    " (SELECT actor, occurred_at, event_id FROM events FINAL LIMIT 1000000)"
+)
+
+
+def bytes_of_events(client: Client, sql: str = _EVENTS) -> int:
     """What leaves the shards when persons are looked up for each event."""
     before = received_bytes(client)
-    # A limit is the asked node's to apply: the shards send rows.
-    rows = f"SELECT {columns} FROM events FINAL LIMIT 1000000"
-    client.query(f"SELECT uniqExact({columns}) FROM ({rows})")
+    client.query(sql)
     return received_bytes(client) - before
 
 
