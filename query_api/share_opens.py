@@ -114,8 +114,8 @@ class Conversions(Struct, frozen=True):
         """How many, and how much."""
         return Parts(self.number, self.millionths, self.rests, self.large)
 
-    def only(self, which: Mask | Indexes) -> Conversions:
-        """Return some of them, by a mask or by places."""
+    def only(self, which: Mask) -> Conversions:
+        """Return some of them."""
         return Conversions(*(getattr(self, name)[which] for name in self.__struct_fields__))
 
     def instead(self, users: Integers, others: Conversions) -> Conversions:
@@ -246,7 +246,6 @@ class Opened(Struct, frozen=True):
         counted = np.flatnonzero(passes & (opens.place >= read.begin))
         acts = (opens if len(counted) == len(opens.card) else opens.only(counted)).acts()
         undecided = once(np.concatenate([self.undecided, self.due.undecided]))
-        converted = read.conversions.only(due)
         facts = Facts(
             forest=forest,
             users=self.users,
@@ -256,8 +255,10 @@ class Opened(Struct, frozen=True):
             ),
             opens=acts,
             new=acts.only(self.is_new[counted]),
-            conversions=Acts(opens.user[by], opens.card[by], _ms(converted.first), opens.group[by]),
-            converted=converted.converted,
+            conversions=Acts(
+                opens.user[by], opens.card[by], _ms(read.conversions.first[due]), opens.group[by]
+            ),
+            converted=read.conversions.converted.only(due),
             own=self.own.only(forest.matches[self.own.card]),
             unknown_opens=len(self.unknown),
             unknown_share_ids=len(once(self.unknown)),

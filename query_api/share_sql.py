@@ -67,8 +67,13 @@ class Asked(Struct, frozen=True, kw_only=True):
     dimensions: list[Dimension]
 
 
-def _scenes(by_platform: Mapping[str, tuple[str, ...]]) -> list[str]:
-    return [f"{platform} {scene}" for platform, scenes in by_platform.items() for scene in scenes]
+def _by_scene(by_platform: Mapping[str, tuple[str, ...]], bindings: Bindings) -> str:
+    """Return the condition that an entry came by one of these scenes: scenes alone are compared by their dictionary."""
+    entered = (
+        f"platform = {bindings.add(platform, 'String')} AND scene IN {bindings.add(list(scenes), 'Array(String)')}"
+        for platform, scenes in by_platform.items()
+    )
+    return " OR ".join(entered)
 
 
 def days(ask: Ask) -> list[int]:
@@ -178,10 +183,14 @@ class _Events(Struct, frozen=True):
         return f"toFloat64({amount}) AS {_VALUE}"
 
     async def _visits(self, bindings: Bindings, events: str, entry: str, kept: str) -> Visits:
-        bindings.named("favourite_scenes", _scenes(FAVOURITE_SCENES), "Array(String)")
-        bindings.named("relaunch_scenes", _scenes(RELAUNCH_SCENES), "Array(String)")
         columns = await self.ask.columns(
-            "share.visits", bindings, events=events, entry=entry, kept=kept
+            "share.visits",
+            bindings,
+            events=events,
+            entry=entry,
+            kept=kept,
+            is_relaunch=_by_scene(RELAUNCH_SCENES, bindings),
+            is_favourite=_by_scene(FAVOURITE_SCENES, bindings),
         )
         return await asyncio.to_thread(Visits.of, columns)
 

@@ -1,6 +1,6 @@
 -- share.visits: each user's entries by card and session; those that carry no card together.  Caller: query_api/share_sql.py
--- Params: favourite_scenes, relaunch_scenes Array(String) ("platform scene"); fragments events (share.placed_*), entry and kept (conditions:
---         which events; which of their cards are told apart, over carried and within)
+-- Params: fragments events (share.placed_*), entry and kept (conditions: which events; which of their cards are told apart, over carried and
+--         within), is_relaunch and is_favourite (conditions: by which scene one enters)
 -- Rows:   user, card, session (0: entries that carry no card), fresh, relaunched (place of the first entry that is no relaunch, and of the first that
 --         is; 2^63 - 1: none), group_number (xxh3 of the first group_id; 0: none) UInt64; undecided UInt8 (1: its place is that of another group)
 -- Source: one grouping over numbers; share_opens.py finds the opens in them. A favourite carries no card. Mirrored, the group of the least
@@ -28,11 +28,10 @@ FROM
         SELECT
             user,
             place,
-            concat(toString(platform), ' ', toString(scene)) AS entered_by,
-            has({relaunch_scenes:Array(String)}, entered_by) AS is_relaunch,
+            ({{is_relaunch}}) AS is_relaunch,
             xxh3(app_id, share_id) AS carried,
             xxh3(user, xxh3(app_id, session_id), silent_session_ms) AS within,
-            share_id != '' AND NOT has({favourite_scenes:Array(String)}, entered_by) AND ({{kept}}) AS is_visit,
+            share_id != '' AND NOT ({{is_favourite}}) AND ({{kept}}) AS is_visit,
             if(is_visit, carried, toUInt64(0)) AS card,
             if(is_visit, within, toUInt64(0)) AS session,
             if(is_visit AND group_id != '', xxh3(group_id), toUInt64(0)) AS grouped
