@@ -92,6 +92,8 @@ _OF_PARTS = {
     "groupArray": "groupArrayArray",
     "groupArrayIf": "groupArrayArray",
     "groupBitOr": "groupBitOr",
+    "groupBitOrIf": "groupBitOr",
+    "groupUniqArrayIf": "groupUniqArrayArray",
     "max": "max",
 }
 """What puts together what an aggregate made of the events of each actor."""

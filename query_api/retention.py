@@ -34,7 +34,7 @@ from query_api import breakdowns
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import filter_sql
+from query_api.filters import all_of, filter_sql
 from query_api.periods import Periods, Range, periods_of
 from query_api.presets import RETENTION, Preset, RetentionAxes, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -91,11 +91,10 @@ async def _top(ask: Ask, params: RetentionParams, range_: Range) -> list[Key] | 
         return None
     bindings = ask.bindings()
     initial, _ = initial_and_returning(params, bindings)
-    where = f"{filter_sql(params.filter, '$.filter', bindings)} AND {initial}"
-    events = ask.source(bindings, where, from_ms=range_.from_ms, to_ms=range_.to_ms)
-    return await breakdowns.top(
-        ask, f"FROM ({events})", breakdowns.key_sql(params.breakdown, bindings), bindings
-    )
+    where = all_of([filter_sql(params.filter, "$.filter", bindings), initial])
+    events = ask.alone(bindings, where, from_ms=range_.from_ms, to_ms=range_.to_ms)
+    key = breakdowns.key_sql(params.breakdown, bindings)
+    return await breakdowns.top(ask, events, key, bindings)
 
 
 async def answer(ask: Ask, query: RetentionQuery) -> Answer:

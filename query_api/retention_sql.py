@@ -17,6 +17,7 @@ from query_api.breakdowns import Key
 from query_api.fields import number_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
+from query_api.per_user import NO_KEY
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts
 from query_api.report import Ask
 from query_api.retention_params import RetentionParams
@@ -30,9 +31,9 @@ _MAX_BITS = 64
 
 
 class _Kept(Struct, frozen=True):
-    """How returns are kept: the aggregate, and the set of periods after the cohort's."""
+    """How returns are kept: the aggregates by name, and the set of periods after the cohort's."""
 
-    states: str
+    states: dict[str, str]
     pattern: str
 
 
@@ -100,20 +101,19 @@ def _kept(
     time = "period" if params.period_counts == "calendar" else "at_ms"
     if measured:
         return _Kept(
-            states=f"groupArrayIf(({time}, measured_value), is_returning) AS returned",
+            states={"returned": f"groupArrayIf(({time}, measured_value), is_returning)"},
             pattern=f"arrayMap(one -> (toInt32({after}), one.2), arrayFilter(one -> {inside}, returned))",
         )
     if is_in_bits(params, periods):
         bindings.named("column_mask", (1 << (params.last_period() + 1)) - 1, "UInt64")
         return _Kept(
-            states="groupBitOrIf(bitShiftLeft(toUInt64(1), period), is_returning) AS returned",
+            states={"returned": "groupBitOrIf(bitShiftLeft(toUInt64(1), period), is_returning)"},
             pattern="bitAnd(bitShiftRight(returned, cohort), {column_mask:UInt64})",
         )
-    states = f"groupUniqArrayIf({time}, is_returning) AS returned"
+    states = {"returned": f"groupUniqArrayIf({time}, is_returning)"}
     if params.period_zero == "repeated":
-        states += (
-            ",\ngroupArrayIf(period, is_returning OR (is_initial AND at_ms >= {returning_from_ms:Int64}))"
-            " AS met"
+        states["met"] = (
+            "groupArrayIf(period, is_returning OR (is_initial AND at_ms >= {returning_from_ms:Int64}))"
         )
         inside += " AND (one != cohort OR countEqual(met, one) > 1)"
     return _Kept(
@@ -156,7 +156,7 @@ def patterns_sql(
             if params.measure.aggregate in ("avg", "min", "max"):
                 returning = f"({returning} AND {has_number})"
     key = breakdowns.top_sql(breakdowns.key_sql(params.breakdown, bindings), top, bindings)
-    key = breakdowns.pack_sql(key) if params.breakdown else "''"
+    key = breakdowns.pack_sql(key) if params.breakdown else NO_KEY
     starts = periods.starts_ms
     first_ever = params.cohort == "first"
     to_ms = starts[-1]
@@ -166,69 +166,89 @@ def patterns_sql(
     bindings.named("initial_to_ms", range_.to_ms, "Int64")
     bindings.named("returning_from_ms", starts[0], "Int64")
     kept = _kept(ask, params, periods, range_, bindings, measured)
-    plain = not first_ever and not params.breakdown and params.period_counts == "calendar"
-    if first_ever:
-        bindings.named("range_from_ms", range_.from_ms, "Int64")
-        cohorts = load_sql(
-            "retention.cohorts_first",
-            first_period=_period_sql("first_ms", periods, bindings),
-            first_key="argMinIf(packed_key, event_order, is_initial)" if params.breakdown else "''",
-        )
-    elif not plain:
-        cohorts = load_sql("retention.cohorts_every")
-    elif is_in_bits(params, periods):
-        cohorts = "bitPositionsToArray(groupBitOrIf(bitShiftLeft(toUInt64(1), period), is_initial))"
-    else:
-        cohorts = "groupUniqArrayIf(period, is_initial)"
+    began = _cohorts(params, periods, range_, bindings)
     where = [
         filter_sql(params.filter, "$.filter", bindings),
         event_names_sql([params.initial, returning_selector], bindings),
         initial if initial == returning else f"({initial} OR {returning})",
     ]
-    condition = all_of(where)
-    from_ms = 0 if first_ever else starts[0]
-    shape = {
-        "cohort": "toUInt16(one_cohort)" if plain else "one_cohort.1",
-        "cohort_key": "''" if plain else "one_cohort.2",
-        "pattern": kept.pattern,
-    }
-    adds_up = not (measured or params.breakdown) and is_in_bits(params, periods)
-    if adds_up and by_actor.pays(ask, bindings, condition, pays_alone=False):
-        columns = load_sql(
-            f"retention.of_actors_{params.cohort}",
-            is_initial=f"({initial}) AND {_at('>=', 'initial_from_ms')} AND {_at('<', 'initial_to_ms')}",
-            is_returning=f"({returning}) AND {_at('>=', 'returning_from_ms')}",
+    collected = by_actor.collected(
+        ask,
+        bindings,
+        all_of(where),
+        computed=load_sql(
+            "retention.events",
+            initial=initial,
+            returning=returning,
+            key=key,
+            value=value,
             period=_period_sql("toUnixTimestamp64Milli(occurred_at)", periods, bindings),
-        )
-        first_period = _period_sql("first_ms", periods, bindings)
-        return load_sql(
-            "retention.patterns",
-            rows=by_actor.rows(
-                ask, bindings, condition, columns=columns, from_ms=from_ms, to_ms=to_ms
-            ),
-            cohorts=load_sql("retention.cohorts_first_by_actor", first_period=first_period)
-            if first_ever
-            else "bitPositionsToArray(groupBitOr(initial_bits))",
-            states="groupBitOr(returned_bits) AS returned",
-            **shape,
-        )
-    columns, read = source.of_maps({"event_key": key, "event_value": value})
-    rows = load_sql(
-        "retention.events",
-        source=ask.computed(bindings, condition, columns, from_ms=from_ms, to_ms=to_ms),
-        initial=initial,
-        returning=returning,
-        key=read["event_key"],
-        value=read["event_value"],
-        period=_period_sql("at_ms", periods, bindings),
-        order=source.order() if params.breakdown else "''",
+            order=source.order() if params.breakdown else "''",
+        ),
+        aggregates={**began.states, **kept.states},
+        together=began.together,
+        having=began.having,
+        pays_alone=False,
+        from_ms=0 if first_ever else starts[0],
+        to_ms=to_ms,
     )
-    return load_sql("retention.patterns", rows=rows, cohorts=cohorts, states=kept.states, **shape)
+    return load_sql(
+        "retention.patterns",
+        collected=collected,
+        cohorts=began.cohorts,
+        cohort="toUInt16(one_cohort)" if began.plain else "one_cohort.1",
+        cohort_key=NO_KEY if began.plain else "one_cohort.2",
+        pattern=kept.pattern,
+    )
 
 
-def _at(operator: str, bound: str) -> str:
-    """Return the condition that an event lies there."""
-    return f"occurred_at {operator} fromUnixTimestamp64Milli({{{bound}:Int64}}, 'UTC')"
+class _Began(Struct, frozen=True):
+    """
+    How initial events are kept: the aggregates by name, what puts the parts of some together, who has any.
+
+    ``cohorts``: what follows from them; ``plain``: numbers of periods alone.
+    """
+
+    states: dict[str, str]
+    cohorts: str
+    having: str
+    together: dict[str, str] = {}
+    plain: bool = False
+
+
+def _cohorts(
+    params: RetentionParams, periods: Periods, range_: Range, bindings: Bindings
+) -> _Began:
+    if params.cohort == "first":
+        bindings.named("range_from_ms", range_.from_ms, "Int64")
+        states = {"is_started": "max(is_initial)", "first_ms": "minIf(at_ms, is_initial)"}
+        together = {"first_ms": "minIf(part.first_ms, part.is_started)"}
+        if params.breakdown:
+            states["first_order"] = "minIf(event_order, is_initial)"
+            states["first_key"] = "argMinIf(packed_key, event_order, is_initial)"
+            together["first_order"] = "minIf(part.first_order, part.is_started)"
+            together["first_key"] = "argMinIf(part.first_key, part.first_order, part.is_started)"
+        first_period = _period_sql("first_ms", periods, bindings)
+        return _Began(
+            states,
+            f"[({first_period}, {'first_key' if params.breakdown else NO_KEY}, first_ms)]",
+            "is_started AND first_ms >= {range_from_ms:Int64}",
+            together,
+        )
+    if params.breakdown or params.period_counts != "calendar":
+        # The order begins with the time; it is one number more for each event that leaves a shard.
+        at_ms = "toInt64(0)" if params.period_counts == "calendar" else "at_ms"
+        initials = f"groupArrayIf((period, {at_ms}, event_order, packed_key), is_initial)"
+        return _Began(
+            {"initials": initials}, load_sql("retention.cohorts_every"), "notEmpty(initials)"
+        )
+    if is_in_bits(params, periods):
+        bits = "groupBitOrIf(bitShiftLeft(toUInt64(1), period), is_initial)"
+        return _Began(
+            {"initials": bits}, "bitPositionsToArray(initials)", "initials != 0", plain=True
+        )
+    numbers = "groupUniqArrayIf(period, is_initial)"
+    return _Began({"initials": numbers}, "initials", "notEmpty(initials)", plain=True)
 
 
 def cells_of_sql(params: RetentionParams, periods: Periods, bindings: Bindings) -> dict[str, str]:

@@ -1,18 +1,12 @@
--- retention.events: the initial and the returning events.  Caller: query_api/retention_sql.py patterns_sql()
+-- retention.events: what an initial or a returning event is.  Caller: query_api/retention_sql.py patterns_sql()
 -- Params: initial_from_ms, initial_to_ms, returning_from_ms Int64; fragments initial, returning, key (packed), order (source.order), period
---         (number of an event's period), value (of a measured one; expressions over events), source
--- Rows:   user UInt64, event_order, packed_key String, at_ms Int64, period UInt16, measured_value Float64, is_initial, is_returning Bool
--- Source: one pass over events.
-SELECT
-    user,
-    {{order}} AS event_order,
-    toUnixTimestamp64Milli(occurred_at) AS at_ms,
-    {{period}} AS period,
-    {{key}} AS packed_key,
-    {{value}} AS measured_value,
-    ({{initial}}) AND at_ms >= {initial_from_ms:Int64} AND at_ms < {initial_to_ms:Int64} AS is_initial,
-    ({{returning}}) AND at_ms >= {returning_from_ms:Int64} AS is_returning
-FROM
-(
-    {{source}}
-)
+--         (number of an event's period), value (of a measured one; expressions over events)
+-- Rows:   columns of events: at_ms Int64, period UInt16, event_order, packed_key String, measured_value Float64, is_initial, is_returning
+-- Source: shards compute them.
+toUnixTimestamp64Milli(occurred_at) AS at_ms,
+{{period}} AS period,
+{{order}} AS event_order,
+{{key}} AS packed_key,
+{{value}} AS measured_value,
+({{initial}}) AND at_ms >= {initial_from_ms:Int64} AND at_ms < {initial_to_ms:Int64} AS is_initial,
+({{returning}}) AND at_ms >= {returning_from_ms:Int64} AS is_returning

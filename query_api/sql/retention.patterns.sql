@@ -1,8 +1,8 @@
 -- retention.patterns: each user's cohorts, and in each the periods in which the user returned.
 -- Caller: query_api/retention_sql.py patterns_sql()
--- Params: fragments rows (retention.events, or those of by_actor.py with retention.of_actors_*), cohorts (retention.cohorts_*), cohort and
---         cohort_key (of one of them), states and pattern (of retention_sql.py: what is kept of the returning events, and the
---         periods after the cohort's that it means)
+-- Params: fragments collected (by_actor.collected, over retention.events), cohorts (of retention_sql.py: each a period, or a tuple of
+--         retention.cohorts_every), cohort and cohort_key (of one of them), pattern (the periods after the cohort's that the kept
+--         returning events mean)
 -- Rows:   user UInt64, cohort UInt16 (number of a period), key String (packed), pattern: the set of periods from 0, one
 --         comparable value; each user once in a cohort
 -- Source: one pass over events. Returning events count in the whole period of a cohort, also before the initial one.
@@ -14,18 +14,10 @@ SELECT
 FROM
 (
     SELECT
-        * EXCEPT (cohorts),
-        arrayJoin(cohorts) AS one_cohort
+        *,
+        arrayJoin({{cohorts}}) AS one_cohort
     FROM
     (
-        SELECT
-            user,
-            {{cohorts}} AS cohorts,
-            {{states}}
-        FROM
-        (
-            {{rows}}
-        )
-        GROUP BY user
+        {{collected}}
     )
 )

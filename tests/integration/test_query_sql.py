@@ -110,9 +110,6 @@ EXPLAINED_WITH_SEGMENTS = {
     "clickhouse.is_sharded",
     "clickhouse.shards",
     "events.rows_by_actor",
-    "retention.cohorts_first_by_actor",
-    "retention.of_actors_every",
-    "retention.of_actors_first",
     "source.in_segment",
     "source.restricted",
     # Asked for by reports with tests of their own: share, summary, stickiness; ltv.
