@@ -248,6 +248,7 @@ def received_bytes(client: Client) -> int:
 
 
 test_share = test_share_results.test_by_hand
+test_share_conversions = test_share_results.test_conversions_of_a_session_with_opens_between_are_due_to_the_last_before_each
 test_users = test_profile_results.test_lists_by_rule
 test_timeline = test_profile_results.test_a_timeline_goes_page_by_page_in_the_order_of_events
 test_snapshots = test_segments.test_a_snapshot_stays_and_follows_persons_that_merge
@@ -256,6 +257,7 @@ test_segment_comparison = (
 )
 BY_HAND = (
     test_share,
+    test_share_conversions,
     test_users,
     test_timeline,
     test_snapshots,
