@@ -14,10 +14,10 @@ import hashlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 
 from collector.block import Block
 from collector.decode import BodyError, Rejection
-from collector.history_files import Reading, Rows, Source, SourceError, Unread, read
-from collector.history_rows import REFUSED, RowError, Shaped, Shaper
+from collector.history_files import Reading, Rows, Source, SourceError, read
+from collector.history_rows import REFUSED, RowError, Shaped, Shaper, Unread
+from collector.history_select import Select, read_select
 from collector.ingest import RECORD_VERSION, screen
 from collector.rows import build_block
 from collector.sinks import TRANSIENT, ClickHouseSink
@@ -45,6 +46,9 @@ _TRIES = 8
 _FIRST_BACKOFF_S = 0.5
 _MAX_BACKOFF_S = 20.0
 _MESSAGE_CHARS = 300
+
+
+AnySource: TypeAlias = Source | Select
 
 
 class HistoryError(Exception):
@@ -147,9 +151,9 @@ class Importer:
 
     def run(
         self,
-        sources: list[Source],
+        sources: Sequence[AnySource],
         how: Reading,
-        progress: Callable[[Source, float, Report], None],
+        progress: Callable[[AnySource, float, Report], None],
     ) -> Report:
         """
         Import all rows; ``progress`` is told after each block.
@@ -177,13 +181,20 @@ class Importer:
             self._refused_to.flush()
         return report
 
-    def _chunks(self, sources: list[Source], how: Reading) -> Iterator[tuple[Source, Rows]]:
+    def _chunks(
+        self, sources: Sequence[AnySource], how: Reading
+    ) -> Iterator[tuple[AnySource, Rows]]:
         for source in sources:
             try:
-                for chunk in read(source, how, self._rows_at_once):
+                for chunk in self._read(source, how):
                     yield source, chunk
             except SourceError as error:
                 self.report.unreadable[source.name] = str(error)
+
+    def _read(self, source: AnySource, how: Reading) -> Iterator[Rows]:
+        if isinstance(source, Select):
+            return read_select(source, how, self._rows_at_once)
+        return read(source, how, self._rows_at_once)
 
     def _count(self, stored: Stored) -> None:
         self.report.stored += stored.new
@@ -221,7 +232,9 @@ class Importer:
         known = {request_id for (request_id,) in rows}
         block.dead_letters = [one for one in block.dead_letters if one.request_id not in known]
 
-    def _block(self, source: Source, first: int, rows: list[dict[str, Any] | Unread]) -> Block:
+    def _block(
+        self, source: AnySource, first: int, rows: Sequence[dict[str, Any] | Unread]
+    ) -> Block:
         """Make rows of a file into a block; refused ones are told on the way."""
         bodies = _Bodies()
         for number, row in enumerate(rows, first):
@@ -230,8 +243,9 @@ class Importer:
                 continue
             if not row:
                 continue
-            origin = f"{source.base_name}\x1f{number}\x1f"
+            origin = source.place_of(number)
             try:
+                self._check_order(source, row)
                 shaped = self._shaper.shape(row, origin)
                 self._check(shaped)
             except RowError as error:
@@ -245,6 +259,16 @@ class Importer:
         records.sort(key=lambda record: record[:2])
         return build_block([record for _, _, record in records])
 
+    def _check_order(self, source: AnySource, row: dict[str, Any]) -> None:
+        """Errors: RowError, for a row without an id where none can be made that the next run finds again."""
+        if isinstance(source, Select) and "event_id" not in row:
+            raise RowError(
+                "missing_field",
+                "$.event_id",
+                "rows of a SELECT have no order, so each needs an id of its own: a column, or hex(sipHash128(…)) of "
+                "several / 查询结果没有固定顺序，每行需要 event_id",
+            )
+
     def _check(self, shaped: Shaped) -> None:
         """Errors: RowError."""
         if shaped.app_id not in self._apps:
@@ -257,7 +281,7 @@ class Importer:
             raise RowError("body_too_large", "$", "more bytes than a request may have")
 
     def _screened(
-        self, source: Source, rows: list[dict[str, Any] | Unread], first: int, body: _Body
+        self, source: AnySource, rows: Sequence[dict[str, Any] | Unread], first: int, body: _Body
     ) -> Iterator[tuple[int, int, SpoolRecord]]:
         """Pass one body through the stages of a request; refused rows leave it, each with a record of its own."""
         app = self._apps[body.shaped.app_id]
@@ -284,7 +308,7 @@ class Importer:
         for rejection in batch.rejections:
             self._refuse_only_row(source, rows, first, body, rejection)
         number = body.numbers[0]
-        place = f"{source.base_name}\x1f{number}\x1f".encode("utf-8", "replace")
+        place = source.place_of(number).encode("utf-8", "replace")
         digest = hashlib.sha256(place + content).hexdigest()[:32]
         yield (
             received_at,
@@ -304,8 +328,8 @@ class Importer:
 
     def _refuse_only_row(
         self,
-        source: Source,
-        rows: list[dict[str, Any] | Unread],
+        source: AnySource,
+        rows: Sequence[dict[str, Any] | Unread],
         first: int,
         body: _Body,
         why: BodyError | Rejection,
@@ -326,7 +350,7 @@ class Importer:
 
     def _refuse(
         self,
-        source: Source,
+        source: AnySource,
         number: int,
         code: str,
         path: str,

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -12,17 +12,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from collector.history import Report
-from collector.history_files import Source
+from collector.history import AnySource, Report
+from collector.history_select import Select
 
 _STEPS = 1_000
 
 
 @contextmanager
 def bar(
-    console: Console, sources: list[Source]
-) -> Iterator[Callable[[Source, float, Report], None]]:
-    """A bar over the bytes of all files; nothing where nobody looks."""
+    console: Console, sources: Sequence[AnySource]
+) -> Iterator[Callable[[AnySource, float, Report], None]]:
+    """A bar over the bytes of all files, one without an end where a size is not known; nothing where nobody looks."""
+    is_known = not any(isinstance(source, Select) for source in sources)
     total = sum(source.size_bytes for source in sources) or 1
     before = dict(
         zip(
@@ -41,9 +42,9 @@ def bar(
         console=console,
         disable=not console.is_terminal,
     ) as progress:
-        task = progress.add_task("", total=_STEPS, rows=0, rate=0, refused="")
+        task = progress.add_task("", total=_STEPS if is_known else None, rows=0, rate=0, refused="")
 
-        def advance(source: Source, done: float, report: Report) -> None:
+        def advance(source: AnySource, done: float, report: Report) -> None:
             at = before[id(source)] + done * source.size_bytes
             refused = report.refused_rows
             progress.update(

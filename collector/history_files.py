@@ -1,9 +1,8 @@
 """
 Files of history, local, on S3 or behind HTTP, as rows: NDJSON, CSV and Parquet. Called by ``history``.
 
-This process reads them, not ClickHouse, which would cost more (DESIGN-cluster.md, "Bulk"): every row must pass the collector's
-own code anyhow. Nor does a server elsewhere see a file of this machine, and its users may not read files, buckets or addresses
-(``deploy/clickhouse-users.xml``): they answer anybody who gets hold of a password.
+This process reads them, which costs less than by ClickHouse (DESIGN-cluster.md, "Bulk") and refuses a line by itself; what
+else ClickHouse can read comes by ``history_select``.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import io
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,14 +23,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.fs
 import pyarrow.parquet as pq
 import urllib3
 from msgspec import Struct
 
 from collector.decode import mark_lone_surrogates
-from collector.history_rows import MOMENTS, NUMBERS, Place, from_text, place
+from collector.history_columns import ColumnError, places_of, rows_of
+from collector.history_rows import Unread, from_text
 
 FORMATS = ("ndjson", "csv", "parquet")
 _ENDINGS = {
@@ -56,7 +55,7 @@ class Source(Struct, frozen=True):
     """
     One file: ``name`` stands in reports and, by its last part, in the ids made for its rows.
 
-    ``local``: a file of this machine (for HTTP a copy that is removed at the end); else ``path`` on ``remote``.
+    ``path``: on ``filesystem``, which for HTTP is that of a copy that is removed at the end.
     """
 
     name: str
@@ -71,20 +70,16 @@ class Source(Struct, frozen=True):
         """Without folders, so that the same file elsewhere is the same."""
         return re.split(r"[/\\]", self.name)[-1]
 
+    def place_of(self, number: int) -> str:
+        """Return what tells a row from all others."""
+        return f"{self.base_name}\x1f{number}\x1f"
+
 
 class Reading(Struct, frozen=True):
     """What files do not say themselves: the encoding of CSV, and the zone of times that name none; None: nobody knows."""
 
     encoding: str = "utf-8"
     zone: ZoneInfo | None = None
-
-
-class Unread(Struct, frozen=True):
-    """A row that is none: why, and its text."""
-
-    code: str
-    message: str
-    text: str
 
 
 class Rows(Struct):
@@ -95,7 +90,7 @@ class Rows(Struct):
     """
 
     first: int
-    rows: list[dict[str, Any] | Unread]
+    rows: Sequence[dict[str, Any] | Unread]
     done: float
 
 
@@ -204,6 +199,9 @@ def _source(
     return Source(name, known, size, path, compression, filesystem)
 
 
+_UNREADABLE = (OSError, EOFError, pa.ArrowException, UnicodeError, ColumnError)
+
+
 def read(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     """Yield the rows of a file. Errors: SourceError, where the rest of it cannot be read."""
     readers: dict[str, Callable[[Source, Reading, int], Iterator[Rows]]] = {
@@ -213,7 +211,7 @@ def read(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     }
     try:
         yield from readers[source.format](source, how, rows_at_once)
-    except (OSError, EOFError, pa.ArrowException, csv.Error, UnicodeError, LookupError) as error:
+    except (*_UNREADABLE, csv.Error, LookupError) as error:
         raise SourceError(f"{source.name}: {error}") from error
 
 
@@ -289,15 +287,6 @@ def _members(line: bytes) -> dict[str, Any] | Unread:
     return {name: value for name, value in members.items() if bytes(value) != b"null"}
 
 
-def _places(source: Source, columns: list[str]) -> list[tuple[str, Place]]:
-    """Return where each column of a table goes. Errors: SourceError, where two go to the same place."""
-    places = [(name, place(name)) for name in columns]
-    if len({where for _, where in places}) < len(places):
-        twice = sorted({name for name in columns if columns.count(name) > 1}) or columns
-        raise SourceError(f"{source.name}: the same column twice / 列名重复: {', '.join(twice)}")
-    return places
-
-
 def _csv(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     """The first line names the columns; an empty field is an absent value."""
     stream, done = _counted(source)
@@ -309,7 +298,7 @@ def _csv(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
         newline="",
     ) as text:
         lines = csv.reader(text, strict=True)
-        places = _places(source, next(lines, []))
+        places = places_of(next(lines, []))
         first = 1
         rows: list[dict[str, Any] | Unread] = []
         for fields in _numbered(source, lines):
@@ -349,78 +338,9 @@ def _parquet(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     with source.filesystem.open_input_file(source.path) as file:
         parquet = pq.ParquetFile(file)
         total = max(1, parquet.metadata.num_rows)
-        places = _places(source, parquet.schema_arrow.names)
+        places = places_of(parquet.schema_arrow.names)
         first = 1
         for batch in parquet.iter_batches(rows_at_once):
-            rows: list[dict[str, Any] | Unread] = [{} for _ in range(batch.num_rows)]
-            for (name, where), column in zip(places, batch.columns, strict=True):
-                # As in an export, where what is absent is empty; an empty property is one.
-                absent: tuple[Any, ...] = (None,) if where.part == "property" else (None, "", [])
-                for row, value in zip(rows, _values(column, where, how.zone), strict=True):
-                    if value not in absent:
-                        row[name] = value  # type: ignore[index]
+            rows = rows_of(batch, places, how.zone)
             yield Rows(first, rows, (first + len(rows) - 1) / total)
             first += len(rows)
-
-
-def _values(column: pa.Array, where: Place, zone: ZoneInfo | None) -> list[Any]:
-    """Values of a column as the wire has them: times in epoch ms, whole numbers where they are meant, JSON as objects."""
-    if where.part == "nowhere":
-        return [None] * len(column)
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return _moments(column, where, zone)
-    is_whole = pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0)
-    # The wire takes a scene as a number, and a row without an event_id is named by what stands in it.
-    if (
-        is_whole
-        and where.part in ("event", "envelope")
-        and where.kind == "text"
-        and where.name != "scene"
-    ):
-        return column.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
-    if pa.types.is_decimal(kind):
-        # TRICKY: not by cast, which makes 19.90 to 19.900000000000002.
-        floats = [None if one is None else float(one) for one in column.to_pylist()]
-        column = pa.array(floats, pa.float64())
-    if pa.types.is_floating(column.type):
-        column = pc.if_else(pc.is_nan(column), pa.scalar(None, column.type), column)
-        if where.name in MOMENTS | NUMBERS:  # columns with gaps that other programs keep as floats
-            with contextlib.suppress(pa.ArrowInvalid):
-                column = column.cast(pa.int64())
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return [
-            None if one is None else one.decode("utf-8", "surrogateescape")
-            for one in column.to_pylist()
-        ]
-    values = column.to_pylist()
-    if (where.kind != "text" or where.type) and (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    ):
-        return [from_text(one, where, zone) if one else None for one in values]
-    if where.group or where.kind == "json":
-        return [_without_nulls(one) for one in values]
-    return values  # type: ignore[no-any-return]
-
-
-def _moments(column: pa.Array, where: Place, zone: ZoneInfo | None) -> list[Any]:
-    """Times and days in epoch ms where a moment is meant and its zone is known, else as texts."""
-    if pa.types.is_date(column.type):
-        column = column.cast(pa.timestamp("ms"), safe=False)
-    if column.type.tz is None and zone is not None:
-        column = pc.assume_timezone(column, str(zone), ambiguous="earliest", nonexistent="earliest")
-    if where.kind != "moment" or column.type.tz is None:
-        return [None if one is None else one.isoformat() for one in column.to_pylist()]
-    column = column.cast(pa.timestamp("ms", tz=column.type.tz), safe=False)
-    return column.cast(pa.int64()).to_pylist()  # type: ignore[no-any-return]
-
-
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401 (a struct or map of Arrow)
-    """A struct has every name in every row; what a row lacks is null."""
-    if isinstance(value, list):
-        value = dict(value)
-    if isinstance(value, dict):
-        return {name: one for name, one in value.items() if one is not None}
-    return value

@@ -51,6 +51,14 @@ class RowError(ValueError):
         self.message = message
 
 
+class Unread(Struct, frozen=True):
+    """A row that is none: why, and its text."""
+
+    code: str
+    message: str
+    text: str
+
+
 class Place(Struct, frozen=True):
     """
     Where the value of a column goes.

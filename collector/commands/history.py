@@ -53,11 +53,18 @@ def export(
 
 def import_history(
     files: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="NDJSON, CSV or Parquet: paths, patterns, s3://bucket/…, https://…. 文件、通配符或地址。"
         ),
-    ],
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A SELECT, or a .sql file with one, that ClickHouse runs here: file(…), s3(…), remoteSecure(…), any format. "
+            "由 ClickHouse 执行的查询，其结果作为历史数据导入。"
+        ),
+    ] = None,
     app_id: Annotated[
         str, typer.Option(help="App of rows that name none. 行内没有 app_id 时使用的应用。")
     ] = "",
@@ -91,14 +98,16 @@ def import_history(
     Import history from files: each event once, however often it is repeated (导入历史数据，可重复执行).
 
     Rows have the names of the wire, flat in CSV and Parquet (collector/README.md, "Import"), and pass the rules of events that
-    are sent. Exit code 1 when a row was refused, 2 when a file could not be read.
+    are sent. Exit code 1 when a row was refused, 2 when a file or a SELECT could not be read to its end.
     """
     from rich.console import Console
 
-    from collector import history, history_console, history_files, logs, settings
+    from collector import history, history_console, history_files, history_select, logs, settings
     from collector.sinks import ClickHouseSink
     from sdk_spec import id_hashing
 
+    if not files and not select:
+        refuse("name files, or a --select / 请给出文件或 --select")
     if file_format not in ("", *history_files.FORMATS):
         refuse(f"--format is one of {', '.join(history_files.FORMATS)}")
     try:
@@ -113,7 +122,10 @@ def import_history(
     with ExitStack() as opened:
         opened.callback(sink.close)
         try:
-            sources = history_files.find(files, file_format, opened)
+            sources: list[history.AnySource] = [
+                *history_files.find(files or [], file_format, opened),
+                *map(history_select.select_of, select or []),
+            ]
             importer = history.Importer(
                 access.load(access.path_of(data_dir, access_file)).apps,
                 sink,

@@ -4,6 +4,7 @@ import csv
 import gzip
 import http.server
 import json
+import lzma
 import os
 import subprocess
 import sys
@@ -577,6 +578,101 @@ def test_files_behind_http_and_on_s3(
         run(database_url, f"http://{objects}/none.csv")
     with pytest.raises(SourceError, match="no such object"):
         run(database_url, f"s3://bucket/none.csv{options}")
+
+
+def select(url: str, folder: Path, *statements: str) -> tuple[int, dict[str, Any]]:
+    """Import what ClickHouse selects, by the command; return its exit code and report."""
+    save(folder / "access.json", AccessFile(apps=APPS))
+    command = [sys.executable, "-m", "collector.cli", "import", "--json", "--app-id", APP]
+    command += ["--data-dir", str(folder), "--refused", str(folder / "refused.ndjson")]
+    for statement in statements:
+        command += ["--select", statement]
+    environment = os.environ | {"SCENETRAIL_CLICKHOUSE_URL": url, "SCENETRAIL_BLOCK_ROWS": "70"}
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert done.returncode in (0, 1, 2), done.stderr.decode()
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_what_clickhouse_reads_becomes_what_the_same_events_over_http_become(
+    database, database_url, tmp_path: Path, objects: str
+) -> None:
+    many = rows()
+    send(database_url, tmp_path, many)
+    of_import = ("received_at", "precedence")
+    sent, known = events(database, *of_import), persons(database)
+    assert len(sent) == 200
+    write_ndjson(tmp_path / "a.ndjson", many)
+    (tmp_path / "a.ndjson.xz").write_bytes(lzma.compress((tmp_path / "a.ndjson").read_bytes()))
+    write_csv(tmp_path / "b.csv", many)
+    write_parquet(tmp_path / "objects" / "c1.parquet", many[:100], json_properties=False)
+    write_parquet(tmp_path / "objects" / "c2.parquet", many[100:], json_properties=False)
+    (tmp_path / "s3.sql").write_text(
+        f"SELECT * FROM s3('http://{objects}/bucket/c{{1,2}}.parquet', NOSIGN, 'Parquet') -- both\n"  # noqa: S608
+    )
+    texts = "scene String, app_version String, `properties.code:text` String"
+    tags = "JSONExtract(assumeNotNull(`properties.tags`), 'Array(String)') AS `properties.tags`"
+    of_csv = (
+        f"SELECT * REPLACE ({tags}) FROM file('{tmp_path}/b.csv') "  # noqa: S608
+        f"SETTINGS schema_inference_hints = '{texts}'"
+    )
+    for statement in (
+        f"SELECT * FROM file('{tmp_path}/a.ndjson.xz', 'JSONEachRow')",  # noqa: S608
+        of_csv,
+        str(tmp_path / "s3.sql"),
+    ):
+        clear(database_url)
+        code, report = select(database_url, tmp_path, statement)
+
+        assert (code, report["stored"]) == (0, 200), report
+        assert events(database, *of_import) == sent, statement
+        assert persons(database) == known
+
+    code, report = select(database_url, tmp_path, of_csv, str(tmp_path / "s3.sql"))
+    assert (code, report["rows"], report["stored"], report["known"]) == (0, 400, 0, 400)
+
+
+def test_types_of_clickhouse_and_rows_that_are_no_events(
+    database, database_url, tmp_path: Path
+) -> None:
+    of_row = (
+        "SELECT toDateTime('2026-03-01 00:00:00', 'Asia/Shanghai') AS occurred_at, "
+        "CAST('view' AS Enum8('view' = 1)) AS event, toUUID('61f0c404-5cb3-11e7-907b-a6006ad3dba0') AS openid, "
+        "toLowCardinality(toNullable('u1')) AS user_id, 19.90::Decimal(10, 2) AS `properties.price`, "
+        "tuple('qr', 'x')::Tuple(source String, medium String) AS utm"
+    )
+    statements = (
+        f"{of_row}, toString(number) AS event_id, if(number = 2, unhex('ff'), '北京') AS `properties.city`, 1 AS weather "
+        "FROM numbers(4)",
+        of_row,
+        f"{of_row}, toString(10 + number) AS event_id, throwIf(number = 300) AS seq FROM numbers(1000) "
+        "SETTINGS max_block_size = 100",
+        "INSERT INTO events SELECT 1",
+    )
+    code, report = select(database_url, tmp_path, *statements)
+
+    assert code == 2
+    refused = {"invalid_value": {"$": 1}, "missing_field": {"$.event_id": 1}}
+    assert (report["refused"], report["unknown_columns"]) == (refused, ["weather"])
+    first, second = sorted(report["unreadable"].values())
+    assert "SYNTAX_ERROR" in first + second
+    assert "throwIf" in first + second
+    assert database.query(
+        "SELECT event_id, toUnixTimestamp64Milli(occurred_at), event, openid, user_id, utm_source, utm_medium, "
+        "properties_number, properties_text FROM events FINAL WHERE length(event_id) = 1 ORDER BY event_id"
+    ).result_rows == [
+        (
+            number,
+            T,
+            "view",
+            "61f0c404-5cb3-11e7-907b-a6006ad3dba0",
+            "u1",
+            "qr",
+            "x",
+            {"price": 19.9},
+            {"city": "北京"},
+        )
+        for number in ("0", "1", "3")
+    ]
 
 
 def test_killed_in_the_middle_and_run_again_counts_each_row_once(
