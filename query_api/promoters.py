@@ -22,12 +22,12 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import source
+from query_api import by_actor, source
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql, field_sql
-from query_api.filters import filter_sql, selector_sql
+from query_api.filters import all_of, filter_sql, selector_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.periods import DAY_MS, rfc3339
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -97,8 +97,8 @@ _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
 
 def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     until = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
-    ever = {"from_ms": 0, "to_ms": EVER_MS}
     if query.by == "sharer":
+        ever = {"from_ms": 0, "to_ms": EVER_MS}
         shares = "event = 'share' AND properties_text['share_id'] != ''"
         return load_sql(
             "promoters.touches_sharer",
@@ -112,11 +112,17 @@ def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     if read.text is None or query.promoter_field.startswith("user."):
         raise InvalidRequest("$.promoter_field", "a text of the event")
     touch = selector_sql(query.touch, "$.touch", bindings)
-    return load_sql(
-        "promoters.touches_field",
-        order=source.order(),
-        promoter=read.text,
-        source=ask.source(bindings, f"{touch} AND {read.has_text} AND {until}", **ever),
+    is_of_another = load_sql("promoters.is_of_another", promoter=read.text)
+    return by_actor.collected(
+        ask,
+        bindings,
+        all_of([touch, read.has_text, is_of_another, until]),
+        computed=load_sql("promoters.touches_field", order=source.order(), promoter=read.text),
+        aggregates={"found": "groupArray((event_order, promoter, toString(app_id)))"},
+        having="1",
+        pays_alone=False,
+        from_ms=0,
+        to_ms=EVER_MS,
     )
 
 
@@ -132,39 +138,42 @@ def _facts(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     base = amount
     if query.commission_base is not None:
         base = amount_sql(query.commission_base, "$.commission_base", bindings)
-    where = (
-        f"({filter_sql(query.filter, '$.filter', bindings)}) AND (({registration}) OR ({order}))"
-    )
     in_range = (
         "occurred_at >= fromUnixTimestamp64Milli({range_from_ms:Int64}, 'UTC') "
         "AND occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
     )
-    acts = load_sql(
-        "promoters.acts",
-        event_order=source.order(),
-        source=ask.computed(
-            bindings,
-            f"({where}) AND {in_range}",
-            load_sql(
-                "promoters.numbers",
-                registration=registration,
-                order=order,
-                amount=amount,
-                base=base,
-            ),
-            from_ms=0,
-            to_ms=EVER_MS,
+    where = [
+        filter_sql(query.filter, "$.filter", bindings),
+        f"(({registration}) OR ({order}))",
+        in_range,
+    ]
+    acts = by_actor.collected(
+        ask,
+        bindings,
+        all_of(where),
+        computed=load_sql(
+            "promoters.numbers",
+            order_of_event=source.order(),
+            registration=registration,
+            order=order,
+            amount=amount,
+            base=base,
         ),
+        aggregates={
+            "acted": "groupArray((is_registration, is_order, act_order, toString(app_id), act_amount, act_base))"
+        },
+        having="1",
+        pays_alone=False,
+        from_ms=0,
+        to_ms=EVER_MS,
     )
-    return load_sql(
-        "promoters.facts",
+    bound = load_sql(
+        "promoters.bound",
         acts=acts,
-        bound=load_sql(
-            "promoters.bound",
-            touches=_touches(ask, query, bindings),
-            kept=load_sql(f"promoters.kept_{query.binding.rule}"),
-        ),
+        touches=_touches(ask, query, bindings),
+        kept=load_sql(f"promoters.kept_{query.binding.rule}"),
     )
+    return load_sql("promoters.facts", bound=bound)
 
 
 async def answer(ask: Ask, query: PromotersQuery) -> Answer:

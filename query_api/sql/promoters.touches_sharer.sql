@@ -1,21 +1,15 @@
 -- promoters.touches_sharer: entries through a card, with its sharer.  Caller: query_api/promoters.py _touches()
 -- Params: range_to_ms Int64; fragments order (source.order), entries, shares (sources; the latter with the column made_share_id)
--- Rows:   user UInt64, event_order String, at_ms Int64, promoter, event_id, app_id String
+-- Rows:   user UInt64, found Array of (event_order, promoter, app_id)
 -- Source: a card is that of the first share event of its share_id in its app; one's own card binds nobody.
 SELECT
     entered.user AS user,
-    entered.event_order AS event_order,
-    entered.at_ms AS at_ms,
-    toString(cards.sharer) AS promoter,
-    entered.event_id AS event_id,
-    entered.app_id AS app_id
+    groupArray((entered.event_order, toString(cards.sharer), entered.app_id)) AS found
 FROM
 (
     SELECT
         user,
         {{order}} AS event_order,
-        toUnixTimestamp64Milli(occurred_at) AS at_ms,
-        event_id,
         toString(app_id) AS app_id,
         share_id
     FROM
@@ -46,3 +40,4 @@ INNER JOIN
         share_id
 ) AS cards ON entered.app_id = cards.app_id AND entered.share_id = cards.share_id
 WHERE cards.sharer != entered.user
+GROUP BY user
