@@ -73,7 +73,9 @@ from query_api.scene_rows import (
     with_costs,
 )
 from query_api.sql import load_sql
+from query_api.sums import sum_sql
 
+ENTRY_NAMES = ("app_launch", "app_show")
 ENTRY_EVENTS = "event IN ('app_launch', 'app_show')"
 LOOK_AROUND_MS = DAY_MS
 """How far sessions are followed beyond the range."""
@@ -81,13 +83,30 @@ NO_DAY = 65_535
 DEFAULT_LIMIT = 1_000
 _OF_SESSIONS = {"sessions": "1", "bounces": "views <= 1"}
 """Metrics that count sessions, and which of them."""
-_OF_USERS = (
-    "key", "launches", "entries", "users", "new_users", "next_day_eligible", "next_day_returned"
+_NUMBERS_OF_USERS = (
+    "launches", "entries", "users", "new_users", "next_day_eligible", "next_day_returned"
 )  # fmt: skip
-"""What scenes.measures and scenes.counts say of a row's users and entries."""
+_NUMBERS_OF_SESSIONS = ("sessions", "bounces", "page_views", "median_stay_ms", "mean_stay_ms")
+_NUMBERS_OF_CONVERSIONS = ("conversions", "converters", "conversion_value")
+"""What scenes.measures says of a row; where it leaves a part open, another statement says that."""
 _LARGEST_KEY = MAX_PAYLOAD >> 1
 """Below the number of a key a bit says that the entry counts (scenes.user_metrics), or is a launch (scenes.entry_places)."""
 _ENTRY_KEY = ORDER_KEYS["seq"]
+_CONVERSIONS = "groupArrayIf((converted_place, converted_value), is_conversion)"
+_NO_CONVERSIONS = "CAST([], 'Array(Tuple(UInt128, Float64))')"
+_CONVERTING = {
+    "of_session": "groupArrayArray(part.conversions)",
+    "of_user": "arraySort(groupArrayArray(conversions))",
+    "steps": "arraySort(arrayConcat(counted, conversions.1))",
+}
+_NOTHING_CONVERTS = {
+    "of_session": _NO_CONVERSIONS,
+    "of_user": _NO_CONVERSIONS,
+    "steps": "CAST([], 'Array(UInt128)')",
+}
+"""Constants, from which nothing is computed."""
+_OPEN_BEFORE = f"({_ENTRY_KEY.tied(payload_decides=True)}) AND bitShiftRight(k, 1) != bitShiftRight(previous, 1)"
+"""Two entries of different keys, or an entry and a conversion, of one millisecond and seq."""
 RowLimit: TypeAlias = Annotated[int, Meta(ge=1, le=10_000)]
 
 
@@ -202,13 +221,10 @@ def _parts(
     ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None, days_to_ms: int
 ) -> dict[str, str]:
     """Return the fragments of scenes.measures that are made of events: each session's parts, and the keys behind numbers."""
-    around_from_ms, around_to_ms = (
-        ask.range.from_ms - LOOK_AROUND_MS,
-        ask.range.to_ms + LOOK_AROUND_MS,
-    )
-    bindings.named("around_from_ms", around_from_ms, "Int64")
-    bindings.named("around_to_ms", around_to_ms, "Int64")
-    ever = (0, max(around_to_ms, days_to_ms))
+    around = (ask.range.from_ms - LOOK_AROUND_MS, ask.range.to_ms + LOOK_AROUND_MS)
+    bindings.named("around_from_ms", around[0], "Int64")
+    bindings.named("around_to_ms", around[1], "Int64")
+    from_ms, to_ms = 0, max(around[1], days_to_ms)
     matches = filter_sql(query.filter, "$.filter", bindings)
 
     def places(number: str) -> str:
@@ -221,34 +237,67 @@ def _parts(
         )
 
     in_sessions = load_sql("scenes.around")
+    converts, conversion = _converts(query, bindings)
     joins = needs_codes(query.by, query.breakdown)
-    if joins or not by_actor.pays(ask, bindings, ENTRY_EVENTS):
-        events = _source(ask, query, bindings, f"({ENTRY_EVENTS} OR ({in_sessions}))", "", *ever)
+    asks_for_person = source.USER_COLUMN in conversion
+    if joins or asks_for_person or not by_actor.pays(ask, bindings, ENTRY_EVENTS):
+        where = f"({ENTRY_EVENTS} OR ({in_sessions}))"
+        events = _source(ask, query, bindings, where, "", from_ms, to_ms)
         number, names = _numbered(query, bindings, shown, events)
-        parts = load_sql("scenes.event_parts", places=places(number), source=events)
-        return {"parts": parts, "names": names}
+        of_events = load_sql(
+            "scenes.event_parts",
+            places=source.listed(places(number), conversion),
+            conversions=_CONVERSIONS if conversion else _NO_CONVERSIONS,
+            source=events,
+        )
+        return {"parts": of_events, "names": names}
     number, names = _numbered(query, bindings, shown, "events")
 
-    def rows(where: str, columns: str, given: str) -> str:
-        from_ms, to_ms = ever
+    def rows(where: str, name: str, given: str, conversion: str) -> str:
+        conversions = _CONVERSIONS if conversion else _NO_CONVERSIONS
         return by_actor.rows(
             ask,
             bindings,
             where,
-            columns=columns,
+            columns=load_sql(name, conversions=conversions),
             keys=("session",),
-            given=given,
+            given=source.listed(given, conversion),
             from_ms=from_ms,
             to_ms=to_ms,
         )
 
-    entries = rows(ENTRY_EVENTS, load_sql("scenes.entry_parts"), places(number))
-    others = rows(f"NOT ({ENTRY_EVENTS}) AND {in_sessions}", load_sql("scenes.other_parts"), "")
-    return {"parts": f"{entries}\nUNION ALL\n{others}", "names": names}
+    # The map with values is read of events that may convert alone.
+    of_entries = conversion if _may_be_entry(query) else ""
+    others = f"NOT ({ENTRY_EVENTS}) AND {in_sessions}"
+    parts = [rows(ENTRY_EVENTS, "scenes.entry_parts", places(number), of_entries)]
+    if conversion:
+        parts.append(rows(f"{others} AND {converts}", "scenes.other_parts", "", conversion))
+    if converts != "1":
+        rest = f"{others} AND NOT ({converts})" if conversion else others
+        parts.append(rows(rest, "scenes.other_parts", "", ""))
+    return {"parts": "\nUNION ALL\n".join(parts), "names": names}
+
+
+def _converts(query: ScenesQuery, bindings: Bindings) -> tuple[str, str]:
+    """Return the condition on the name of a conversion, and the columns of scenes.conversion_place; '' without conversions."""
+    if query.conversion is None:
+        return "0", ""
+    columns = load_sql(
+        "scenes.conversion_place",
+        conversion=selector_sql(query.conversion, "$.conversion", bindings),
+        amount=amount_sql(query.value, "$.value", bindings),
+        last_place=_ENTRY_KEY.key.format(f"toUInt64({MAX_PAYLOAD})"),
+    )
+    return event_names_sql([query.conversion], bindings), columns
+
+
+def _may_be_entry(query: ScenesQuery) -> bool:
+    """Tell whether an entry may be a conversion."""
+    return query.conversion is not None and query.conversion.event in (None, *ENTRY_NAMES)
 
 
 async def _measured(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
-    """Count users and sessions in one pass, over numbers; where these leave something open, that is asked again."""
+    """Count users, sessions and conversions in one pass, over numbers; what these leave open is asked again."""
     bindings = ask.bindings()
     days_to_ms = _days(ask, bindings)
     bindings.named("days_to_ms", days_to_ms, "Int64")
@@ -260,6 +309,10 @@ async def _measured(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[R
         first_at=_ENTRY_KEY.at.format("first_entry"),
         first_mark=_ENTRY_KEY.payload.format("first_entry"),
         mirrored_mark=_ENTRY_KEY.mirrored_payload("first_mirrored"),
+        last_mark=str(MAX_PAYLOAD),
+        tied=_OPEN_BEFORE,
+        value=sum_sql("converted_value", "is_conversion") if query.value else "toFloat64(0)",
+        **(_NOTHING_CONVERTS if query.conversion is None else _CONVERTING),
         **_parts(ask, query, bindings, shown, days_to_ms),
     )
 
@@ -270,13 +323,25 @@ async def _measured(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[R
         metrics = user_metrics(ask, query, bindings, order_key, shown)
         return await ask.fetch("scenes.counts", bindings, user_metrics=metrics)
 
-    rows, order_key = await decided(ask_with)
+    rows, _ = await decided(ask_with)
+    found = [_some(row, _NUMBERS_OF_USERS) for row in rows if row["users"]]
     if any(row["silent"] or row["undecided_sessions"] for row in measured):
         bindings = ask.bindings()
         sessions = _sessions(ask, query, bindings, shown)
-        cut = await ask.fetch("scenes.sessions", bindings, sessions=sessions)
-        return [*({name: row[name] for name in _OF_USERS} for row in rows if row["users"]), *cut]
-    return rows if order_key == "seq" else [*measured, *rows]
+        found += await ask.fetch("scenes.sessions", bindings, sessions=sessions)
+    else:
+        found += [_some(row, _NUMBERS_OF_SESSIONS) for row in measured if row["sessions"]]
+    if query.conversion is not None and any(row["undecided_conversions"] for row in measured):
+        bindings = ask.bindings()
+        converted = conversions(ask, query, query.conversion, bindings, shown)
+        found += await ask.fetch("scenes.conversion_counts", bindings, conversions=converted)
+    else:
+        found += [_some(row, _NUMBERS_OF_CONVERSIONS) for row in measured if row["conversions"]]
+    return found
+
+
+def _some(row: Row, names: tuple[str, ...]) -> Row:
+    return {name: row[name] for name in ("key", *names)}
 
 
 def _sessions(ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | None) -> str:
@@ -376,11 +441,6 @@ async def _counted(ask: Ask, query: ScenesQuery, known: _Known, shown: Shown | N
 
     for row in await _measured(ask, query, shown):
         numbers.setdefault(unpacked(row["key"]), {}).update(row)
-    if query.conversion is not None:
-        bindings = ask.bindings()
-        converted = conversions(ask, query, query.conversion, bindings, shown)
-        for row in await ask.fetch("scenes.conversion_counts", bindings, conversions=converted):
-            numbers.setdefault(unpacked(row["key"]), {}).update(row)
     spent = known.spent
     if shown is not None:
         spent = {}

@@ -1,5 +1,6 @@
 -- scenes.event_parts: all events of a session.  Caller: query_api/scenes.py _parts()
--- Params: range_from_ms Int64 (epoch ms); fragments source (events with their persons), places (scenes.entry_places)
+-- Params: range_from_ms Int64 (epoch ms); fragments source (events with their persons), places (scenes.entry_places, and scenes.conversion_place where
+--         something converts), conversions (an aggregate)
 -- Rows:   user UInt64, and as scenes.entry_parts; each user and session once
 -- Source: where the person of an event is known only with the event, its attributes decide, or codes are joined.
 SELECT
@@ -11,7 +12,8 @@ SELECT
     groupArrayIf(place, is_entry AND at_ms >= {range_from_ms:Int64}) AS entries,
     if(countIf(is_entry) = 0, bitNot(toUInt128(0)), minIf(place, is_entry)) AS first_entry,
     if(countIf(is_entry) = 0, bitNot(toUInt128(0)), minIf(mirrored_place, is_entry)) AS first_mirrored,
-    max(is_entry AND is_silent) AS has_silent
+    max(is_entry AND is_silent) AS has_silent,
+    {{conversions}} AS conversions
 FROM
 (
     SELECT

@@ -48,8 +48,6 @@ READ_AGAIN = {
     "layers": {**dict.fromkeys(NAMES, 2), "order_pay": 4},
     # One person: found by the index of actors.
     "profile": {"app_launch": 3, "app_show": 3},
-    # A conversion needs the entry before it, by event_id at last.
-    "scenes": {"app_launch": 2, "app_show": 2, "order_pay": 2},
     # Each part of a rule is a question.
     "segments": {**dict.fromkeys(NAMES, 2), "order_pay": 3},
     # Users with a visit between two conversions of a session are read again, in parts.
