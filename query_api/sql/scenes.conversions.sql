@@ -1,4 +1,4 @@
--- scenes.conversions: conversions by the row of the entry before them.  Caller: query_api/scenes.py _conversions()
+-- scenes.conversions: conversions by the row of the entry before them.  Caller: query_api/scenes.py conversions()
 -- Params: fragments key (packed), matches (of entries), order (source.order), source (entries and conversions of the range, with the columns of
 --         scenes.conversion)
 -- Rows:   user UInt64, key String (packed; empty: the total), conversions UInt64, amount Float64; each (user, key) once

@@ -1,4 +1,4 @@
--- scenes.entry_places: an entry as an order key.  Caller: query_api/scenes.py _events()
+-- scenes.entry_places: an entry as an order key.  Caller: query_api/scenes.py _parts()
 -- Params: around_from_ms, around_to_ms Int64 (epoch ms; sessions are followed between them, end exclusive); fragments number (of a key, 51 bits),
 --         matches (a condition), place and mirrored_place (the order key over mark)
 -- Rows:   columns of events: at_ms Int64, session UInt64 (0 outside of the time in which sessions are followed), mark UInt64 (twice the

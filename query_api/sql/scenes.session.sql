@@ -1,4 +1,4 @@
--- scenes.session: the session_id of an event in its app, as a number.  Caller: query_api/scenes.py _first_entries()
+-- scenes.session: the session_id of an event in its app, as a number.  Caller: query_api/scenes.py _sessions()
 -- Params: none
 -- Rows:   a column of events: session UInt64
 -- Source: Ask.computed: shards compute it.

@@ -1,4 +1,4 @@
--- stickiness.rolling: the days on which a user was active, and how long until the next.  Caller: query_api/stickiness.py _rolling()
+-- stickiness.rolling: the days on which a user was active, and how long until the next.  Caller: query_api/stickiness.py _rolling_of()
 -- Params: min_count UInt32; fragment parts (stickiness.parts, or a name of it, over 29 days before the first one asked for and those
 --         asked for)
 -- Rows:   user UInt64, day UInt16, gap UInt16 (days until the user's next active day, at most 30)

@@ -1,5 +1,6 @@
 """The SQL files run under EXPLAIN and with the reader's rights, with every option that changes them."""
 
+import re
 from importlib import resources
 
 import pytest
@@ -209,6 +210,10 @@ def test_every_file_has_the_four_header_lines(name):
     header = [line for line in text.splitlines() if line.startswith("-- ")]
     assert header[0].startswith(f"-- {name}: ")
     joined = "\n".join(header)
-    assert "Caller: query_api/" in joined
+    caller = re.search(r"Caller: query_api/(?P<module>[\w/]+)\.py(?P<functions>(,? \w+\(\))*)", joined)
+    assert caller is not None
+    module = resources.files("query_api").joinpath(f"{caller['module']}.py").read_text("utf-8")
+    for function in re.findall(r"\w+(?=\(\))", caller["functions"]):
+        assert f"def {function}(" in module
     assert "-- Params: " in joined
     assert "-- Rows:   " in joined
