@@ -72,7 +72,7 @@ COSTS = [
     Cost("events: a sum by a property", 0.5, 0.02, 1, 0.77),
     Cost("distribution", 0.6, 1.8, 16, 0.30),
     Cost("events: users by day", 0.8, 2.0, 3, 0.58),
-    Cost("ltv", 0.9, 2.3, 5, 0.35),
+    Cost("ltv", 0.9, 2.3, 5, 0.60),
     Cost("interval", 1.3, 4.5, 13, 0.29),
     Cost("lifecycle", 1.9, 3.9, 35, 0.49),
     FUNNEL,
