@@ -1,5 +1,4 @@
--- scenes.conversion_place: whether an event is a conversion of the range, as an order key, and of how much.  Caller: query_api/scenes.py
---         _parts()
+-- scenes.conversion_place: a conversion of the range as an order key, and of how much.  Caller: query_api/scenes.py _converts()
 -- Params: range_from_ms, range_to_ms Int64 (epoch ms, end exclusive); fragments conversion (a condition), amount (a number), last_place (the
 --         order key after every entry of its time and seq)
 -- Rows:   columns of events: is_conversion Bool, converted_place UInt128, converted_value Float64

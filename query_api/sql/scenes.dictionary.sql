@@ -1,4 +1,4 @@
--- scenes.dictionary: names and groups of all scenes in one scheme.  Caller: query_api/scenes.py answer()
+-- scenes.dictionary: names and groups of all scenes in one scheme.  Caller: query_api/scenes.py _looked_up()
 -- Params: scheme String
 -- Rows:   platform, scene, scene_name, scene_group, scheme_version String
 SELECT

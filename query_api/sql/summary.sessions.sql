@@ -1,4 +1,4 @@
--- summary.sessions: sessions by the period of their first event.  Caller: query_api/summary.py _numbers()
+-- summary.sessions: sessions by the period of their first event.  Caller: query_api/summary.py _silent_sessions()
 -- Params: starts Array(Int64) (epoch ms of the periods), end_ms Int64; fragment source (source.sessions over the periods and a day
 --         before and after them)
 -- Rows:   start_ms Int64, sessions UInt64, average_stay_ms, median_stay_ms Float64
