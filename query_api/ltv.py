@@ -151,6 +151,7 @@ def _cells(
             aggregates=aggregates,
             together=together,
             having=f"is_started AND {key.at.format('start_event')} >= {{range_from_ms:Int64}}",
+            pays_alone=False,
             from_ms=from_ms,
             to_ms=to_ms,
         ),
