@@ -210,7 +210,9 @@ def test_every_file_has_the_four_header_lines(name):
     header = [line for line in text.splitlines() if line.startswith("-- ")]
     assert header[0].startswith(f"-- {name}: ")
     joined = "\n".join(header)
-    caller = re.search(r"Caller: query_api/(?P<module>[\w/]+)\.py(?P<functions>(,? \w+\(\))*)", joined)
+    caller = re.search(
+        r"Caller: query_api/(?P<module>[\w/]+)\.py(?P<functions>(,? \w+\(\))*)", joined
+    )
     assert caller is not None
     module = resources.files("query_api").joinpath(f"{caller['module']}.py").read_text("utf-8")
     for function in re.findall(r"\w+(?=\(\))", caller["functions"]):
