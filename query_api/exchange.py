@@ -29,9 +29,9 @@ from query_api import breakdowns, scenes, source
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.fields import amount_sql, field_sql
+from query_api.fields import field_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
-from query_api.order_keys import ORDER_KEYS, OrderKey, decided, hashed, names_sql
+from query_api.order_keys import OrderKey, decided
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.scene_rows import OTHER, Key, Shown, folded_sql, key_sql, packed, unpacked
@@ -41,8 +41,8 @@ from query_api.sql import load_sql
 MAX_ROWS = 10_000
 OUT_EVENT = "navigate_to_mini_program"
 OUT_FIELD = "properties.target_app_id"
-_NO_PARTNER = "'0:'"
-_ANY_PARTNER = f"key != '' AND NOT startsWith(key, {_NO_PARTNER})"
+_HAS_PARTNER = "referrer_app_id != ''"
+_ANY_PARTNER = "key != '' AND NOT startsWith(key, '0:')"
 """Of packed keys: those whose first text, the partner, is not empty."""
 
 
@@ -88,125 +88,73 @@ def _entries(query: ExchangeQuery) -> ScenesQuery:
     )
 
 
-class _Parts(Struct, frozen=True):
+class _Exits(Struct, frozen=True):
     """
-    What the report is made of. ``events``: the SELECT of all events that it needs, named ``exchanged`` by the others.
+    The events that send a user out, and what they are counted by: SQL over their columns.
 
-    ``came``: what each user adds to each row as one who came; ``converted``, ``out`` (user, key, …), ``both`` (user, key).
+    ``partner``, ``row``: packed keys, of the partner alone and of the row that it has when all are shown.
     """
 
-    events: str
-    came: str
-    converted: str
-    out: str
-    both: str
+    source: str
+    partner: str
+    row: str
 
 
-def _parts(
-    ask: Ask, query: ExchangeQuery, bindings: Bindings, order_key: OrderKey, shown: Shown | None
-) -> _Parts:
-    """Return the SELECTs that both the numbers and their users come from."""
-    events = _events(ask, query, bindings)
-    entry_key = folded_sql("entry_row", shown, bindings)
-    number = hashed(entry_key, largest=scenes.LARGEST_KEY)
-    entered = f"entry_matches AND NOT startsWith(entry_row, {_NO_PARTNER})"
-    read = ORDER_KEYS[order_key]
-    return _Parts(
-        events=events,
-        came=load_sql(
-            "scenes.user_metrics",
-            number=number,
-            place=read.key.format("mark"),
-            mirrored_place=read.mirrored_key("mark"),
-            first=read.payload.format("first_entry"),
-            mirrored=read.mirrored_payload("first_mirrored"),
-            matches=entered,
-            names=names_sql(
-                entry_key, number, scenes.ENTRY_EVENTS, "SELECT * FROM exchanged", joins=True
-            ),
-            source=_some(scenes.ENTRY_EVENTS),
-        ),
-        converted=load_sql(
-            "scenes.conversions",
-            key=entry_key,
-            matches="entry_matches",
-            order=source.order(),
-            source=_some(f"in_range AND ({scenes.ENTRY_EVENTS} OR is_conversion)"),
-        ),
-        out=load_sql(
-            "exchange.out", key=folded_sql("exit_row", shown, bindings), source=_some("is_exit")
-        ),
-        both=load_sql(
-            "exchange.both",
-            key=entry_key,
-            entries=_some(f"in_range AND {scenes.ENTRY_EVENTS} AND {entered}"),
-            out=_some("is_exit"),
-        ),
-    )
-
-
-def _some(where: str) -> str:
-    return f"SELECT * FROM exchanged WHERE {where}"  # noqa: S608 (no value of a request)
-
-
-def _events(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> str:
-    """Return the SELECT of all entries that ever were, and of conversions and exits of the range."""
+def _exits(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> _Exits:
     read = field_sql(query.out_field, "$.out_field", bindings)
     if read.text is None:
         raise InvalidRequest("$.out_field", "this field is never a text")
-    to_ms = scenes.bind_days(ask, bindings)
-    bindings.named("no_day", scenes.NO_DAY, "UInt16")
-    matches = filter_sql(query.filter, "$.filter", bindings)
-    is_exit = all_of(
-        [
-            selector_sql(query.out, "$.out", bindings),
-            matches,
-            f"{read.has_text} AND {read.text} != ''",
-        ]
-    )
-    exit_names = event_names_sql([query.out], bindings)
-    conversion_names = event_names_sql([query.conversion], bindings)
-    in_range = load_sql("exchange.in_range")
+    where = [
+        event_names_sql([query.out], bindings),
+        selector_sql(query.out, "$.out", bindings),
+        filter_sql(query.filter, "$.filter", bindings),
+        f"{read.has_text} AND {read.text} != ''",
+    ]
     text = f"toString({read.text})"
     elements = breakdowns.elements_sql(query.breakdown, bindings)
-    exits = load_sql(
-        "exchange.exits",
-        is_exit=is_exit,
-        in_range=in_range,
-        partner=breakdowns.pack_elements_sql([text]),
-        row=breakdowns.pack_elements_sql([text, *elements]),
+    columns, keys = source.of_maps(
+        {
+            "partner": breakdowns.pack_elements_sql([text]),
+            "partner_row": breakdowns.pack_elements_sql([text, *elements]),
+        }
     )
-    conversion = load_sql(
-        "scenes.conversion",
-        conversion=selector_sql(query.conversion, "$.conversion", bindings),
-        amount=amount_sql(query.value, "$.value", bindings),
-    )
-    return load_sql(
-        "exchange.events",
-        matches=matches,
-        row=key_sql("referrer_app_id", query.breakdown, bindings),
-        partner=key_sql("referrer_app_id", [], bindings),
-        source=scenes.source_of(
-            ask,
-            _entries(query),
-            bindings,
-            f"({scenes.ENTRY_EVENTS} OR ({in_range} AND ({conversion_names} OR {exit_names})))",
-            source.listed(exits, conversion),
-            0,
-            to_ms,
-        ),
+    return _Exits(
+        source=ask.computed(bindings, all_of(where), columns),
+        partner=keys["partner"],
+        row=keys["partner_row"],
     )
 
 
-_KINDS = {
-    1: (
-        "launches", "entries", "users_in", "new_users", "next_day_eligible", "next_day_returned",
-    ),
-    2: ("conversions", "converters", "conversion_value"),
-    3: ("exits", "users_out"),
-    4: ("users_both",),
-}  # fmt: skip
-"""Kinds of rows of exchange.counts, and what each has."""
+def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
+    """Return the SELECT of (user, key, exits) that both the numbers and their users come from."""
+    exits = _exits(ask, query, bindings)
+    return load_sql("exchange.out", key=folded_sql(exits.row, shown, bindings), source=exits.source)
+
+
+def _came(
+    ask: Ask, query: ExchangeQuery, bindings: Bindings, order_key: OrderKey, shown: Shown | None
+) -> str:
+    """Return the SELECT of what each user adds to each row as one who came, and to the total of all partners."""
+    return scenes.user_metrics(ask, _entries(query), bindings, order_key, shown, _HAS_PARTNER)
+
+
+async def _in(ask: Ask, query: ExchangeQuery, shown: Shown | None) -> dict[Key, Row]:
+    """Return launches, entries, users, new users and conversions by key; ``()``: the total."""
+    found = _Numbers()
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        metrics = _came(ask, query, bindings, order_key, shown)
+        return await ask.fetch("exchange.in_counts", bindings, user_metrics=metrics)
+
+    rows, _ = await decided(ask_with)
+    for row in rows:
+        found.of(row).update(row)
+    bindings = ask.bindings()
+    converted = scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
+    for row in await ask.fetch("exchange.conversion_counts", bindings, conversions=converted):
+        found.of(row).update(row)
+    return found.rows
 
 
 class _Numbers:
@@ -229,23 +177,15 @@ async def _counted(
     ``shown``: these alone, and the rest as "other".
     """
     numbers = _Numbers()
-
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        parts = _parts(ask, query, bindings, order_key, shown)
-        return await ask.fetch(
-            "exchange.counts",
-            bindings,
-            events=parts.events,
-            came=load_sql("exchange.in_counts", user_metrics=parts.came),
-            converted=load_sql("exchange.conversion_counts", conversions=parts.converted),
-            out=load_sql("exchange.out_counts", out=parts.out),
-            both=load_sql("exchange.both_counts", both=parts.both),
-        )
-
-    rows, _ = await decided(ask_with)
-    for row in rows:
-        numbers.of(row).update({name: row[name] for name in _KINDS[row["kind"]]})
+    numbers.rows = await _in(ask, query, shown)
+    bindings = ask.bindings()
+    out = _out(ask, query, bindings, shown)
+    for row in await ask.fetch("exchange.out_counts", bindings, out=out):
+        numbers.of(row).update(exits=row["exits"], users_out=row["users_out"])
+    bindings = ask.bindings()
+    both = _both(ask, query, bindings, shown)
+    for row in await ask.fetch("exchange.both_counts", bindings, both=both):
+        numbers.of(row).update(users_both=row["users_both"])
 
     def place(key: Key) -> tuple[bool, int, Key]:
         found = numbers.rows[key]
@@ -329,6 +269,23 @@ def _metrics(found: Row, query: ExchangeQuery) -> Row:
     }
 
 
+def _both(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
+    """Return the SELECT of (user, key) of those who came and were sent; who came are the ``users`` of the scenes report."""
+    matches = filter_sql(query.filter, "$.filter", bindings)
+    row = key_sql("referrer_app_id", query.breakdown, bindings)
+    exits = _exits(ask, query, bindings)
+    return load_sql(
+        "exchange.both",
+        key=folded_sql("row", shown, bindings),
+        row=row,
+        partner=key_sql("referrer_app_id", [], bindings),
+        entries=ask.source(bindings, f"{scenes.ENTRY_EVENTS} AND {_HAS_PARTNER} AND ({matches})"),
+        out_row=exits.row,
+        out_partner=exits.partner,
+        out=exits.source,
+    )
+
+
 def _semantics(query: ExchangeQuery) -> Row:
     return {
         "out": query.out,
@@ -365,34 +322,24 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
         raise InvalidRequest("$.cell.breakdown", "name the partner too")
     bindings = ask.bindings()
     in_cell = "key = {cell_key:String}"
-    order_key: OrderKey = "seq"
-    if cell.metric not in _OF_PARTS:
-        order_key = await ask.deciding(partial(_came, ask, query, shown))
-    parts = _parts(ask, query, bindings, order_key, shown)
-    if cell.metric in ("converters", "users_out") and key == ():
-        in_cell = _ANY_PARTNER
-    rows = load_sql(
-        "exchange.metric_users",
-        user_metrics=parts.came,
-        metric=cell.metric.removesuffix("_in"),
-    )
-    if cell.metric in _OF_PARTS:
-        rows = getattr(parts, _OF_PARTS[cell.metric])
-    rows = load_sql("exchange.over", events=parts.events, rows=rows)
+    if cell.metric in ("converters", "users_out"):
+        if key == ():
+            in_cell = _ANY_PARTNER
+        rows = (
+            _out(ask, query, bindings, shown)
+            if cell.metric == "users_out"
+            else scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
+        )
+    elif cell.metric == "users_both":
+        rows = _both(ask, query, bindings, shown)
+    else:
+        order_key = await ask.deciding(partial(_came, ask, query, shown=shown))
+        metrics = _came(ask, query, bindings, order_key, shown)
+        metric = cell.metric.removesuffix("_in")
+        rows = load_sql("exchange.metric_users", user_metrics=metrics, metric=metric)
     bindings.named("cell_key", packed(key), "String")
     sql = load_sql("exchange.users", rows=rows, in_cell=in_cell)
     return UserSelect("exchange.users", sql, bindings)
-
-
-_OF_PARTS = {"converters": "converted", "users_out": "out", "users_both": "both"}
-"""Metrics of users that no order decides, and which of the parts they are."""
-
-
-def _came(
-    ask: Ask, query: ExchangeQuery, shown: Shown | None, bindings: Bindings, order_key: OrderKey
-) -> str:
-    parts = _parts(ask, query, bindings, order_key, shown)
-    return load_sql("exchange.over", events=parts.events, rows=parts.came)
 
 
 def columns(query: ExchangeQuery, _result: Row) -> list[str]:

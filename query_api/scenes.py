@@ -44,7 +44,7 @@ from query_api.comparison import with_comparison
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
 from query_api.fields import SCENE_GROUP_UNKNOWN, amount_sql
-from query_api.filters import event_names_sql, filter_sql, selector_sql
+from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import (
     MAX_PAYLOAD,
     ORDER_KEYS,
@@ -89,7 +89,7 @@ _NUMBERS_OF_USERS = (
 _NUMBERS_OF_SESSIONS = ("sessions", "bounces", "page_views", "median_stay_ms", "mean_stay_ms")
 _NUMBERS_OF_CONVERSIONS = ("conversions", "converters", "conversion_value")
 """What scenes.measures says of a row; where it leaves a part open, another statement says that."""
-LARGEST_KEY = MAX_PAYLOAD >> 1
+_LARGEST_KEY = MAX_PAYLOAD >> 1
 """Below the number of a key a bit says that the entry counts (scenes.user_metrics), or is a launch (scenes.entry_places)."""
 _ENTRY_KEY = ORDER_KEYS["seq"]
 _CONVERSIONS = "groupArrayIf((converted_place, converted_value), is_conversion)"
@@ -148,7 +148,7 @@ class ScenesCell(Params, kw_only=True):
     limit: RowLimit = DEFAULT_LIMIT
 
 
-def source_of(
+def _source(
     ask: Ask,
     query: ScenesQuery,
     bindings: Bindings,
@@ -164,7 +164,7 @@ def source_of(
     return qr_codes.joined(ask, bindings, events)
 
 
-def bind_days(ask: Ask, bindings: Bindings) -> int:
+def _days(ask: Ask, bindings: Bindings) -> int:
     """Bind the days of the range and the one after, and how many have a next day that has ended; return their end, epoch ms."""
     days = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone, 1, "$.time_range")
     mature = sum(1 for end_of_next in days.starts_ms[2:] if end_of_next <= ask.now_ms)
@@ -181,7 +181,7 @@ def _numbered(
 ) -> tuple[str, str]:
     """Return the key of an entry as a number, and the SELECT of the keys behind the numbers. ``events``: the source."""
     key = key_sql(query.by, query.breakdown, bindings, shown)
-    number = hashed(key, largest=LARGEST_KEY)
+    number = hashed(key, largest=_LARGEST_KEY)
     joins = needs_codes(query.by, query.breakdown)
     return number, names_sql(key, number, ENTRY_EVENTS, events, joins=joins)
 
@@ -192,11 +192,16 @@ def user_metrics(
     bindings: Bindings,
     order_key: OrderKey,
     shown: Shown | None = None,
+    where: str = "1",
 ) -> str:
-    """Return the SELECT of each user's part of each row that both the numbers and their users come from."""
-    days_to_ms = bind_days(ask, bindings)
+    """
+    Return the SELECT of each user's part of each row that both the numbers and their users come from.
+
+    ``where``: a condition that entries pass to count, beside the request's filter; returns look at all of them.
+    """
+    days_to_ms = _days(ask, bindings)
     bindings.named("no_day", NO_DAY, "UInt16")
-    events = source_of(ask, query, bindings, ENTRY_EVENTS, "", 0, days_to_ms)
+    events = _source(ask, query, bindings, ENTRY_EVENTS, "", 0, days_to_ms)
     number, names = _numbered(query, bindings, shown, events)
     read = ORDER_KEYS[order_key]
     return load_sql(
@@ -206,7 +211,7 @@ def user_metrics(
         mirrored_place=read.mirrored_key("mark"),
         first=read.payload.format("first_entry"),
         mirrored=read.mirrored_payload("first_mirrored"),
-        matches=filter_sql(query.filter, "$.filter", bindings),
+        matches=all_of([filter_sql(query.filter, "$.filter", bindings), where]),
         names=names,
         source=events,
     )
@@ -237,7 +242,7 @@ def _parts(
     asks_for_person = source.USER_COLUMN in conversion
     if joins or asks_for_person or not by_actor.pays(ask, bindings, ENTRY_EVENTS):
         where = f"({ENTRY_EVENTS} OR ({in_sessions}))"
-        events = source_of(ask, query, bindings, where, "", from_ms, to_ms)
+        events = _source(ask, query, bindings, where, "", from_ms, to_ms)
         number, names = _numbered(query, bindings, shown, events)
         of_events = load_sql(
             "scenes.event_parts",
@@ -294,7 +299,7 @@ def _may_be_entry(query: ScenesQuery) -> bool:
 async def _measured(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
     """Count users, sessions and conversions in one pass, over numbers; what these leave open is asked again."""
     bindings = ask.bindings()
-    days_to_ms = bind_days(ask, bindings)
+    days_to_ms = _days(ask, bindings)
     bindings.named("days_to_ms", days_to_ms, "Int64")
     measured = await ask.fetch(
         "scenes.measures",
@@ -344,7 +349,7 @@ def _sessions(ask: Ask, query: ScenesQuery, bindings: Bindings, shown: Shown | N
     bindings.named("range_from_ms", ask.range.from_ms, "Int64")
     bindings.named("range_to_ms", ask.range.to_ms, "Int64")
     bindings.named("session_gap_ms", source.SESSION_GAP_MS, "Int64")
-    events = source_of(
+    events = _source(
         ask,
         query,
         bindings,
@@ -379,7 +384,7 @@ def conversions(
         key=key_sql(query.by, query.breakdown, bindings, shown),
         matches=filter_sql(query.filter, "$.filter", bindings),
         order=source.order(),
-        source=source_of(
+        source=_source(
             ask,
             query,
             bindings,

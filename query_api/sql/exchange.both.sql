@@ -1,19 +1,20 @@
--- exchange.both: who came from a partner and was sent there.  Caller: query_api/exchange.py _parts()
--- Params: fragments key (of an entry: entry_row, or "other"), entries and out (rows of exchange.events: entries of the range with a partner, and
---         exits)
+-- exchange.both: who came from a partner and was sent there.  Caller: query_api/exchange.py _both()
+-- Params: those of exchange.out; fragments row, partner (packed keys of an entry: of its row when all are shown, of the partner alone),
+--         key (row, or "other"), entries (a source of entry events of the range with a partner), out_row, out_partner (the same
+--         of an exit), out (the events that send users out)
 -- Rows:   user UInt64, key String (empty: the total), each pair once
 -- Source: who came are the pairs that scenes.user_metrics gives for the metric "users". Rows are compared before they are folded into
 --         "other", and the total by partners alone: neither a limit nor a breakdown changes who is both.
 SELECT DISTINCT
     user,
-    arrayJoin(if(has(o.rows_there, e.entry_row), [e.key, ''], [''])) AS key
+    arrayJoin(if(has(o.rows_there, e.row), [e.key, ''], [''])) AS key
 FROM
 (
     SELECT DISTINCT
         user,
-        entry_row,
+        {{row}} AS row,
         {{key}} AS key,
-        entry_partner
+        {{partner}} AS partner
     FROM
     (
         {{entries}}
@@ -23,13 +24,13 @@ INNER JOIN
 (
     SELECT
         user,
-        exit_partner,
-        groupUniqArray(exit_row) AS rows_there
+        {{out_partner}} AS partner,
+        groupUniqArray({{out_row}}) AS rows_there
     FROM
     (
         {{out}}
     )
     GROUP BY
         user,
-        exit_partner
-) AS o ON e.user = o.user AND e.entry_partner = o.exit_partner
+        partner
+) AS o ON e.user = o.user AND e.partner = o.partner

@@ -1,4 +1,4 @@
--- exchange.both_counts: users in and out of every row.  Caller: query_api/exchange.py _counted()
+-- exchange.both_counts: users in and out of every row.  Caller: query_api/exchange.py answer()
 -- Params: those of exchange.both; fragment both
 -- Rows:   key String (packed; empty: the total), users_both UInt64
 SELECT

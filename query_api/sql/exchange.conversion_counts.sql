@@ -1,4 +1,4 @@
--- exchange.conversion_counts: conversions of those who come, for every row.  Caller: query_api/exchange.py _counted()
+-- exchange.conversion_counts: conversions of those who come, for every row.  Caller: query_api/exchange.py _in()
 -- Params: those of scenes.conversions; fragment conversions
 -- Rows:   key String (packed; empty: the total of all partners), conversions, converters UInt64, conversion_value Float64
 SELECT

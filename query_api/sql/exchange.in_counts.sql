@@ -1,4 +1,4 @@
--- exchange.in_counts: those who come, for every row.  Caller: query_api/exchange.py _counted()
+-- exchange.in_counts: those who come, for every row.  Caller: query_api/exchange.py _in()
 -- Params: those of scenes.user_metrics; fragment user_metrics (of entries with a partner)
 -- Rows:   key String (packed; empty: the total of all partners), launches, entries UInt64; users_in, new_users, next_day_eligible,
 --         next_day_returned UInt64 (distinct users); undecided Bool (of any: then the numbers do not hold)

@@ -1,5 +1,5 @@
--- exchange.out: who was sent to which partner.  Caller: query_api/exchange.py _parts()
--- Params: fragments key (packed: the partner, then the breakdown), source (rows of exchange.events: exits)
+-- exchange.out: who was sent to which partner.  Caller: query_api/exchange.py _out()
+-- Params: fragments key (packed: the partner, then the breakdown), source (the events that send users out)
 -- Rows:   user UInt64, key String, each pair once; exits UInt64
 SELECT
     user,

@@ -1,4 +1,4 @@
--- exchange.out_counts: exits and users of every row.  Caller: query_api/exchange.py _counted()
+-- exchange.out_counts: exits and users of every row.  Caller: query_api/exchange.py answer()
 -- Params: those of exchange.out; fragment out
 -- Rows:   key String (packed; empty: the total), exits, users_out UInt64
 SELECT
