@@ -199,9 +199,6 @@ def _source(
     return Source(name, known, size, path, compression, filesystem)
 
 
-_UNREADABLE = (OSError, EOFError, pa.ArrowException, UnicodeError, ColumnError)
-
-
 def read(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     """Yield the rows of a file. Errors: SourceError, where the rest of it cannot be read."""
     readers: dict[str, Callable[[Source, Reading, int], Iterator[Rows]]] = {
@@ -211,7 +208,15 @@ def read(source: Source, how: Reading, rows_at_once: int) -> Iterator[Rows]:
     }
     try:
         yield from readers[source.format](source, how, rows_at_once)
-    except (*_UNREADABLE, csv.Error, LookupError) as error:
+    except (
+        OSError,
+        EOFError,
+        pa.ArrowException,
+        csv.Error,
+        UnicodeError,
+        LookupError,
+        ColumnError,
+    ) as error:
         raise SourceError(f"{source.name}: {error}") from error
 
 

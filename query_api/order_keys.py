@@ -33,15 +33,14 @@ class KeySql(Struct, frozen=True):
     """
     How an event's order and payload become one value, and are read from it: templates.
 
-    ``key``: over the columns of ``events`` and a UInt64 of ``bits`` bits. ``at`` (Int64, epoch ms), ``payload`` and ``order``
-    (what sorts; '' where nothing is left open): of a key.
+    ``key``: over the columns of ``events`` and a UInt64 of 52 bits, of "short" 8. ``at`` (Int64, epoch ms), ``payload`` and
+    ``order`` (what sorts; '' where nothing is left open): of a key.
     """
 
     key: str
     at: str
     payload: str
     order: str
-    bits: int = PAYLOAD_BITS
 
     def tied(self, *, payload_decides: bool, other: str = "previous") -> str:
         """
@@ -80,7 +79,6 @@ ORDER_KEYS: dict[OrderKey, KeySql] = {
         at=f"toInt64(bitShiftRight({{}}, {_SHORT_SEQ_BITS + _SHORT_BITS}) + {limits.MIN_OCCURRED_AT_MS})",
         payload=f"bitAnd({{}}, toUInt64({(1 << _SHORT_BITS) - 1}))",
         order=f"bitShiftRight({{}}, {_SHORT_BITS})",
-        bits=_SHORT_BITS,
     ),
     # 44 bits of time, 32 of seq, 52 of payload.
     "seq": KeySql(
@@ -158,7 +156,7 @@ async def deciding(ask: AskWith, payload_bits: int = PAYLOAD_BITS) -> OrderKey:
 def _to_try(payload_bits: int) -> list[OrderKey]:
     """Return the keys for a payload, cheap to dear."""
     # What "short" leaves open "seq" mostly does too; the next one decides both.
-    first: OrderKey = "short" if payload_bits <= ORDER_KEYS["short"].bits else "seq"
+    first: OrderKey = "short" if payload_bits <= _SHORT_BITS else "seq"
     return [first, "id_prefix", "event_id"]
 
 

@@ -243,11 +243,10 @@ class Ask:
         from_ms: int,
         to_ms: int,
         *,
-        beyond: int = 0,
         bindings: Bindings | None = None,
     ) -> bool:
         """
-        Tell whether the apps have events of a kind there, more than ``beyond`` of them.
+        Tell whether the apps have events of a kind there.
 
         ``where``: a condition over the columns of ``events``, whose values are in ``bindings``; the narrower, the cheaper.
         """
@@ -255,7 +254,6 @@ class Ask:
         bindings.named("app_ids", self.app_ids, "Array(String)")
         bindings.named("any_from_ms", from_ms, "Int64")
         bindings.named("any_to_ms", to_ms, "Int64")
-        bindings.named("any_beyond", beyond, "UInt64")
         return bool(await self.fetch("source.any", bindings, where=where))
 
     async def fetch(self, name: str, bindings: Bindings, **fragments: str) -> list[Row]:
