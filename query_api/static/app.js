@@ -10,7 +10,7 @@ import { GROUPS, PAGES } from "./pages.js";
 import { appPicker, rangePicker } from "./pickers.js";
 import { errorNotice } from "./report.js";
 import { saveView } from "./saved.js";
-import { addressOf, ownZone, readAddress, shared, writeAddress } from "./state.js";
+import { addressOf, areSameBut, ownZone, readAddress, shared, takeBack, writeAddress } from "./state.js";
 import { showUsers } from "./users.js";
 import { button, copy, iconButton, menu, notice, toast } from "./widgets.js";
 
@@ -24,7 +24,10 @@ async function start() {
   setLanguage(language);
   const theme = localStorage.getItem(KEPT_THEME);
   if (theme) document.documentElement.dataset.theme = theme;
-  window.addEventListener("hashchange", () => show());
+  window.addEventListener("hashchange", ({ oldURL, newURL }) => {
+    if (shell && areSameBut("who", oldURL, newURL)) showList(readAddress().state); // the view behind it stays as it is
+    else show();
+  });
   window.addEventListener("signed-out", () => {
     if (server.session?.signed_in) {
       forget();
@@ -273,7 +276,7 @@ async function draw(main, page, state, set, isNew) {
       session: server.session,
       has: (report) => server.reports.has(report),
       users: (report, body, cell, title) => {
-        writeAddress({ who: { report, body, cell, title } });
+        writeAddress({ who: { report, body, cell, title } }, { isStep: true });
         showList(readAddress().state);
       },
     };
@@ -300,7 +303,7 @@ function showList({ who: given }) {
   mine.box.addEventListener("close", () => {
     if (list !== mine) return;
     list = null;
-    writeAddress({ who: undefined });
+    takeBack("who");
   });
 }
 

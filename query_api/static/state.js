@@ -6,19 +6,36 @@ let read = { hash: null };
 /** Read the address: the page's id and its state. Nobody may change what is returned. */
 export function readAddress() {
   const { hash } = location;
-  if (read.hash !== hash) {
-    const [path, query = ""] = hash.replace(/^#\/?/, "").split(/\?(.*)/s);
-    read = { hash, page: path || "overview", state: parseState(query) };
-  }
+  if (read.hash !== hash) read = { hash, ...parseAddress(hash) };
   return read;
+}
+
+function parseAddress(hash) {
+  const [path, query = ""] = hash.replace(/^#\/?/, "").split(/\?(.*)/s);
+  return { page: path || "overview", state: parseState(query) };
 }
 
 /** Write a changed part of the state into the address. isStep: "back" undoes it. */
 export function writeAddress(part, { isStep = false } = {}) {
   const { page, state } = readAddress();
   const next = addressOf(page, { ...state, ...part });
-  if (isStep) history.pushState(null, "", next);
+  if (isStep) history.pushState({ step: Object.keys(part) }, "", next);
   else history.replaceState(null, "", next);
+}
+
+/** Take a part of the state out of the address: by going back, where the last step brought it. */
+export function takeBack(key) {
+  if (history.state?.step?.includes(key)) history.back();
+  else writeAddress({ [key]: undefined });
+}
+
+/** Whether two addresses of the console are the same but for one part of the state. */
+export function areSameBut(key, one, other) {
+  const [first, second] = [one, other].map((address) => {
+    const { page, state } = parseAddress(new URL(address).hash);
+    return addressOf(page, { ...state, [key]: undefined });
+  });
+  return first === second;
 }
 
 export function parseState(query) {

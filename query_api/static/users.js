@@ -67,7 +67,7 @@ export function showUsers(report, body, cell, title, { profiles = false } = {}) 
         box.dataset.total = String(answer.result.total);
       }
       for (const row of users) {
-        const link = personLink(row.user, nameOf(row), { profiles, title: row.platforms.map(platformTitle).join("、"), onClick: () => box.close() });
+        const link = personLink(row.user, nameOf(row), { profiles, title: row.platforms.map(platformTitle).join("、") });
         list.append(h("li", {}, link));
       }
       if (next) put(more, button(t("再显示 {n} 位|Show {n} more", { n: PAGE }), () => page(next)));

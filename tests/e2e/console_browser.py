@@ -264,7 +264,7 @@ def watched(context: BrowserContext, base: str, *, expect_errors: bool = False) 
     assert violations == []
     assert outside == []
     if not expect_errors:
-        assert wrong == []
+        assert wrong == [], wrong
 
 
 def sign_in(page: Page, demo: Demo) -> None:

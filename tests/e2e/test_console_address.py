@@ -286,6 +286,7 @@ def test_a_list_of_users_is_opened_by_its_address_and_closed_with_it(
     page: Page, elsewhere: BrowserContext, demo: Demo
 ) -> None:
     open_page(page, demo, "funnel?range=14d")
+    view = page.url
     number = page.locator("[data-figure=entered] button")
     entered = number.inner_text()
     number.click()
@@ -305,8 +306,24 @@ def test_a_list_of_users_is_opened_by_its_address_and_closed_with_it(
         who = {"report": "../segments?x=", "body": {}, "cell": {}, "title": "x"}
         open_page(other, demo, f"funnel?{encoded(range='14d', who=who)}")
         expect(other.locator("dialog")).to_have_count(0)
+    # Back closes it and forward opens it, closed by hand it is gone back from: the view behind it stays as it is.
+    page.evaluate("document.querySelector('main').firstChild.isTheSame = true")
     page.go_back()
     expect(listed).to_have_count(0)
+    expect(page).to_have_url(view)
+    page.go_forward()
+    expect(listed.locator(".users-total b")).to_have_text(entered)
+    page.keyboard.press("Escape")
+    expect(listed).to_have_count(0)
+    expect(page).to_have_url(view)
+    assert page.evaluate("document.querySelector('main').firstChild.isTheSame")
+    # Somebody of the list is another page; back leads to the list again.
+    number.click()
+    listed.locator("li a").first.click()
+    expect(page).to_have_url(re.compile("/people"))
+    expect(listed).to_have_count(0)
+    page.go_back()
+    expect(listed.locator(".users-total b")).to_have_text(entered)
 
 
 def test_a_health_model_of_ones_own_is_written_mended_and_kept(

@@ -17,7 +17,7 @@ export default function live({ state, set, main, session }) {
   const pulse = h("span", { class: "pulse", role: "status" }, t("正在接收|Receiving"));
   const fault = h("div");
   const foot = h("div", { class: "panel-foot" });
-  const empty = h("div", {}, notice("empty", t("正在读取…|Loading…")));
+  const empty = h("div", {}, h("p", { class: "loading" }, t("正在读取…|Loading…")));
   let paused = false;
   let stopped = false;
   let timer = null;
@@ -36,7 +36,9 @@ export default function live({ state, set, main, session }) {
         put(fault);
         show(answer);
       } catch (error) {
-        if (error.name !== "AbortError") put(fault, errorNotice(error));
+        if (error.name === "AbortError") return;
+        put(empty);
+        put(fault, errorNotice(error));
       }
     }
     if (!stopped) timer = setTimeout(turn, EVERY_MS);
