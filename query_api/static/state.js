@@ -33,7 +33,7 @@ export function takeBack(key) {
 export function areSameBut(key, one, other) {
   const [first, second] = [one, other].map((address) => {
     const { page, state } = parseAddress(new URL(address).hash);
-    return addressOf(page, { ...state, [key]: undefined });
+    return addressOf(page, { ...state, tz: state.tz ?? DEFAULT_ZONE, [key]: undefined }); // not the zone of the view that is shown now
   });
   return first === second;
 }

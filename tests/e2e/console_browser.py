@@ -33,12 +33,18 @@ from playwright.sync_api import (
 from sdk_spec.ids import KINDS
 from tests.waiting import until
 
+
+def with_hours_left(*names: str) -> ZoneInfo:
+    """The first of these zones whose day goes on for two hours: it must not end between two looks at it."""
+    return next(zone for zone in map(ZoneInfo, names) if datetime.now(zone).hour < 22)
+
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-ZONE = SHANGHAI if datetime.now(SHANGHAI).hour < 22 else ZoneInfo("Asia/Kolkata")
-"""
-The day that pages and tests speak of must not end between two of them: late in Shanghai it is that of Kolkata, where it is
-the same day for some hours longer.
-"""
+ZONE = with_hours_left("Asia/Shanghai", "Asia/Kolkata")
+"""Whose days pages and tests speak of: late in Shanghai those of Kolkata, where it is the same day for some hours longer."""
+EAST = with_hours_left("Asia/Tokyo", "Pacific/Auckland").key
+WEST = with_hours_left("America/New_York", "America/Los_Angeles").key
+"""Zones of others, whose days are other ones."""
 REFUSED = {"event": "", "properties": {"why": "<b>no name</b>"}}
 """An event without a name, which the collector refuses."""
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,7 +12,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.e2e.console_browser import (
+    EAST,
     SHANGHAI,
+    WEST,
     Demo,
     choose_by_typing,
     go_to,
@@ -27,8 +29,6 @@ from tests.e2e.console_browser import (
 )
 from tests.waiting import until
 
-TOKYO = "Asia/Tokyo"
-NEW_YORK = "America/New_York"
 SEEN = """() => Promise.all([...document.querySelectorAll('main .chart')].map((box) => box.chart)).then((charts) => {
   const digits = (text) => text.replace(/\\D+/g, ' ').trim();
   const numbers = (row) => [...row.querySelectorAll('.number')].map((cell) => digits(cell.innerText));
@@ -134,7 +134,7 @@ VIEWS: list[tuple[str, dict[str, Any]]] = [
 def elsewhere(browser: Browser, demo: Demo) -> Any:
     """The browser of somebody else: English, dark, and days of another zone where no view says its own."""
     context = new_context(browser, dark=True, language="en")
-    context.add_init_script(f"localStorage.setItem('scenetrail.timezone', '{TOKYO}')")
+    context.add_init_script(f"localStorage.setItem('scenetrail.timezone', '{EAST}')")
     with watched(context, demo.url) as page:
         sign_in(page, demo)
     yield context
@@ -162,7 +162,7 @@ def arrange(page: Page) -> None:
 def test_a_view_is_the_same_for_whoever_opens_its_address(
     page: Page, elsewhere: BrowserContext, demo: Demo, name: str, state: dict[str, Any]
 ) -> None:
-    open_page(page, demo, f"{name}?{encoded(tz=NEW_YORK, range='14d', **state)}")
+    open_page(page, demo, f"{name}?{encoded(tz=WEST, range='14d', **state)}")
     at_first = page.evaluate(SEEN)
     names = [table for table, _ in at_first["tables"]]
     assert len(set(names)) == len(names), names
@@ -177,11 +177,10 @@ def test_a_view_is_the_same_for_whoever_opens_its_address(
     assert arranged["folds"] == [[fold, True] for fold, _ in arranged["folds"]]
 
 
-def page_views(demo: Demo, zone: str) -> int:
-    """Page views of yesterday in a zone, as the API counts them."""
-    day = (datetime.now(ZoneInfo(zone)).date() - timedelta(days=1)).isoformat()
+def page_views(demo: Demo, zone: str, day: date) -> int:
+    """Page views of a day in a zone, as the API counts them."""
     body = {
-        "time_range": {"from": day, "to": day},
+        "time_range": {"from": day.isoformat(), "to": day.isoformat()},
         "timezone": zone,
         "measures": [{"event": "page_view", "as": "A"}],
         "interval": None,
@@ -189,35 +188,52 @@ def page_views(demo: Demo, zone: str) -> int:
     return int(demo.ask("events", body)["result"]["series"][0]["total"]["A"])
 
 
+def day_that_differs(demo: Demo) -> tuple[date, dict[str, int]]:
+    """A day of which no two zones have the same number of page views, and those."""
+    today = datetime.now(SHANGHAI).date()
+    for ago in range(2, 28):
+        day = today - timedelta(days=ago)
+        shown = {zone: page_views(demo, zone, day) for zone in (EAST, WEST, SHANGHAI.key)}
+        if len(set(shown.values())) == len(shown):
+            return day, shown
+    raise AssertionError("no day of the demo differs between the zones")
+
+
 def test_days_are_counted_in_the_zone_of_the_view_and_not_of_who_looks(
     elsewhere: BrowserContext, demo: Demo
 ) -> None:
-    shown = {zone: page_views(demo, zone) for zone in (TOKYO, NEW_YORK, SHANGHAI.key)}
-    assert len(set(shown.values())) == len(shown)
+    east, west = (quote(zone, safe="") for zone in (EAST, WEST))
+    day, shown = day_that_differs(demo)
+    view = f"range={day}..{day}"
     with watched(elsewhere, demo.url) as page:
         total = page.locator("[data-kpi=page_views] .kpi-value")
         # Opened without a view: one's own zone, which the address says from then on.
         page.goto(f"{demo.url}/")
-        expect(page).to_have_url(f"{demo.url}/#/overview?tz=Asia%2FTokyo")
-        page.goto(f"{demo.url}/#/overview?tz=Asia%2FTokyo&range=yesterday")
-        expect(total).to_have_text(f"{shown[TOKYO]:,}")
+        expect(page).to_have_url(f"{demo.url}/#/overview?tz={east}")
+        page.goto(f"{demo.url}/#/overview?tz={east}&{view}")
+        expect(total).to_have_text(f"{shown[EAST]:,}")
         # A view of somebody else: theirs, and on every page that one goes on to.
-        page.goto(f"{demo.url}/#/overview?range=yesterday")
+        page.goto(f"{demo.url}/#/overview?{view}")
         expect(total).to_have_text(f"{shown[SHANGHAI.key]:,}")
-        page.goto(f"{demo.url}/#/overview?tz=America%2FNew_York&range=yesterday")
-        expect(total).to_have_text(f"{shown[NEW_YORK]:,}")
-        expect(page.get_by_role("button", name="America/New_York")).to_be_visible()
+        page.goto(f"{demo.url}/#/overview?tz={west}&{view}")
+        expect(total).to_have_text(f"{shown[WEST]:,}")
+        expect(page.get_by_role("button", name=WEST)).to_be_visible()
         page.get_by_role("navigation").get_by_role("link", name="Events").click()
-        expect(page.locator("table tbody td").first).to_have_text(f"{shown[NEW_YORK]:,}")
+        expect(page.locator("table tbody td").first).to_have_text(f"{shown[WEST]:,}")
         # A zone that does not exist is none.
-        page.goto(f"{demo.url}/#/overview?tz=Mars%2FOlympus&range=yesterday")
+        page.goto(f"{demo.url}/#/overview?tz=Mars%2FOlympus&{view}")
         expect(total).to_have_text(f"{shown[SHANGHAI.key]:,}")
+        # Yesterday is that of the zone.
+        for zone in (EAST, WEST):
+            day = datetime.now(ZoneInfo(zone)).date() - timedelta(days=1)
+            page.goto(f"{demo.url}/#/overview?tz={quote(zone, safe='')}&range=yesterday")
+            expect(total).to_have_text(f"{page_views(demo, zone, day):,}")
 
         page.goto(f"{demo.url}/#/settings")
         page.get_by_role("button", name=re.compile("^Time zone")).click()
-        choose_by_typing(page, NEW_YORK)
-        expect(page).to_have_url(re.compile("tz=America%2FNew_York$"))
-        assert page.evaluate("localStorage.getItem('scenetrail.timezone')") == NEW_YORK
+        choose_by_typing(page, WEST)
+        expect(page).to_have_url(re.compile(f"tz={west}$"))
+        assert page.evaluate("localStorage.getItem('scenetrail.timezone')") == WEST
 
 
 def order_of(page: Page, table: str) -> list[str]:
@@ -229,7 +245,7 @@ def test_an_order_is_gone_back_to_and_comes_along_to_a_board(
     page: Page, demo: Demo, tmp_path: Path
 ) -> None:
     measures = [{"event": "", "aggregate": "count"}]
-    question = encoded(tz=TOKYO, range="yesterday", breakdown=["event"], measures=measures)
+    question = encoded(tz=EAST, range="14d", breakdown=["event"], measures=measures)
     open_page(page, demo, f"events?{question}")
     by_name = page.locator("[data-table=name] th").first.locator(".sort")
     by_count = page.locator("[data-table=name] th").nth(1).locator(".sort")
@@ -263,7 +279,7 @@ def test_an_order_is_gone_back_to_and_comes_along_to_a_board(
     file = tmp_path / "board.json"
     taken.value.save_as(file)
     [view] = json.loads(file.read_text())["views"]
-    assert "tz=Asia%2FTokyo" in view["state"]
+    assert f"tz={quote(EAST, safe='')}" in view["state"]
     assert "sort=" in view["state"]
     board = page.get_by_role("region", name="排序", exact=True)
     board.get_by_role("button", name="“最少的事件”的操作").click()
@@ -275,7 +291,7 @@ def test_an_order_is_gone_back_to_and_comes_along_to_a_board(
     open_page(page, demo, "boards?board=排序")  # not arranged otherwise
     page.get_by_role("link", name="最少的事件").click()
     until(lambda: order_of(page, "name") == fewest, "fewest first, from the file")
-    expect(page).to_have_url(re.compile("tz=Asia%2FTokyo"))
+    expect(page).to_have_url(re.compile(f"tz={quote(EAST, safe='')}"))
     stored = demo.get("/console/views")["views"]
     assert [one["state"] for one in stored if one["board"] == "排序"] == [view["state"]]
     kept = {"views": [one for one in stored if one["board"] != "排序"]}
