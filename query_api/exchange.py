@@ -25,25 +25,54 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import breakdowns, scenes, source
+from query_api import breakdowns, by_actor, scenes, source
 from query_api.bindings import Bindings
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import field_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
-from query_api.order_keys import OrderKey, decided
+from query_api.order_keys import (
+    MAX_PAYLOAD,
+    ORDER_KEYS,
+    KeySql,
+    OrderKey,
+    decided,
+    hashed,
+    names_sql,
+)
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.report import Answer, Ask, Report, Row, UserSelect
-from query_api.scene_rows import OTHER, Key, Shown, folded_sql, key_sql, packed, unpacked
-from query_api.scenes import ScenesQuery
+from query_api.scene_rows import OTHER, Key, Shown, folded_sql, packed, unpacked
 from query_api.sql import load_sql
+from query_api.sums import sum_sql
 
 MAX_ROWS = 10_000
 OUT_EVENT = "navigate_to_mini_program"
 OUT_FIELD = "properties.target_app_id"
-_HAS_PARTNER = "referrer_app_id != ''"
-_ANY_PARTNER = "key != '' AND NOT startsWith(key, '0:')"
-"""Of packed keys: those whose first text, the partner, is not empty."""
+_LARGEST_KEY = MAX_PAYLOAD >> 2
+"""Below the number of a key stand whether the entry is a launch, and whether it has a partner."""
+_OF_ENTRIES = {
+    "entries": "groupArrayIf(place, is_entry AND at_ms >= {range_from_ms:Int64})",
+    "has_before": "max(is_entry AND at_ms < {range_from_ms:Int64})",
+    "came": "groupUniqArrayIf(came_as, counts)",
+}
+_OF_OTHERS = {
+    "conversions": "groupArrayIf((converted_place, converted_value), is_conversion)",
+    "exits": "groupArrayIf(sent_as, is_exit)",
+}
+_EMPTY = (
+    ("entries", "[]"),
+    ("has_before", "0"),
+    ("came", "[]"),
+    ("conversions", "[]"),
+    ("exits", "[]"),
+)
+_BITS = {
+    "users_in": 2, "new_users": 3, "next_day_eligible": 4, "next_day_returned": 5,
+    "converters": 7, "users_out": 9, "users_both": 10,
+}  # fmt: skip
+"""Metrics that count users: the bits of ``what`` (exchange.added)."""
+_DECIDED_BY_ORDER = ("new_users", "converters")
 
 
 class ExchangeQuery(Query, kw_only=True):
@@ -80,92 +109,125 @@ class ExchangeCell(Params, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=MAX_ROWS)] = MAX_ROWS
 
 
-def _entries(query: ExchangeQuery) -> ScenesQuery:
-    """Return the question of the scenes report that the numbers of those who come are taken from."""
-    common = {name: getattr(query, name) for name in Query.__struct_fields__}
-    return ScenesQuery(
-        **common, by="referrer_app_id", conversion=query.conversion, value=query.value
+class _Numbers(Struct, frozen=True):
+    """The three numbers of an entry or exit: of the row that counts it, of its row when all are shown, of the partner alone."""
+
+    key: str
+    number: str
+    row_number: str
+    partner_number: str
+
+    def fragments(self) -> dict[str, str]:
+        """Return what exchange.entry and exchange.exit take."""
+        return {name: getattr(self, name) for name in ("number", "row_number", "partner_number")}
+
+
+def _numbers(
+    partner: str, query: ExchangeQuery, bindings: Bindings, shown: Shown | None
+) -> _Numbers:
+    """Return the numbers of an event whose partner is this expression."""
+    row = breakdowns.pack_elements_sql(
+        [partner, *breakdowns.elements_sql(query.breakdown, bindings)]
+    )
+    key = folded_sql(row, shown, bindings)
+    return _Numbers(
+        key=key,
+        number=hashed(key, largest=_LARGEST_KEY),
+        row_number=hashed(row, largest=_LARGEST_KEY),
+        partner_number=hashed(breakdowns.pack_elements_sql([partner]), largest=_LARGEST_KEY),
     )
 
 
-class _Exits(Struct, frozen=True):
-    """
-    The events that send a user out, and what they are counted by: SQL over their columns.
-
-    ``partner``, ``row``: packed keys, of the partner alone and of the row that it has when all are shown.
-    """
-
-    source: str
-    partner: str
-    row: str
+def _came(query: ExchangeQuery, bindings: Bindings, shown: Shown | None) -> _Numbers:
+    return _numbers("toString(referrer_app_id)", query, bindings, shown)
 
 
-def _exits(ask: Ask, query: ExchangeQuery, bindings: Bindings) -> _Exits:
+def _sent(query: ExchangeQuery, bindings: Bindings, shown: Shown | None) -> tuple[_Numbers, str]:
+    """Return the numbers of an exit, and the condition that an event is one, wherever it lies."""
     read = field_sql(query.out_field, "$.out_field", bindings)
     if read.text is None:
         raise InvalidRequest("$.out_field", "this field is never a text")
-    where = [
-        event_names_sql([query.out], bindings),
-        selector_sql(query.out, "$.out", bindings),
-        filter_sql(query.filter, "$.filter", bindings),
-        f"{read.has_text} AND {read.text} != ''",
-    ]
-    text = f"toString({read.text})"
-    elements = breakdowns.elements_sql(query.breakdown, bindings)
-    columns, keys = source.of_maps(
-        {
-            "partner": breakdowns.pack_elements_sql([text]),
-            "partner_row": breakdowns.pack_elements_sql([text, *elements]),
-        }
+    is_out = all_of(
+        [
+            event_names_sql([query.out], bindings),
+            selector_sql(query.out, "$.out", bindings),
+            filter_sql(query.filter, "$.filter", bindings),
+            f"{read.has_text} AND {read.text} != ''",
+        ]
     )
-    return _Exits(
-        source=ask.computed(bindings, all_of(where), columns),
-        partner=keys["partner"],
-        row=keys["partner_row"],
-    )
+    return _numbers(f"toString({read.text})", query, bindings, shown), is_out
 
 
-def _out(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
-    """Return the SELECT of (user, key, exits) that both the numbers and their users come from."""
-    exits = _exits(ask, query, bindings)
-    return load_sql("exchange.out", key=folded_sql(exits.row, shown, bindings), source=exits.source)
-
-
-def _came(
-    ask: Ask, query: ExchangeQuery, bindings: Bindings, order_key: OrderKey, shown: Shown | None
+def _added(
+    ask: Ask,
+    query: ExchangeQuery,
+    bindings: Bindings,
+    order_key: OrderKey,
+    shown: Shown | None = None,
 ) -> str:
-    """Return the SELECT of what each user adds to each row as one who came, and to the total of all partners."""
-    return scenes.user_metrics(ask, _entries(query), bindings, order_key, shown, _HAS_PARTNER)
+    """Return the SELECT of what each user adds to each row, that both the numbers and their users come from."""
+    days_to_ms = scenes.bind_days(ask, bindings)
+    key = ORDER_KEYS[order_key]
+    mark = key.payload.format("k")
+    came = _came(query, bindings, shown)
+    sent, is_out = _sent(query, bindings, shown)
+    entry = load_sql(
+        "exchange.entry",
+        matches=filter_sql(query.filter, "$.filter", bindings),
+        place=key.key.format("mark"),
+        **came.fragments(),
+    )
+    other = source.listed(
+        scenes.conversion_columns(query.conversion, query.value, order_key, bindings),
+        load_sql("exchange.exit", is_out=is_out, **sent.fragments()),
+    )
+    in_range = load_sql("exchange.in_range")
+    names = event_names_sql([query.out, query.conversion], bindings)
+    # Maps of properties are read of events that may convert or send out alone.
+    may_be_entry = any(
+        one.event in (None, *scenes.ENTRY_NAMES) for one in (query.out, query.conversion)
+    )
+
+    def collected(where: str, computed: str, aggregates: dict[str, str], having: str) -> str:
+        found = by_actor.collected(
+            ask,
+            bindings,
+            where,
+            computed=computed,
+            aggregates=aggregates,
+            having=having,
+            from_ms=0,
+            to_ms=days_to_ms,
+        )
+        columns = [name if name in aggregates else f"{empty} AS {name}" for name, empty in _EMPTY]
+        return load_sql("exchange.part", columns=source.listed(*columns), collected=found)
+
+    return load_sql(
+        "exchange.added",
+        entries=collected(
+            scenes.ENTRY_EVENTS,
+            source.listed(entry, other if may_be_entry else ""),
+            _OF_ENTRIES | (_OF_OTHERS if may_be_entry else {}),
+            f"notEmpty(entries){' OR notEmpty(exits)' if may_be_entry else ''}",
+        ),
+        others=collected(
+            all_of([f"NOT ({scenes.ENTRY_EVENTS})", names, in_range]),
+            other,
+            _OF_OTHERS,
+            "notEmpty(conversions) OR notEmpty(exits)",
+        ),
+        at=key.at.format("k"),
+        mark=mark,
+        last_mark=str(MAX_PAYLOAD),
+        tied_first=f"({key.tied(payload_decides=True, other='first_entry')}) AND {_differ(key, 'first_entry')}",
+        tied=f"({key.tied(payload_decides=True)}) AND {_differ(key, 'previous')}",
+    )
 
 
-async def _in(ask: Ask, query: ExchangeQuery, shown: Shown | None) -> dict[Key, Row]:
-    """Return launches, entries, users, new users and conversions by key; ``()``: the total."""
-    found = _Numbers()
-
-    async def ask_with(order_key: OrderKey) -> list[Row]:
-        bindings = ask.bindings()
-        metrics = _came(ask, query, bindings, order_key, shown)
-        return await ask.fetch("exchange.in_counts", bindings, user_metrics=metrics)
-
-    rows, _ = await decided(ask_with)
-    for row in rows:
-        found.of(row).update(row)
-    bindings = ask.bindings()
-    converted = scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
-    for row in await ask.fetch("exchange.conversion_counts", bindings, conversions=converted):
-        found.of(row).update(row)
-    return found.rows
-
-
-class _Numbers:
-    """Numbers of rows by key."""
-
-    def __init__(self) -> None:
-        self.rows: dict[Key, Row] = {}
-
-    def of(self, row: Row) -> Row:
-        """Return the numbers of the row that a row of SQL belongs to."""
-        return self.rows.setdefault(unpacked(row["key"]), {})
+def _differ(key: KeySql, other: str) -> str:
+    """Return whether the key ``k`` and another are not of one row, or one of them is a conversion."""
+    one, two = (f"bitOr({key.payload.format(name)}, 2)" for name in ("k", other))
+    return f"{one} != {two}"
 
 
 async def _counted(
@@ -176,22 +238,43 @@ async def _counted(
 
     ``shown``: these alone, and the rest as "other".
     """
-    numbers = _Numbers()
-    numbers.rows = await _in(ask, query, shown)
-    bindings = ask.bindings()
-    out = _out(ask, query, bindings, shown)
-    for row in await ask.fetch("exchange.out_counts", bindings, out=out):
-        numbers.of(row).update(exits=row["exits"], users_out=row["users_out"])
-    bindings = ask.bindings()
-    both = _both(ask, query, bindings, shown)
-    for row in await ask.fetch("exchange.both_counts", bindings, both=both):
-        numbers.of(row).update(users_both=row["users_both"])
+
+    async def ask_with(order_key: OrderKey) -> list[Row]:
+        bindings = ask.bindings()
+        added = _added(ask, query, bindings, order_key, shown)
+        return await ask.fetch(
+            "exchange.counts",
+            bindings,
+            added=added,
+            value=sum_sql("amount", "bitTest(what, 6)") if query.value else "toFloat64(0)",
+            names=_names(ask, query, bindings, shown, scenes.bind_days(ask, bindings)),
+        )
+
+    rows, _ = await decided(ask_with)
+    numbers = {unpacked(row["key"]): row for row in rows}
 
     def place(key: Key) -> tuple[bool, int, Key]:
-        found = numbers.rows[key]
-        return key == OTHER, -found.get("users_in", 0) - found.get("users_out", 0), key
+        found = numbers[key]
+        return key == OTHER, -found["users_in"] - found["users_out"], key
 
-    return numbers.rows, sorted((key for key in numbers.rows if key), key=place)
+    return numbers, sorted((key for key in numbers if key), key=place)
+
+
+def _names(
+    ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None, to_ms: int
+) -> str:
+    """Return the SELECT of the keys behind the numbers. ``to_ms``: up to where the statement reads."""
+    came = _came(query, bindings, shown)
+    sent, is_out = _sent(query, bindings, shown)
+    in_range = load_sql("exchange.in_range")
+    selects = []
+    for one, wanted in (
+        (came, all_of([scenes.ENTRY_EVENTS, "referrer_app_id != ''", in_range])),
+        (sent, all_of([is_out, in_range])),
+    ):
+        events = ask.source(bindings, wanted, from_ms=0, to_ms=to_ms)
+        selects.append(names_sql(one.key, one.number, wanted, events))
+    return "\nUNION ALL\n".join(selects)
 
 
 async def answer(ask: Ask, query: ExchangeQuery) -> Answer:
@@ -203,7 +286,7 @@ async def answer(ask: Ask, query: ExchangeQuery) -> Answer:
         nonlocal shown, truncated
         numbers, order = await _counted(one, query, shown)
         if shown is None and len(order) > query.limit:
-            cut = Shown(order[: query.limit], keeps_unnamed=True)
+            cut = Shown(order[: query.limit])
             numbers, order = await _counted(one, query, cut)
             shown = cut if one is ask else None
         truncated |= OTHER in numbers
@@ -224,7 +307,7 @@ async def _shown(ask: Ask, query: ExchangeQuery, limit: int) -> Shown:
     for one in dict.fromkeys((ask.asked, ask)):
         _, order = await _counted(one, query, None)
         if len(order) > limit:
-            return Shown(order[:limit], keeps_unnamed=True)
+            return Shown(order[:limit])
     raise InvalidRequest("$.cell.other", "this answer has no `other`: all rows are shown")
 
 
@@ -269,23 +352,6 @@ def _metrics(found: Row, query: ExchangeQuery) -> Row:
     }
 
 
-def _both(ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None = None) -> str:
-    """Return the SELECT of (user, key) of those who came and were sent; who came are the ``users`` of the scenes report."""
-    matches = filter_sql(query.filter, "$.filter", bindings)
-    row = key_sql("referrer_app_id", query.breakdown, bindings)
-    exits = _exits(ask, query, bindings)
-    return load_sql(
-        "exchange.both",
-        key=folded_sql("row", shown, bindings),
-        row=row,
-        partner=key_sql("referrer_app_id", [], bindings),
-        entries=ask.source(bindings, f"{scenes.ENTRY_EVENTS} AND {_HAS_PARTNER} AND ({matches})"),
-        out_row=exits.row,
-        out_partner=exits.partner,
-        out=exits.source,
-    )
-
-
 def _semantics(query: ExchangeQuery) -> Row:
     return {
         "out": query.out,
@@ -320,25 +386,17 @@ async def users(ask: Ask, query: ExchangeQuery, cell: ExchangeCell) -> UserSelec
         key = (cell.partner_app_id, *(elements or ()))
     elif cell.breakdown is not None:
         raise InvalidRequest("$.cell.breakdown", "name the partner too")
+    order_key: OrderKey = "seq"
+    if cell.metric in _DECIDED_BY_ORDER:
+        order_key = await ask.deciding(partial(_added, ask, query, shown=shown))
     bindings = ask.bindings()
-    in_cell = "key = {cell_key:String}"
-    if cell.metric in ("converters", "users_out"):
-        if key == ():
-            in_cell = _ANY_PARTNER
-        rows = (
-            _out(ask, query, bindings, shown)
-            if cell.metric == "users_out"
-            else scenes.conversions(ask, _entries(query), query.conversion, bindings, shown)
-        )
-    elif cell.metric == "users_both":
-        rows = _both(ask, query, bindings, shown)
-    else:
-        order_key = await ask.deciding(partial(_came, ask, query, shown=shown))
-        metrics = _came(ask, query, bindings, order_key, shown)
-        metric = cell.metric.removesuffix("_in")
-        rows = load_sql("exchange.metric_users", user_metrics=metrics, metric=metric)
     bindings.named("cell_key", packed(key), "String")
-    sql = load_sql("exchange.users", rows=rows, in_cell=in_cell)
+    sql = load_sql(
+        "exchange.users",
+        added=_added(ask, query, bindings, order_key, shown),
+        bit=str(_BITS[cell.metric]),
+        number=hashed("{cell_key:String}", largest=_LARGEST_KEY),
+    )
     return UserSelect("exchange.users", sql, bindings)
 
 

@@ -57,10 +57,9 @@ OTHER_TEXT = "*"
 
 
 class Shown(Struct, frozen=True):
-    """The keys that have rows of their own; ``keeps_unnamed``: keys with an empty first text stay, as they are in no row."""
+    """The keys that have rows of their own."""
 
     keys: list[Key]
-    keeps_unnamed: bool = False
 
 
 def names_of(by: str) -> tuple[str, ...]:
@@ -99,10 +98,7 @@ def folded_sql(key: str, shown: Shown | None, bindings: Bindings) -> str:
     if shown is None:
         return key
     bound = bindings.add([breakdowns.pack(one) for one in shown.keys], "Array(String)")
-    stays = f"{key} IN (SELECT arrayJoin({bound}))"
-    if shown.keeps_unnamed:
-        stays = f"startsWith({key}, '0:') OR {stays}"
-    return f"if({stays}, {key}, '{OTHER_TEXT}')"
+    return f"if({key} IN (SELECT arrayJoin({bound})), {key}, '{OTHER_TEXT}')"
 
 
 def unpacked(text: str) -> Key:

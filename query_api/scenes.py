@@ -44,7 +44,7 @@ from query_api.comparison import with_comparison
 from query_api.costs import Spent
 from query_api.errors import InvalidRequest
 from query_api.fields import SCENE_GROUP_UNKNOWN, amount_sql
-from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
+from query_api.filters import event_names_sql, filter_sql, selector_sql
 from query_api.order_keys import (
     MAX_PAYLOAD,
     ORDER_KEYS,
@@ -164,7 +164,7 @@ def _source(
     return qr_codes.joined(ask, bindings, events)
 
 
-def _days(ask: Ask, bindings: Bindings) -> int:
+def bind_days(ask: Ask, bindings: Bindings) -> int:
     """Bind the days of the range and the one after, and how many have a next day that has ended; return their end, epoch ms."""
     days = periods_of(ask.range.from_ms, ask.range.to_ms, "day", ask.zone, 1, "$.time_range")
     mature = sum(1 for end_of_next in days.starts_ms[2:] if end_of_next <= ask.now_ms)
@@ -192,14 +192,9 @@ def user_metrics(
     bindings: Bindings,
     order_key: OrderKey,
     shown: Shown | None = None,
-    where: str = "1",
 ) -> str:
-    """
-    Return the SELECT of each user's part of each row that both the numbers and their users come from.
-
-    ``where``: a condition that entries pass to count, beside the request's filter; returns look at all of them.
-    """
-    days_to_ms = _days(ask, bindings)
+    """Return the SELECT of each user's part of each row that both the numbers and their users come from."""
+    days_to_ms = bind_days(ask, bindings)
     bindings.named("no_day", NO_DAY, "UInt16")
     events = _source(ask, query, bindings, ENTRY_EVENTS, "", 0, days_to_ms)
     number, names = _numbered(query, bindings, shown, events)
@@ -211,7 +206,7 @@ def user_metrics(
         mirrored_place=read.mirrored_key("mark"),
         first=read.payload.format("first_entry"),
         mirrored=read.mirrored_payload("first_mirrored"),
-        matches=all_of([filter_sql(query.filter, "$.filter", bindings), where]),
+        matches=filter_sql(query.filter, "$.filter", bindings),
         names=names,
         source=events,
     )
@@ -282,13 +277,20 @@ def _converts(query: ScenesQuery, bindings: Bindings) -> tuple[str, str]:
     """Return the condition on the name of a conversion, and the columns of scenes.conversion_place; '' without conversions."""
     if query.conversion is None:
         return "0", ""
-    columns = load_sql(
-        "scenes.conversion_place",
-        conversion=selector_sql(query.conversion, "$.conversion", bindings),
-        amount=amount_sql(query.value, "$.value", bindings),
-        last_place=_ENTRY_KEY.key.format(f"toUInt64({MAX_PAYLOAD})"),
-    )
+    columns = conversion_columns(query.conversion, query.value, "seq", bindings)
     return event_names_sql([query.conversion], bindings), columns
+
+
+def conversion_columns(
+    conversion: EventSelector, value: FieldName | None, order_key: OrderKey, bindings: Bindings
+) -> str:
+    """Return the columns of an event that say whether it converts, its place and how much."""
+    return load_sql(
+        "scenes.conversion_place",
+        conversion=selector_sql(conversion, "$.conversion", bindings),
+        amount=amount_sql(value, "$.value", bindings),
+        last_place=ORDER_KEYS[order_key].key.format(f"toUInt64({MAX_PAYLOAD})"),
+    )
 
 
 def _may_be_entry(query: ScenesQuery) -> bool:
@@ -299,7 +301,7 @@ def _may_be_entry(query: ScenesQuery) -> bool:
 async def _measured(ask: Ask, query: ScenesQuery, shown: Shown | None) -> list[Row]:
     """Count users, sessions and conversions in one pass, over numbers; what these leave open is asked again."""
     bindings = ask.bindings()
-    days_to_ms = _days(ask, bindings)
+    days_to_ms = bind_days(ask, bindings)
     bindings.named("days_to_ms", days_to_ms, "Int64")
     measured = await ask.fetch(
         "scenes.measures",

@@ -1,10 +1,11 @@
 -- exchange.users: the users of a cell.  Caller: query_api/exchange.py users()
--- Params: those of rows; cell_key String (packed; empty: the total); fragments rows (a SELECT of user and key), in_cell (condition on the key)
+-- Params: those of exchange.added; cell_key String (packed; empty: the total); fragments added, bit (of what), number (of cell_key)
 -- Rows:   user UInt64, each once
--- Source: the same rows that the counts come from.
-SELECT DISTINCT user
+-- Source: the same rows that the numbers come from.
+SELECT user
 FROM
 (
-    {{rows}}
+    {{added}}
 )
-WHERE {{in_cell}}
+WHERE bitTest(what, {{bit}})
+    AND number = if({cell_key:String} = '', 0, {{number}})

@@ -170,6 +170,7 @@ def drawn(random):
         choice(["latest", "strict"]),
         choice(METRICS),
         choice([26, 50]),
+        choice(["order_pay", "order_pay", "app_show", "go"]),
     )
 )
 def test_exchange_equals_its_definition(database, asker, cases):
@@ -180,7 +181,7 @@ def test_exchange_equals_its_definition(database, asker, cases):
 
 
 def check(asker, log, case):
-    _, zone, identity_mode, metric, hours = case
+    _, zone, identity_mode, metric, hours, conversion = case
     from_ms, to_ms = ZONES[zone], ZONES[zone] + hours * HOUR_MS
     now_ms = to_ms + 20 * HOUR_MS
     around = {"from_ms": from_ms, "to_ms": to_ms, "identity_mode": identity_mode}
@@ -194,7 +195,7 @@ def check(asker, log, case):
             now_ms=now_ms,
             key_of=lambda row: (name_of(row["referrer_app_id"]) or None,),
             matches=matches,
-            converts=lambda row: row["event"] == "order_pay",
+            converts=lambda row: row["event"] == conversion,
             value=lambda row: row["properties_number"].get("sku", 0),
         )
 
@@ -220,6 +221,7 @@ def check(asker, log, case):
         "identity": identity_mode,
         "out": {"event": "go"},
         "out_field": "properties.sku",
+        "conversion": {"event": conversion},
         "value": "properties.sku",
     }
     result = asker("exchange", body, now_ms)

@@ -42,8 +42,6 @@ BODIES = {**REPORTS_ASKED, "health": {**REPORTS_ASKED["health"], "interval": Non
 """One question each: a score by day asks for each day."""
 READ_AGAIN = {
     # Report: events of which names are read how often; why.
-    # In, out and both are three questions, and a conversion needs the entry before it.
-    "exchange": {"app_launch": 3, "app_show": 3},
     # Each of the two dates is a question, and so is each part of a rule.
     "layers": {**dict.fromkeys(NAMES, 2), "order_pay": 4},
     # One person: found by the index of actors.
