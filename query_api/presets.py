@@ -46,7 +46,11 @@ class FunnelAxes(Struct, frozen=True, kw_only=True):
 
 
 class RetentionAxes(Struct, frozen=True, kw_only=True):
-    """The retention axes that a product's documentation fixes; None: it does not."""
+    """
+    The retention axes that a product's documentation fixes; None: it does not.
+
+    ``longer``: the axes of weeks and months that are others than those of days.
+    """
 
     source: str
     not_expressed: tuple[str, ...] = ()
@@ -54,14 +58,18 @@ class RetentionAxes(Struct, frozen=True, kw_only=True):
     cohort: str | None = None
     period_counts: str | None = None
     period_zero: str | None = None
+    longer: dict[str, str] = {}
 
-    def values(self) -> dict[str, Any]:
-        """Return the axes it fixes."""
-        return _fixed(self)
+    def values(self, unit: str) -> dict[str, Any]:
+        """Return the axes it fixes for periods of this unit."""
+        return _fixed(self) | (self.longer if unit != "day" else {})
+
+
+_NO_AXES = ("source", "not_expressed", "longer")
 
 
 def _fixed(axes: FunnelAxes | RetentionAxes) -> dict[str, Any]:
-    names = [n for n in axes.__struct_fields__ if n not in ("source", "not_expressed")]
+    names = [n for n in axes.__struct_fields__ if n not in _NO_AXES]
     return {name: getattr(axes, name) for name in names if getattr(axes, name) is not None}
 
 
@@ -193,10 +201,9 @@ RETENTION: dict[Preset, RetentionAxes] = {
         mode="on",
         cohort="every",
         period_counts="elapsed_from_hour",
+        longer={"period_counts": "elapsed_from_day"},
         not_expressed=(
             "several starts of one user in one cohort's period open one bucket here, from the first of them",
-            "weeks and months begin with the start event's calendar day there (a start on 1 December: week 1 is the 8th to the "
-            "14th); here with its hour, so give unit day where this matters",
         ),
     ),
     "posthog": RetentionAxes(

@@ -11,7 +11,8 @@ events may lie after it, and in the cohort's own period also before the initial 
   any of the periods of the bracket, both ends included.
 - ``period_counts`` ``calendar``: period n is the n-th calendar period after the cohort's; period 0 is the cohort's own.
   ``elapsed``: 24 hours, 7 or 30 days each, counted for each user from the cohort's first initial event;
-  ``elapsed_from_hour``: from the beginning of that event's hour.
+  ``elapsed_from_hour``: from the beginning of that event's hour. ``elapsed_from_day``: 1, 7 or 30 calendar days, that event's
+  day the first of them.
 - ``period_zero`` ``any``: one event may be the initial and the returning one. ``repeated``: in period 0 the returning event
   is another one than the initial event.
 - A cell is ``mature`` when its last period has ended by now for every user of the cohort; for ``on_or_after`` that is the
@@ -35,7 +36,7 @@ from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import all_of, filter_sql
-from query_api.periods import Periods, Range, periods_of
+from query_api.periods import DAY_MS, Periods, Range, local_day, periods_of
 from query_api.presets import RETENTION, Preset, RetentionAxes, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.retention_params import (
@@ -46,7 +47,7 @@ from query_api.retention_params import (
 )
 from query_api.retention_sql import (
     FIRST_RETURN,
-    UNIT_MS,
+    UNIT_DAYS,
     bind_columns,
     cells_of_sql,
     initial_and_returning,
@@ -115,7 +116,7 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
         axes = RETENTION[query.preset]
         meaning["preset"] = {
             "name": query.preset,
-            "axes": axes.values(),
+            "axes": axes.values(params.unit),
             "left_out": left_out,
             "not_expressed": list(axes.not_expressed),
             "source": axes.source,
@@ -310,8 +311,15 @@ def _mature_periods(ask: Ask, params: RetentionParams, periods: Periods, cohort:
     if params.period_counts == "calendar":
         ends = periods.starts_ms[cohort + 1 : cohort + last + 2]
         return sum(end_ms <= ask.now_ms for end_ms in ends)
+    unit_days = UNIT_DAYS[params.unit]
+    if params.period_counts == "elapsed_from_day":
+        # The last who start do so on the last day of the cohort's period.
+        past_days = (
+            local_day(ask.now_ms, ask.zone) - local_day(periods.starts_ms[cohort + 1] - 1, ask.zone)
+        ).days
+        return min(last + 1, max(0, past_days // unit_days))
     past_ms = ask.now_ms - periods.starts_ms[cohort + 1]
-    return min(last + 1, max(0, past_ms // UNIT_MS[params.unit]))
+    return min(last + 1, max(0, past_ms // (unit_days * DAY_MS)))
 
 
 def _measured_line(params: RetentionParams, found: list[_Measured] | None, sizes: list[int]) -> Row:
@@ -425,6 +433,8 @@ def _semantics(params: RetentionParams) -> Row:
             "event in the cohort's period on; events before that do not count",
             "elapsed_from_hour": "period n is the n-th stretch of 24 hours (week: 7 days, month: 30 days) from the beginning "
             "of the timezone's hour of the user's first initial event in the cohort's period on; what is before does not count",
+            "elapsed_from_day": "period n is the n-th stretch of 1 calendar day (week: 7, month: 30) of the timezone from the "
+            "day of the user's first initial event in the cohort's period on, whole days; what is before does not count",
         }[params.period_counts],
         "cohort_is": {
             "every": "a user is in the cohort of each period with an initial event in the time range",

@@ -24,7 +24,7 @@ Bracket = Annotated[
 Unit = Literal["day", "week", "month"]
 Mode = Literal["on", "on_or_after", "bracket"]
 Cohort = Literal["every", "first"]
-PeriodCounts = Literal["calendar", "elapsed", "elapsed_from_hour"]
+PeriodCounts = Literal["calendar", "elapsed", "elapsed_from_hour", "elapsed_from_day"]
 PeriodZero = Literal["any", "repeated"]
 
 
@@ -60,8 +60,9 @@ class RetentionQuery(_Retention, kw_only=True):
 
     The axes of its meaning, each with the value used where neither the request nor a preset gives one: ``mode`` (``on``);
     ``cohort`` (``every``); ``period_counts`` (``calendar``; ``elapsed``: 24 hours, 7 or 30 days, counted for each user from
-    the cohort's first initial event; ``elapsed_from_hour``: from the beginning of its hour); ``period_zero`` (``any``: one
-    event may be the initial and the returning one; ``repeated``: period 0 needs two).
+    the cohort's first initial event; ``elapsed_from_hour``: from the beginning of its hour; ``elapsed_from_day``: 1, 7 or 30
+    calendar days from its day on); ``period_zero`` (``any``: one event may be the initial and the returning one;
+    ``repeated``: period 0 needs two).
 
     ``preset``: takes the axes that the request leaves out from a product's documented behaviour. ``compare_semantics``: adds
     the totals under each of these presets, with the axes that differ.
@@ -136,7 +137,7 @@ def resolve(query: RetentionQuery, axes: RetentionAxes | None) -> tuple[Retentio
     """
     common = {name: getattr(query, name) for name in _Retention.__struct_fields__}
     given = {name: getattr(query, name) for name in _AXES if getattr(query, name) is not None}
-    of_preset: dict[str, Any] = {} if axes is None else axes.values()
+    of_preset: dict[str, Any] = {} if axes is None else axes.values(query.unit)
     of_preset = {name: value for name, value in of_preset.items() if name not in given}
     params = RetentionParams(**{**common, **of_preset, **given})
     left_out = [name for name in params.unfit() if name in of_preset]

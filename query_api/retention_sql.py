@@ -18,12 +18,12 @@ from query_api.fields import number_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
 from query_api.per_user import NO_KEY
-from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts
+from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts, periods_of
 from query_api.report import Ask
 from query_api.retention_params import RetentionParams
 from query_api.sql import load_sql
 
-UNIT_MS = {"day": DAY_MS, "week": 7 * DAY_MS, "month": 30 * DAY_MS}
+UNIT_DAYS = {"day": 1, "week": 7, "month": 30}
 """Of a period that is counted from a user's own start."""
 FIRST_RETURN = 1000
 """Cell of the first return n periods after the cohort's: this and n; retention.first_return.sql has it too."""
@@ -79,6 +79,26 @@ def _began_sql(params: RetentionParams, ask: Ask, range_: Range, bindings: Bindi
     return f"intDiv({first} + {shift}, {HOUR_MS}) * {HOUR_MS} - {shift}"
 
 
+def _own_days(ask: Ask, params: RetentionParams, periods: Periods, range_: Range) -> Periods:
+    """Return the days in which users' own periods lie, from the first cohort's on. ``periods``: the cohorts'."""
+    to_ms = _last_elapsed_ms(params, range_)
+    # One more for the hours by which clocks change.
+    return periods_of(periods.starts_ms[0], to_ms, "day", ask.zone, 1, "$.periods")
+
+
+def _last_elapsed_ms(params: RetentionParams, range_: Range) -> int:
+    """Return when the last period of a user's own ends who starts at the end of the range."""
+    return range_.to_ms + (params.last_period() + 1) * UNIT_DAYS[params.unit] * DAY_MS
+
+
+def _day_sql(at_ms: str, days: Periods, bindings: Bindings) -> str:
+    """Return the number of the day of an instant."""
+    bindings.named("days_ms", list(days.starts_ms[:-1]), "Array(Int64)")
+    bindings.named("days", list(range(len(days.labels))), "Array(UInt16)")
+    bound = "{days_ms:Array(Int64)}"
+    return f"transform(roundDown({at_ms}, {bound}), {bound}, {{days:Array(UInt16)}}, toUInt16(0))"
+
+
 def _kept(
     ask: Ask,
     params: RetentionParams,
@@ -88,16 +108,19 @@ def _kept(
     measured: bool,
 ) -> _Kept:
     bindings.named("last_period", params.last_period(), "UInt16")
-    if params.period_counts != "calendar":
-        bindings.named("unit_ms", UNIT_MS[params.unit], "Int64")
-        kept_at = "one.1" if measured else "one"
-        began = _began_sql(params, ask, range_, bindings)
-        after = f"intDiv({kept_at} - ({began}), {{unit_ms:Int64}})"
-        inside = f"{kept_at} >= {began} AND {after} <= {{last_period:UInt16}}"
+    kept = "one.1" if measured else "one"
+    if params.period_counts == "calendar":
+        began, after = "cohort", f"{kept} - cohort"
+    elif params.period_counts == "elapsed_from_day":
+        days = _own_days(ask, params, periods, range_)
+        bindings.named("unit_days", UNIT_DAYS[params.unit], "UInt16")
+        began, kept = (_day_sql(at_ms, days, bindings) for at_ms in ("one_cohort.3", kept))
+        after = f"intDiv({kept} - {began}, {{unit_days:UInt16}})"
     else:
-        kept_at = "one.1" if measured else "one"
-        after = f"{kept_at} - cohort"
-        inside = f"{kept_at} >= cohort AND {after} <= {{last_period:UInt16}}"
+        bindings.named("unit_ms", UNIT_DAYS[params.unit] * DAY_MS, "Int64")
+        began = _began_sql(params, ask, range_, bindings)
+        after = f"intDiv({kept} - ({began}), {{unit_ms:Int64}})"
+    inside = f"{kept} >= {began} AND {after} <= {{last_period:UInt16}}"
     time = "period" if params.period_counts == "calendar" else "at_ms"
     if measured:
         return _Kept(
@@ -160,8 +183,10 @@ def patterns_sql(
     starts = periods.starts_ms
     first_ever = params.cohort == "first"
     to_ms = starts[-1]
-    if params.period_counts != "calendar":
-        to_ms = range_.to_ms + (params.last_period() + 1) * UNIT_MS[params.unit]
+    if params.period_counts == "elapsed_from_day":
+        to_ms = _own_days(ask, params, periods, range_).starts_ms[-1]
+    elif params.period_counts != "calendar":
+        to_ms = _last_elapsed_ms(params, range_)
     bindings.named("initial_from_ms", 0 if first_ever else range_.from_ms, "Int64")
     bindings.named("initial_to_ms", range_.to_ms, "Int64")
     bindings.named("returning_from_ms", starts[0], "Int64")

@@ -228,6 +228,7 @@ def test_events_equal_their_definition(
             {"period_zero": "repeated"},
             {"period_counts": "elapsed"},
             {"period_counts": "elapsed_from_hour"},
+            {"period_counts": "elapsed_from_day"},
         ]
     ),
 )

@@ -223,6 +223,50 @@ async def test_elapsed_periods_are_24_hours_of_each_user(database, database_url)
         assert result["cohorts"][0]["mature"] == [True, mature]
 
 
+async def test_periods_may_be_days_counted_from_that_of_each_user(database, database_url):
+    """Amplitude's weeks: of a start on the 1st, week 1 is the 8th to the 14th, whatever the hour and the clocks."""
+    insert(
+        database,
+        [
+            event("u1", "open", at("01", "20:30:00")),
+            event("u1", "open", at("08", "00:10:00")),
+            event("u2", "open", at("01", "20:30:00")),
+            event("u2", "open", at("14", "23:59:59")),
+            event("u3", "open", at("01", "20:30:00")),
+            event("u3", "open", at("07", "23:59:59")),
+            event("u4", "open", at("01", "20:30:00")),
+            event("u4", "open", at("15", "00:00:00")),
+            # In New York 1 November has 25 hours.
+            event("v1", "open", "2026-10-30T12:00:00-04:00"),
+            event("v1", "open", "2026-11-06T00:10:00-05:00"),
+            event("v2", "open", "2026-10-30T12:00:00-04:00"),
+            event("v2", "open", "2026-11-05T23:30:00-05:00"),
+        ],
+    )
+    china = {"time_range": {"from": "2026-10-01", "to": "2026-10-01"}}
+    york = {
+        "time_range": {"from": "2026-10-30", "to": "2026-10-30"},
+        "timezone": "America/New_York",
+    }
+    asked = {"unit": "week", "periods": 2, "period_counts": "elapsed_from_day"}
+
+    for place, returned in ((china, [4, 2, 1]), (york, [2, 1, 0])):
+        result = await result_of(database_url, **place, **asked)
+        assert [line["returned"] for line in result["cohorts"]] == [returned]
+        assert result == await result_of(
+            database_url, **place, **{**asked, "period_counts": None}, preset="amplitude"
+        )
+    cell = {"cohort": "2026-09-28", "period": 1}
+    assert await users_of(database_url, cell, **china, **asked) == keys("u1", "u2")
+    # Who starts on the last day of the cohort's week, Sunday the 4th, has week 0 until the 10th.
+    for now, mature in (("2026-10-10T23:59:59+08:00", False), ("2026-10-11T00:00:00+08:00", True)):
+        result = await result_of(database_url, now, **china, **asked)
+        assert result["cohorts"][0]["mature"] == [mature, False, False]
+    days = {**asked, "unit": "day", "periods": 9}
+    by_day = await result_of(database_url, **china, **days)
+    assert by_day == await result_of(database_url, **china, **{**days, "period_counts": "calendar"})
+
+
 async def test_period_zero_may_need_a_second_event(database, database_url):
     insert(
         database,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -121,6 +121,10 @@ def _period(
     if period_counts == "calendar":
         start = period_of(local_day(event["occurred_at"], zone), unit)
         return periods.index(start) if start in periods else None
+    if period_counts == "elapsed_from_day":
+        days = local_day(event["occurred_at"], zone) - local_day(began_ms, zone)
+        n = days // timedelta(days=UNIT_MS[unit] // UNIT_MS["day"])
+        return n if 0 <= n < len(periods) else None
     if period_counts == "elapsed_from_hour":
         began = datetime.fromtimestamp(began_ms // 1000, zone)
         began_ms -= (began.minute * 60 + began.second) * 1000 + began_ms % 1000

@@ -79,7 +79,7 @@ function bodyOf(state) {
 
 /** Axes of retention's meaning that may be chosen. */
 const AXES = [
-  ["period_counts", "一期怎么数|A period counts", [["calendar", "自然日、周、月|calendar days, weeks, months"], ["elapsed", "每满 24 小时|every 24 hours"], ["elapsed_from_hour", "从整点起每 24 小时|24 hours from the full hour"]]],
+  ["period_counts", "一期怎么数|A period counts", [["calendar", "自然日、周、月|calendar days, weeks, months"], ["elapsed", "每满 24 小时|every 24 hours"], ["elapsed_from_hour", "从整点起每 24 小时|24 hours from the full hour"], ["elapsed_from_day", "从当天起的 1、7、30 个自然日|1, 7 or 30 days from that day on"]]],
   ["period_zero", "当期回访|Period 0", [["any", "同一事件可算|one event may be both"], ["repeated", "需要两次|needs two events"]]],
 ];
 
