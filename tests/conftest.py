@@ -3,7 +3,6 @@ What every test may use: one real ClickHouse for the run, a database of its own 
 """
 
 import contextlib
-import itertools
 import os
 import signal
 import socket
@@ -22,13 +21,11 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from xdist.remote import Producer
 
-from collector.clickhouse_urls import addresses
 from collector.local_clickhouse import LocalServer, prepare
-from collector.migrate import connect, migrate, tables_to_all_nodes
+from collector.migrate import connect, tables_to_all_nodes
 from tests import side_by_side
 from tests.databases import Databases
 
-_database_numbers = itertools.count(1)
 _ports = side_by_side.ports()
 
 # How long an example takes is the machine's business. The same examples each time, so that a red run is about a change;
@@ -112,7 +109,7 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer
 @pytest.fixture(scope="session")
 def databases(clickhouse: LocalServer) -> Iterator[Databases]:
     """The databases of this test run's server."""
-    made = Databases(clickhouse)
+    made = Databases([clickhouse])
     yield made
     made.close()
 
@@ -172,6 +169,7 @@ class ClusterServers:
             for i, (http, tcp) in enumerate(ports)
         ]
         self.processes: list[subprocess.Popen[bytes] | None] = [None] * 3
+        self._databases: dict[int, Databases] = {}
         for node in range(3):
             self.start(node)
         for node in range(3):
@@ -190,6 +188,8 @@ class ClusterServers:
 
     def kill(self, node: int) -> None:
         """``kill -9`` one server."""
+        for databases in self._databases.values():
+            databases.disturbed()
         process = self.processes[node]
         assert process is not None
         process.kill()
@@ -220,19 +220,16 @@ class ClusterServers:
             server.url(user).rpartition("/")[0] + "/" + database for server in self.servers[:shards]
         )
 
-    def database(self, shards: int) -> Iterator[str]:
-        """Addresses of an empty migrated database over the first servers; dropped afterwards."""
-        name = f"test_{os.getpid()}_{next(_database_numbers)}"
-        url = self.url(name, shards)
-        migrate(url, CLUSTERS[shards])
-        yield url
-        for each in addresses(url):
-            client = connect(each)
-            client.command(f"DROP DATABASE {name}")
-            client.close()
+    def database(self, shards: int, *, is_kept: bool = True) -> Iterator[str]:
+        """Addresses of an empty migrated database over the first servers; ``is_kept`` as ``Databases.one`` has it."""
+        if shards not in self._databases:
+            self._databases[shards] = Databases(self.servers[:shards], CLUSTERS[shards])
+        yield from self._databases[shards].one(is_kept=is_kept)
 
     def stop(self) -> None:
         """End all."""
+        for databases in self._databases.values():
+            databases.close()
         for process in self.processes:
             if process is not None:
                 process.terminate()

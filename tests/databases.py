@@ -1,16 +1,16 @@
 """
 Empty migrated databases for tests, each used by one test at a time.
 
-Migrating takes 0.3 to 0.5 s and emptying 0.02 s, so a database that a test leaves whole is emptied and given to a later test.
-One that is not as the migrations made it, or that something still works on, is dropped. What a client sent before it was
-killed may not have been read yet: it is waited for, or its rows would be the next test's.
+Migrating takes 0.3 to 0.5 s, on a cluster some seconds, and emptying 0.02 s, so a database that a test leaves whole is emptied
+and given to a later test. One that is not as the migrations made it, or that something still works on, is dropped. What a
+client sent before it was killed may not have been read yet: it is waited for, or its rows would be the next test's.
 """
 
 import itertools
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from clickhouse_connect.driver.client import Client
@@ -18,7 +18,7 @@ from clickhouse_connect.driver.client import Client
 from collector.local_clickhouse import LocalServer
 from collector.migrate import connect, migrate
 
-FILLED_BY_MIGRATIONS = ("migrations", "scenes")
+FILLED_BY_MIGRATIONS = ("migrations", "scenes", "shard_layouts")
 _STATE = """
 SELECT name, create_table_query, if(name IN {filled:Array(String)}, total_rows, 0)
 FROM system.tables
@@ -27,7 +27,11 @@ ORDER BY name
 """
 _FILLED = "SELECT DISTINCT table FROM system.parts WHERE database = {name:String}"
 """Also by parts that nobody sees any longer: a table without any is as the migrations made it."""
-_RUNNING = "SELECT count() FROM system.processes WHERE current_database = {name:String} AND query NOT LIKE '%system.processes%'"
+_RUNNING = """
+SELECT
+    (SELECT count() FROM system.processes WHERE current_database = {name:String} AND query NOT LIKE '%system.processes%')
+    + (SELECT sum(data_files) FROM system.distribution_queue WHERE database = {name:String})
+"""
 
 _CONNECTIONS = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _CLOSE_WAIT = "08"
@@ -36,32 +40,46 @@ _HEAR_OUT_S = 60.0
 _LOOK_S = 0.01
 """The kernel tells nobody when a server closes a connection of another process, so it is asked again."""
 
-State = list[tuple[str, str, int]]
+State = list[list[tuple[str, str, int]]]
+_numbers = itertools.count(1)
 
 
 class Databases:
-    """The databases of one server."""
+    """The databases of one server, or of servers that are a cluster."""
 
-    def __init__(self, server: LocalServer) -> None:
-        self._port = server.http_port
-        self._address = server.url("writer").rsplit("/", 1)[0]
+    def __init__(self, servers: Sequence[LocalServer], cluster: str = "") -> None:
+        self._cluster = cluster
+        self._ports = [server.http_port for server in servers]
+        self._addresses = [server.url("writer").rsplit("/", 1)[0] for server in servers]
         # A connection begins with a look at all settings of the server: 0.03 s.
-        self._client = connect(f"{self._address}/default")
-        self._numbers = itertools.count(1)
+        self._servers = [connect(f"{address}/default") for address in self._addresses]
         self._empty: deque[tuple[str, State]] = deque()
         self._clients: dict[str, Client] = {}
+        self._disturbances = 0
 
-    def one(self) -> Iterator[str]:
-        """Yield the address (writer's credentials) of an empty migrated database. The body of a fixture."""
+    def one(self, *, is_kept: bool = True) -> Iterator[str]:
+        """
+        Yield the address (writer's credentials) of an empty migrated database, of a cluster those of all nodes.
+
+        The body of a fixture.
+
+        is_kept: false where a server may do something after the test that nobody sees now.
+        """
         name, state = self._empty.popleft() if self._empty else self._new()
-        yield f"{self._address}/{name}"
-        if _are_heard_out(self._port) and self._is_idle(name) and self._state(name) == state:
+        before = self._disturbances
+        yield self._url(name)
+        if is_kept and before == self._disturbances and self._is_whole(name, state):
             self._clear(name)
             self._empty.append((name, state))
         else:
-            if (client := self._clients.pop(f"{self._address}/{name}", None)) is not None:
+            if (client := self._clients.pop(self._url(name), None)) is not None:
                 client.close()
-            self._client.command(f"DROP DATABASE {name}")
+            for server in self._servers:
+                server.command(f"DROP DATABASE {name}")
+
+    def disturbed(self) -> None:
+        """A server was killed: what is in use now is given to no other test."""
+        self._disturbances += 1
 
     def client(self, url: str) -> Client:
         """A client of a database with the writer's rights; the tests that have it one after the other share it."""
@@ -70,27 +88,43 @@ class Databases:
         return self._clients[url]
 
     def close(self) -> None:
-        """The server is about to stop."""
-        for client in (self._client, *self._clients.values()):
+        """The servers are about to stop."""
+        for client in (*self._servers, *self._clients.values()):
             client.close()
 
+    def _url(self, name: str) -> str:
+        return ",".join(f"{address}/{name}" for address in self._addresses)
+
     def _new(self) -> tuple[str, State]:
-        name = f"test_{os.getpid()}_{next(self._numbers)}"
-        migrate(f"{self._address}/{name}")
+        name = f"test_{os.getpid()}_{next(_numbers)}"
+        migrate(self._url(name), self._cluster)
         return name, self._state(name)
+
+    def _is_whole(self, name: str, state: State) -> bool:
+        return (
+            all(map(_are_heard_out, self._ports))
+            and self._is_idle(name)
+            and self._state(name) == state
+        )
 
     def _state(self, name: str) -> State:
         values = {"name": name, "filled": list(FILLED_BY_MIGRATIONS)}
-        rows = self._client.query(_STATE, parameters=values).result_rows
-        return [(table, made, count) for table, made, count in rows]
+        return [
+            [tuple(row) for row in server.query(_STATE, parameters=values).result_rows]
+            for server in self._servers
+        ]
 
     def _is_idle(self, name: str) -> bool:
-        return not self._client.query(_RUNNING, parameters={"name": name}).result_rows[0][0]
+        return not any(
+            server.query(_RUNNING, parameters={"name": name}).result_rows[0][0]
+            for server in self._servers
+        )
 
     def _clear(self, name: str) -> None:
-        for (table,) in self._client.query(_FILLED, parameters={"name": name}).result_rows:
-            if table not in FILLED_BY_MIGRATIONS:
-                self._client.command(f"TRUNCATE TABLE {name}.`{table}`")
+        for server in self._servers:
+            for (table,) in server.query(_FILLED, parameters={"name": name}).result_rows:
+                if table not in FILLED_BY_MIGRATIONS:
+                    server.command(f"TRUNCATE TABLE {name}.`{table}`")
 
 
 def _are_heard_out(port: int) -> bool:

@@ -17,7 +17,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 ONE_AFTER_THE_OTHER = (
     "tests/e2e/",
-    "tests/faults/",
     "tests/integration/test_loadtest_commands",
     "tests/integration/test_standalone",
 )
@@ -25,16 +24,19 @@ ONE_AFTER_THE_OTHER = (
 Tests that start whole installations, and browsers, which look for ports by themselves. Two installations that
 start at the same moment could choose the same one; and each has its deadlines.
 """
-ON_THE_CLUSTER = tuple(
-    f"tests/integration/test_{name}.py"
-    for name in (
-        "all_persons",
-        "backup",
-        "cluster",
-        "export",
-        "history",
-        "reports_on_a_cluster",
-    )
+ON_THE_CLUSTER = (
+    "tests/faults/test_shard_faults.py",
+    *(
+        f"tests/integration/test_{name}.py"
+        for name in (
+            "all_persons",
+            "backup",
+            "cluster",
+            "export",
+            "history",
+            "reports_on_a_cluster",
+        )
+    ),
 )
 """Tests that use the three servers of a cluster: in one process, or each would start and keep three of its own."""
 _PORTS = range(10_000, 20_000)
