@@ -16,13 +16,14 @@ from rich.console import Console
 from loadtest.clickhouse import ClickHouse, load_sql
 from loadtest.demo import LOG_FILE
 from loadtest.product import Ports, Serving, running
-from loadtest.queries import load, parameters_of, request_of
+from loadtest.queries import FIRST_DAY, epoch_ms, load, parameters_of, request_of
 from loadtest.query import QueryApi
 from loadtest.questions import ALL_EVENTS, Question, questions
 from loadtest.report import machine, row_table, widen
 
 MORE = [
-    Question("换量 exchange", "exchange", {}, ALL_EVENTS),
+    Question("换量 exchange", "exchange", {}, ["app_show", "order_pay"]),
+    Question("召回 recall", "recall", {}, ALL_EVENTS),
     Question(
         *("推客 promoters, by sharer", "promoters"),
         *({"by": "sharer", "amount": "properties.price"}, ["app_show", "share", "order_pay"]),
@@ -91,8 +92,17 @@ def run(
         nodes = [ClickHouse(url) for url in serving.ready.clickhouse_urls.split(",")]
         load(nodes[0], serving.ready, events=events, users=users)
         nodes[0].command("SYSTEM FLUSH DISTRIBUTED events")
-        for node in nodes:  # so that no merge runs beside a report
-            node.command("OPTIMIZE TABLE events_local FINAL")
+        for node in nodes:
+            node.command(
+                load_sql("network.insert_messages"),
+                project=serving.ready.project,
+                app_id=serving.ready.app_id,
+                users=users,
+                from_ms=epoch_ms(FIRST_DAY),
+            )
+            node.command(
+                "OPTIMIZE TABLE events_local FINAL"
+            )  # so that no merge runs beside a report
         travelled = []
         for question in (*questions(), *MORE):
             travelled.append(ask(question, serving, nodes))

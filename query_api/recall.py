@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, per_user, proportions, source
+from query_api import breakdowns, by_actor, per_user, proportions, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -117,23 +117,33 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
         selector_sql(selector, f"$.{name}", bindings)
         for name, selector in zip(OUTCOMES, selectors, strict=True)
     )
+    persons = _persons(ask, query, bindings)
+    sendings = load_sql("recall.sendings", persons=persons)
+    reached = load_sql("recall.reached", sendings=sendings)
     where = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql(selectors, bindings),
-        f"({opened} OR {active} OR {converted})",
+        source.of_users(bindings, reached, query.identity, ask.as_of),
     ]
-    persons = _persons(ask, query, bindings)
     return load_sql(
         "recall.outcomes",
         persons=persons,
-        sendings=load_sql("recall.sendings", persons=persons),
-        opened=opened,
-        active=active,
-        converted=converted,
-        amount=amount,
-        source=ask.source(
+        sendings=sendings,
+        collected=by_actor.collected(
+            ask,
             bindings,
             all_of(where),
+            computed=load_sql(
+                "recall.happened",
+                opened=opened,
+                active=active,
+                converted=converted,
+                amount=amount,
+            ),
+            wanted="meaning != 0",
+            aggregates={"moments": "groupArray(happened)"},
+            having="1",
+            from_ms=ask.range.from_ms,
             to_ms=ask.range.to_ms + window_ms + 1,
         ),
     )

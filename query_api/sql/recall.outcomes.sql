@@ -1,6 +1,6 @@
 -- recall.outcomes: what became of each person of a campaign.  Caller: query_api/recall.py _outcomes()
--- Params: those of recall.persons; window_ms, now_ms Int64; fragments persons (recall.persons), sendings (recall.sendings), opened,
---         active, converted (conditions), amount (a number), source (events from the range's start to the window after its end)
+-- Params: those of recall.persons; window_ms, now_ms Int64; fragments persons (recall.persons), sendings (recall.sendings), collected
+--         (of each user moments: recall.happened of the events from the range's start to the window after its end)
 -- Rows:   campaign String, user UInt64, each pair once; arm String, sent_ms Int64, messages UInt64; delivered, delivery_unknown, opened,
 --         active, converted, both_arms, window_ended UInt8; conversions UInt64, conversion_value Float64
 -- Source: an event counts for a campaign from the person's time on up to the window's end, both included.
@@ -35,35 +35,33 @@ ANY LEFT JOIN
     FROM
     (
         SELECT
-            e.user AS user,
-            e.is_opening AS is_opening,
-            e.is_activity AS is_activity,
-            e.is_conversion AS is_conversion,
-            e.amount AS amount,
+            user,
+            bitTest(moment.1, 0) AS is_opening,
+            bitTest(moment.1, 1) AS is_activity,
+            bitTest(moment.1, 2) AS is_conversion,
+            moment.2 AS amount,
+            toInt64(bitShiftRight(moment.1, 3)) AS at_ms,
             arrayJoin(
                 arrayFilter(
-                    sending -> e.at_ms >= sending.2 AND e.at_ms <= sending.2 + {window_ms:Int64},
-                    s.sendings
+                    sending -> at_ms >= sending.2 AND at_ms <= sending.2 + {window_ms:Int64},
+                    sendings
                 )
             ) AS sending
         FROM
         (
             SELECT
-                user,
-                toUnixTimestamp64Milli(occurred_at) AS at_ms,
-                toBool({{opened}}) AS is_opening,
-                toBool({{active}}) AS is_activity,
-                toBool({{converted}}) AS is_conversion,
-                toFloat64({{amount}}) AS amount
+                e.user AS user,
+                arrayJoin(e.moments) AS moment,
+                s.sendings AS sendings
             FROM
             (
-                {{source}}
-            )
-        ) AS e
-        INNER JOIN
-        (
-            {{sendings}}
-        ) AS s ON e.user = s.user
+                {{collected}}
+            ) AS e
+            INNER JOIN
+            (
+                {{sendings}}
+            ) AS s ON e.user = s.user
+        )
     )
     GROUP BY
         user,
