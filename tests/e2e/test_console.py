@@ -16,6 +16,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.e2e.console_browser import (
+    ANSWERED,
     HOSTILE,
     REFUSED,
     ZONE,
@@ -767,6 +768,36 @@ def test_loading_can_be_cancelled_and_failures_say_what_to_do(
         page.locator("input[name=token]").fill(demo.token)
         page.get_by_role("button", name="登录", exact=True).click()
         expect(page.locator("[data-figure=conversion]")).to_be_visible()
+
+
+COUNT_QUESTIONS = """
+window.__asked = 0;
+const ask = window.fetch;
+window.fetch = (...given) => { window.__asked += 1; return ask(...given); };
+"""
+
+
+def test_no_page_is_held_for_ready_before_its_first_answer(page: Page, demo: Demo) -> None:
+    page.add_init_script(COUNT_QUESTIONS)
+    open_page(page, demo, "overview")
+    links = page.locator(".navigation a").all()
+    names = [(link.get_attribute("href") or "").removeprefix("#/").split("?")[0] for link in links]
+    page.route(re.compile("/(v1|console)/"), lambda _route: None)  # never answered
+    held_for_ready = []
+
+    def asked_and_ready() -> list[Any] | None:
+        both: list[Any] = page.evaluate(f"[window.__asked, ({ANSWERED})()]")
+        return both if any(both) else None
+
+    for name in names[1:]:
+        page.evaluate("window.__asked = 0")
+        go_to(page, demo, f"{name}?range=3d")
+        page.locator(f".navigation a[aria-current=page][href^='#/{name}']").wait_for(
+            state="attached"
+        )
+        if all(until(asked_and_ready, f"{name} asks or is ready")):
+            held_for_ready.append(name)
+    assert held_for_ready == []
 
 
 def test_what_was_known_on_an_earlier_day_is_asked_for_and_says_so(page: Page, demo: Demo) -> None:

@@ -29,7 +29,7 @@ export default function settings(context) {
 }
 
 function keys(set) {
-  const place = h("div", { class: "page-stack" });
+  const place = h("div", { class: "page-stack" }, h("p", { class: "loading" }, t("正在读取…|Loading…")));
   async function ask() {
     try {
       put(place, view(await get("/console/access")));
