@@ -78,8 +78,9 @@ class Databases:
                 server.command(f"DROP DATABASE {name}")
 
     def disturbed(self) -> None:
-        """A server was killed: what is in use now is given to no other test."""
+        """A server was killed: what is in use now, or was emptied before, is given to no other test."""
         self._disturbances += 1
+        self._empty.clear()
 
     def client(self, url: str) -> Client:
         """A client of a database with the writer's rights; the tests that have it one after the other share it."""
