@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from msgspec import Struct
+
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.fields import FieldSql, field_sql
+from query_api.fields import FieldSql, field_sql, is_of_person
 from query_api.source import GROUPED_ON_SHARDS
 from query_api.sql import load_sql
 
@@ -34,6 +36,70 @@ def key_sql(fields: list[str], bindings: Bindings, path: str = "$.breakdown") ->
 def elements_sql(fields: list[str], bindings: Bindings, path: str = "$.breakdown") -> list[str]:
     """Return the expression of each element of a key."""
     return [element_sql(field_sql(name, f"{path}[{i}]", bindings)) for i, name in enumerate(fields)]
+
+
+class Apart(Struct, frozen=True):
+    """
+    A key in two parts, that of the event and that of its person: SQL.
+
+    ``of_event`` and ``of_person``: the one over columns of events, the other over attributes; each a text where the part is one
+    element, an Array(String) of several. Without any the one is ``''``, the other nothing. ``fields``: whether each is the
+    person's.
+    """
+
+    of_event: str
+    of_person: str
+    fields: tuple[bool, ...]
+
+    def has_event_part(self) -> bool:
+        """Tell whether a user's events can have different keys."""
+        return not all(self.fields)
+
+    def elements(
+        self, event_part: str = "event_part", person_part: str = "person_part"
+    ) -> list[str]:
+        """Return the expression of each element of the key over columns that hold the parts."""
+        places = {True: 0, False: 0}
+        elements = []
+        for of_person in self.fields:
+            places[of_person] += 1
+            part = person_part if of_person else event_part
+            several = self.fields.count(of_person) > 1
+            elements.append(f"{part}[{places[of_person]}]" if several else part)
+        return elements
+
+    def key(self, event_part: str = "event_part", person_part: str = "person_part") -> str:
+        """Return the expression of the whole key over columns that hold the parts."""
+        if len(self.fields) > 1 and len(set(self.fields)) == 1:
+            return person_part if self.fields[0] else event_part
+        return f"[{', '.join(self.elements(event_part, person_part))}]::Array(String)"
+
+    def packed(self, event_part: str = "event_part", person_part: str = "person_part") -> str:
+        """Return ``key`` as one text."""
+        return pack_elements_sql(self.elements(event_part, person_part))
+
+    def is_absent(self, part: str, *, of_person: bool) -> str:
+        """Return the condition that a part has none of its fields."""
+        number = self.fields.count(of_person)
+        return f"{part} = {[''] * number if number > 1 else _NO_PART}"
+
+
+_NO_PART = "''"
+
+
+def apart(fields: list[str], bindings: Bindings, path: str = "$.breakdown") -> Apart:
+    """Return a key of which the person's part is the same for all events of a user, and can be looked up once."""
+    of_person = tuple(map(is_of_person, fields))
+    elements = list(zip(of_person, elements_sql(fields, bindings, path), strict=True))
+    return Apart(
+        _part([element for is_persons, element in elements if not is_persons]) or _NO_PART,
+        _part([element for is_persons, element in elements if is_persons]),
+        of_person,
+    )
+
+
+def _part(elements: list[str]) -> str:
+    return f"[{', '.join(elements)}]" if len(elements) > 1 else "".join(elements)
 
 
 def element_sql(read: FieldSql) -> str:
@@ -87,25 +153,34 @@ def top_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
     return f"if({key} IN (SELECT arrayJoin({bound})), {key}, emptyArrayString())"
 
 
-async def top(ask: Ask, events: str, key: str, bindings: Bindings) -> list[Key] | None:
+def shown_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
+    """Return ``top_sql`` packed."""
+    return pack_sql(top_sql(key, top, bindings))
+
+
+async def top(
+    ask: Ask, events: str, key: str, bindings: Bindings, number: str = "count()"
+) -> list[Key] | None:
     """
     Return the keys with the most events in ``events``, most frequent first; None when there are no others anywhere.
 
-    ``events``: a FROM clause; ``key``: expression over its columns. What a comparison shows by itself are the values of the
-    range asked for: with ``compare`` these are returned also where they are all, since the other range may have more.
+    ``events``: a FROM clause; ``key``: expression over its columns; ``number``: of events, an aggregate. What a comparison
+    shows by itself are the values of the range asked for: with ``compare`` these are returned also where they are all, since
+    the other range may have more.
     """
     if not ask.query.breakdown:
         return None
-    keys = await most_frequent(ask, events, key, ask.query.breakdown_limit, bindings)
+    limit = ask.query.breakdown_limit
+    keys = await most_frequent(ask, events, key, limit, bindings, number)
     return None if keys is None else [tuple(one) for one in keys]
 
 
 async def most_frequent(
-    ask: Ask, events: str, key: str, limit: int, bindings: Bindings
+    ask: Ask, events: str, key: str, limit: int, bindings: Bindings, number: str = "count()"
 ) -> list[Any] | None:
     """Return at most ``limit`` values of ``key``, as ``top`` does; packed or not."""
     bindings.named("breakdown_limit", limit + 1, "UInt32")
-    sql = load_sql("breakdowns.top", events=events, key=key)
+    sql = load_sql("breakdowns.top", events=events, key=key, number=number)
     found = await ask.run("breakdowns.top", sql, bindings, GROUPED_ON_SHARDS)
     if len(found.rows) <= limit and ask.query.compare is None:
         return None

@@ -5,41 +5,49 @@ What leaves the shards of a cluster is then a row for each actor, and on one ser
 
 For what can be put together from parts, such as counts, sets of days, extremes, and arrays that are sorted afterwards: a
 person has several actors, and each of them events on every shard. With identity ``strict`` an actor has a row for each person
-that it was. Attributes of the person choose rows where the request's filter asks for them beside what it asks of the event;
-wherever else they are asked for, events are joined with them. Called by the reports that add up or collect.
+that it was. Attributes of the person are the same for all of a user's events in one answer, so they are joined to these rows:
+to choose them, where the request's filter asks for them beside what it asks of the event, and as the person's part of a
+breakdown (``breakdowns.apart``). Wherever else they are asked for, events are joined with them. Called by the reports that add
+up or collect.
 """
 
 from __future__ import annotations
 
 import msgspec
 
-from query_api import attributes, source
+from query_api import attributes, breakdowns, source
 from query_api.bindings import Bindings
+from query_api.breakdowns import Key
+from query_api.fields import is_of_person
 from query_api.filters import OfPerson, all_of, parts_of
 from query_api.report import Ask
 from query_api.sql import load_sql
 
 
-def pays(ask: Ask, bindings: Bindings, where: str, *, pays_alone: bool = True) -> bool:
+def pays(
+    ask: Ask, bindings: Bindings, where: str, *, pays_alone: bool = True, keyed: bool = False
+) -> bool:
     """
     Tell whether the events of ``where`` can be added up by actor, and should.
 
     ``pays_alone``: also on one server. Where each actor has few events it costs more there than joining the person of each,
-    and is worth it only for what shards then need not send. So it is with identity ``strict``.
+    and is worth it only for what shards then need not send; not so where attributes have to be joined too. So it is with
+    identity ``strict``. ``keyed``: the person's part of the request's breakdown is put to the rows.
     """
-    alone = pays_alone and ask.query.identity == "latest"
-    return (alone or ask.database.is_sharded) and _is_possible(ask, bindings, where)
+    alone = (pays_alone or bool(bindings.user_names)) and ask.query.identity == "latest"
+    return (alone or ask.database.is_sharded) and _is_possible(ask, bindings, where, keyed)
 
 
-def _is_possible(ask: Ask, bindings: Bindings, where: str) -> bool:
-    """Tell whether events need no attributes of their person, or those that choose persons in ``where`` alone."""
+def _is_possible(ask: Ask, bindings: Bindings, where: str, keyed: bool) -> bool:
+    """Tell whether no event needs attributes of its person: they choose persons in ``where``, or are put to the rows."""
     if not bindings.user_names:
         return True
     of_persons = [part for part in parts_of(where) if source.USER_COLUMN in part]
-    elsewhere = attributes.named_in(msgspec.structs.replace(ask.query, filter=None))
+    breakdown = [] if keyed else ask.query.breakdown
+    elsewhere = msgspec.structs.replace(ask.query, filter=None, breakdown=breakdown)
     return (
-        bool(of_persons)
-        and not elsewhere
+        bool(of_persons) == bool(attributes.named_in(ask.query.filter))
+        and not attributes.named_in(elsewhere)
         and all(isinstance(part, OfPerson) for part in of_persons)
     )
 
@@ -52,6 +60,7 @@ def rows(
     columns: str,
     keys: tuple[str, ...] = (),
     given: str = "",
+    of_person: str = "",
     from_ms: int,
     to_ms: int,
 ) -> str:
@@ -59,9 +68,10 @@ def rows(
     Return the SELECT of ``user`` and columns, where it ``pays``; a user has a row or several for all values of the keys.
 
     ``columns``: the keys as expressions over the columns of events, and aggregates; ``keys``: their names; ``given``: more
-    expressions with names, which the columns and ``where`` may use.
+    expressions with names, which the columns and ``where`` may use. ``of_person``: more columns, over these and the person's
+    attributes.
     """
-    of_events, of_persons = source.apart(where)
+    of_events, chooses = source.apart(where)
     by_actor = source.by_actor(
         bindings,
         ask.app_ids,
@@ -74,7 +84,7 @@ def rows(
         where=of_events,
         as_of=ask.as_of,
     )
-    if of_persons != "1":
+    if chooses != "1" or of_person:
         by_actor = attributes.joined(
             bindings,
             by_actor,
@@ -83,9 +93,31 @@ def rows(
             ask.query.identity,
             as_of=ask.as_of,
         )
-    if of_persons == "1" and ask.segment is None:
-        return by_actor
-    return source.restricted(bindings, by_actor, of_persons, ask.segment)
+    if chooses != "1" or ask.segment is not None:
+        by_actor = source.restricted(bindings, by_actor, chooses, ask.segment)
+    return source.computed(by_actor, of_person)
+
+
+async def top(
+    ask: Ask, bindings: Bindings, where: str, *, from_ms: int, to_ms: int
+) -> list[Key] | None:
+    """Return the values of the request's breakdown with the most events of ``where``, as ``breakdowns.top`` does."""
+    fields = ask.query.breakdown
+    if not any(map(is_of_person, fields)) or not pays(ask, bindings, where, keyed=True):
+        events = ask.alone(bindings, where, from_ms=from_ms, to_ms=to_ms)
+        return await breakdowns.top(ask, events, breakdowns.key_sql(fields, bindings), bindings)
+    key = breakdowns.apart(fields, bindings)
+    found = rows(
+        ask,
+        bindings,
+        where,
+        columns=f"{key.of_event} AS event_part,\ncount() AS part_events",
+        keys=("event_part",),
+        of_person=f"{key.of_person} AS person_part",
+        from_ms=from_ms,
+        to_ms=to_ms,
+    )
+    return await breakdowns.top(ask, f"FROM ({found})", key.key(), bindings, "sum(part_events)")
 
 
 _OF_PARTS = {
@@ -110,6 +142,7 @@ def collected(
     together: dict[str, str] | None = None,
     wanted: str = "1",
     keys: tuple[str, ...] = (),
+    person_part: str = "",
     pays_alone: bool = True,
     from_ms: int,
     to_ms: int,
@@ -120,15 +153,17 @@ def collected(
     ``computed``: expressions with names over an event, which the others may use. ``aggregates``: by name, each a function of
     ``_OF_PARTS``, or with its name in ``together``: what puts its parts together, over columns of ``part``. ``wanted``: which
     events matter, beside ``where``, which must not name what is computed. ``having``: which users, over the aggregates.
-    ``pays_alone``: see ``pays``.
+    ``person_part``: an expression over attributes of the person, a column of that name. ``pays_alone``: see ``pays``.
     """
     in_computed = source.USER_COLUMN in computed
     if not in_computed:
         where, wanted = all_of([where, wanted]), "1"
     made = source.listed(*(f"{aggregate} AS {name}" for name, aggregate in aggregates.items()))
-    if in_computed or not pays(ask, bindings, where, pays_alone=pays_alone):
+    of_person = f"{person_part} AS person_part" if person_part else ""
+    if in_computed or not pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
         columns = made
         found = ask.computed(bindings, where, computed, from_ms=from_ms, to_ms=to_ms)
+        found = source.computed(found, of_person)
     else:
         of_parts = {
             name: f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name})"
@@ -145,9 +180,12 @@ def collected(
             columns=source.listed(*keys, made),
             keys=keys,
             given=computed,
+            of_person=of_person,
             from_ms=from_ms,
             to_ms=to_ms,
         )
+    if person_part:
+        columns = source.listed(columns, "any(part.person_part) AS person_part")
     return load_sql(
         "by_actor.collected",
         rows=found,
@@ -171,13 +209,15 @@ def sets(
     *,
     flags: dict[str, str] | None = None,
     more: str = "",
+    of_person: str = "",
     from_ms: int,
     to_ms: int,
 ) -> tuple[str, str]:
     """
     Return the SELECT of the sets of numbers of a user's events, as ``rows``, and the numbers of one of them.
 
-    ``flags``: conditions by name: a set for each combination. ``more``: aggregates of each set.
+    ``flags``: conditions by name: a set for each combination. ``more``: aggregates of each set. ``of_person``: see
+    ``rows``.
     """
     flags = flags or {}
     columns = [f"{condition} AS {name}" for name, condition in flags.items()]
@@ -187,6 +227,7 @@ def sets(
         where,
         columns=source.listed(*columns, load_sql("by_actor.set", number=number), more),
         keys=("word", *flags),
+        of_person=of_person,
         from_ms=from_ms,
         to_ms=to_ms,
     )

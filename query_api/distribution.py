@@ -141,16 +141,19 @@ def _values(
     ]
     where = all_of(parts)
     adds_amounts = query.of == "sum" or (extra is not None and extra.aggregate in ("sum", "avg"))
-    if not adds_amounts and by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
+    pays_alone = not per_user.is_ordered(query)
+    if not adds_amounts and by_actor.pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
+        first, of_person = per_user.first_of_actor(query, bindings, is_measured)
         actors = by_actor.rows(
             ask,
             bindings,
             where,
             columns=source.listed(
                 load_sql("distribution.of_actors", is_measured=is_measured, is_extra=is_extra),
-                per_user.first_of_actor(query, bindings, is_measured),
+                first,
             ),
             keys=("bucket_ms", "unit_ms"),
+            of_person=of_person,
             from_ms=range_.from_ms,
             to_ms=range_.to_ms,
         )

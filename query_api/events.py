@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import msgspec
 
-from query_api import attributes, breakdowns, formula, source, sums
+from query_api import attributes, breakdowns, by_actor, formula, source, sums
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -57,12 +57,8 @@ async def _top(ask: Ask, query: EventsQuery) -> list[Key] | None:
     if not query.breakdown:
         return None
     # Sessions are not needed to count events. Values seen only before the range have points as well.
-    events = ask.alone(
-        bindings,
-        plan.where,
-        from_ms=earliest_ms(ask, query.measures, ask.range, _periods(query, ask, ask.range)),
-    )
-    return await breakdowns.top(ask, events, plan.key, bindings)
+    from_ms = earliest_ms(ask, query.measures, ask.range, _periods(query, ask, ask.range))
+    return await by_actor.top(ask, bindings, plan.where, from_ms=from_ms, to_ms=ask.range.to_ms)
 
 
 async def answer(ask: Ask, query: EventsQuery) -> Answer:

@@ -222,7 +222,7 @@ def points_sql(
 def _key_sql(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) -> str:
     if not ask.query.breakdown:
         return "''"
-    return breakdowns.pack_sql(breakdowns.top_sql(plan.key, top, bindings))
+    return breakdowns.shown_sql(plan.key, top, bindings)
 
 
 def rows_sql(
@@ -241,17 +241,24 @@ def rows_sql(
     """
     key = _key_sql(ask, bindings, plan, top)
     is_wide = source.OF_PROPERTIES in key
-    adds_up = only_users and (is_wide or not ask.query.breakdown)
-    if adds_up and by_actor.pays(ask, bindings, plan.where, pays_alone=False):
+    is_persons = source.USER_COLUMN in key
+    adds_up = only_users and (is_wide or is_persons or not ask.query.breakdown)
+    if adds_up and by_actor.pays(ask, bindings, plan.where, pays_alone=False, keyed=True):
         periods = len(bindings.values["starts"])
         bindings.named("numbers", list(range(periods)), "Array(UInt16)")
+        keys, of_person = {"key": key} if ask.query.breakdown else {}, ""
+        if is_persons:
+            parts = breakdowns.apart(ask.query.breakdown, bindings)
+            keys = {"event_part": parts.of_event}
+            shown = breakdowns.shown_sql(parts.key(), top, bindings)
+            of_person = f"{parts.of_person} AS person_part,\n{shown} AS key"
         sets, numbers = by_actor.sets(
             ask,
             bindings,
             plan.where,
             by_actor.period_sql(),
-            flags={f"is_{i}": condition for i, condition in enumerate(plan.conditions)}
-            | ({"key": key} if ask.query.breakdown else {}),
+            flags={f"is_{i}": condition for i, condition in enumerate(plan.conditions)} | keys,
+            of_person=of_person,
             from_ms=range_.from_ms,
             to_ms=range_.to_ms,
         )

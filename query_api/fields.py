@@ -160,6 +160,11 @@ def _property(key: str) -> FieldSql:
     )
 
 
+def is_of_person(name: str) -> bool:
+    """Tell whether a field is an attribute of the person: the same for all events of a user in one answer."""
+    return name.startswith("user.")
+
+
 def check_user_field(name: str, path: str) -> None:
     """Refuse what stands behind ``user.`` and is no attribute. Errors: ``invalid_request`` with ``path``."""
     which, _, field = name.partition(".")

@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 
 from query_api.bindings import Bindings
 from query_api.errors import InvalidRequest
-from query_api.fields import FieldSql, field_sql
+from query_api.fields import FieldSql, field_sql, is_of_person
 from query_api.params import EventSelector, Filter, FilterValue
 
 MAX_DEPTH = 10
@@ -120,7 +120,7 @@ def _node_sql(node: Filter, path: str, bindings: Bindings, depth: int, count: li
         if count[0] > MAX_TREE_CONDITIONS:
             raise InvalidRequest(path, f"more than {MAX_TREE_CONDITIONS} conditions in one filter")
         sql = _condition_sql(node, path, bindings)
-        if (node.field or "").startswith("user."):
+        if is_of_person(node.field or ""):
             sql = OfPerson(sql)
     if not node.not_:
         return sql

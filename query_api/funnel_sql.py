@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from query_api import by_actor, source
 from query_api.bindings import Bindings
-from query_api.breakdowns import key_sql
+from query_api.breakdowns import apart, key_sql
 from query_api.errors import InvalidRequest
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import FunnelParams
@@ -87,6 +87,7 @@ def _collected_sql(
     columns: str,
     arrays: dict[str, str],
     *,
+    person_part: str,
     every_event: bool,
 ) -> str:
     """
@@ -103,6 +104,7 @@ def _collected_sql(
         wanted="1" if every_event else "mask != 0",
         aggregates=arrays | {"matched": "groupBitOr(mask)"},
         having="1" if params.order == "any" else "bitTest(matched, 0)",
+        person_part=person_part,
         # Arrays of texts cost more to put together than what is saved.
         pays_alone="breakdown_values" not in arrays,
         from_ms=from_ms,
@@ -147,26 +149,28 @@ def user_events_sql(
         arrays["unsorted_holds"] = "groupArray(hold)"
         in_order += ",\narraySort((hold, k) -> k, unsorted_holds, unsorted_keys) AS holds"
     every_event = params.order == "strict" or key_of == "next_event"
+    parts = apart(params.breakdown if key_of == "breakdown" else [], bindings)
     if key_of == "next_event":
         # A number for each name: millions of texts take three times as long to collect.
         arrays["event_numbers"] = f"groupArray({hashed('event')})"
         in_order += ",\nunsorted_keys AS value_keys,\nevent_numbers AS breakdown_values"
-    elif params.breakdown:
-        key = key_sql(params.breakdown, bindings)
-        # Plain texts are collected faster than arrays of one text.
-        value = f"({key})[1]" if len(params.breakdown) == 1 else key
+    elif parts.has_event_part():
         attributable = _attributable_sql(params)
         # Of all events: only of those that can be attributed takes 15 % longer: that copies their maps.
-        computed, read_from = source.of_maps({"breakdown_value": value})
+        computed, read_from = source.of_maps({"breakdown_value": parts.of_event})
         more.append(computed)
         value = read_from["breakdown_value"]
         arrays["value_keys"] = f"groupArrayIf({number}, {attributable})"
         arrays["breakdown_values"] = f"groupArrayIf({value}, {attributable})"
         in_order += ",\nvalue_keys,\nbreakdown_values"
+    if parts.of_person:
+        in_order += ",\nperson_part"
     bindings.named("entry_from_ms", range_.from_ms, "Int64")
     bindings.named("entry_to_ms", range_.to_ms, "Int64")
     # Events that match the same steps at the same time can change places, unless something else is read from them.
-    same_mask_is_same = not (params.hold_constant or params.breakdown or key_of == "next_event")
+    same_mask_is_same = not (
+        params.hold_constant or "value_keys" in arrays or key_of == "next_event"
+    )
     return load_sql(
         "funnel.user_events",
         collected=_collected_sql(
@@ -176,6 +180,7 @@ def user_events_sql(
             range_,
             source.listed(f"{_narrow(mask, params)} AS mask", *more),
             arrays,
+            person_part=parts.of_person,
             every_event=every_event,
         ),
         key_at=read.at.format("k"),
@@ -443,7 +448,7 @@ def users_sql(
     if params.ties == "any_of_day":
         # An event of the day that lies before the one it follows counts as simultaneous.
         times = f"arrayMap(last -> arrayMax(arraySlice({times}, 1, last)), arrayEnumerate(chain))"
-    breakdown = _attributed_sql(params)
+    breakdown = _attributed_sql(params, bindings)
     if key_of == "next_event":
         breakdown = _next_event_sql(ask, params, bindings, order_key, range_)
     sql = load_sql(
@@ -496,7 +501,7 @@ def next_in_sql(names: Iterable[str | None], bindings: Bindings) -> str:
     return f"has({numbers}, breakdown_key[1])"
 
 
-def _attributed_sql(params: FunnelParams) -> str:
+def _attributed_sql(params: FunnelParams, bindings: Bindings) -> str:
     """Return the breakdown key of the chain's event that the request names, found by the event's order key."""
     if not params.breakdown:
         return "emptyArrayString()"
@@ -505,8 +510,7 @@ def _attributed_sql(params: FunnelParams) -> str:
     if params.optional_steps() and isinstance(attribution, int):
         place = f"indexOf(reached, {attribution})"
     position = _place_sql(params, f"chain[{place}]")
-    value = f"breakdown_values[indexOf(value_keys, keys[{position}])]"
-    if len(params.breakdown) == 1:
-        value = f"[{value}]"
+    parts = apart(params.breakdown, bindings)
+    value = parts.key(f"breakdown_values[indexOf(value_keys, keys[{position}])]")
     reached = "1" if isinstance(attribution, str) else has_step_sql(params, str(attribution))
     return f"if({reached}, {value}, {[''] * len(params.breakdown)})"

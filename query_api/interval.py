@@ -30,6 +30,7 @@ from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
+from query_api.fields import is_of_person
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.funnel_params import MAX_HELD, MAX_WINDOW_DAYS, Window
 from query_api.order_keys import MAX_PAYLOAD, ORDER_KEYS, PAYLOAD_BITS, OrderKey, decided
@@ -147,6 +148,7 @@ def _pairs(
         wanted=held_there,
         aggregates={"numbers": "groupArray(number)", "marks": "groupBitOr(mark)"},
         keys=("held",) if held else (),
+        person_part=of_start.person_part,
         having="bitAnd(marks, 3) = 3",
         from_ms=from_ms,
         to_ms=to_ms,
@@ -163,6 +165,7 @@ def _pairs(
         pairing=_pairing(query, key.at.format("start")),
         key=of_start.key,
         names=of_start.names,
+        person=of_start.person_column(),
         folded=per_user.folded(top, bindings),
     )
 
@@ -173,7 +176,7 @@ def _pairing(query: IntervalQuery, at: str) -> str:
 
 
 def _payload_bits(query: IntervalQuery) -> int:
-    return PAYLOAD_BITS if query.breakdown else _MARK_BITS
+    return _MARK_BITS if all(map(is_of_person, query.breakdown)) else PAYLOAD_BITS
 
 
 async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:

@@ -91,10 +91,15 @@ def _states(
     to_ms = periods.starts_ms[-1]
     number = by_actor.period_sql()
     first_key = per_user.first_key(query)
-    if by_actor.pays(ask, bindings, where, pays_alone=not query.breakdown):
-        more = per_user.first_of_actor(query, bindings)
+    pays_alone = not per_user.is_ordered(query)
+    if by_actor.pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
+        more, of_person = per_user.first_of_actor(query, bindings)
         sets, numbers = by_actor.sets(
-            ask, bindings, where, number, more=more, from_ms=0, to_ms=to_ms
+            *(ask, bindings, where, number),
+            more=more,
+            of_person=of_person,
+            from_ms=0,
+            to_ms=to_ms,
         )
         active = load_sql(
             "lifecycle.active_by_actor", numbers=numbers, sets=sets, first_key=first_key

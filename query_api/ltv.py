@@ -128,7 +128,7 @@ def _cells(
     }
     together = {"start_event": "minIf(part.start_event, part.is_started)"}
     start_tied = "0"
-    if query.breakdown and key.order:
+    if of_start.names and key.order:
         # Of the starts that are as early as the first, this is the one with the greatest key.
         aggregates["mirrored_start"] = f"minIf({key.mirrored_key('mark')}, is_start)"
         together["mirrored_start"] = "minIf(part.mirrored_start, part.is_started)"
@@ -151,6 +151,7 @@ def _cells(
             aggregates=aggregates,
             together=together,
             having=f"is_started AND {key.at.format('start_event')} >= {{range_from_ms:Int64}}",
+            person_part=of_start.person_part,
             pays_alone=False,
             from_ms=from_ms,
             to_ms=to_ms,
@@ -162,6 +163,7 @@ def _cells(
         payload_start=key.payload.format("start_event"),
         key=of_start.key,
         names=of_start.names,
+        person=of_start.person_column(),
         folded=per_user.folded(top, bindings),
     )
 

@@ -17,6 +17,7 @@ from query_api import breakdowns, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.errors import InvalidRequest
+from query_api.fields import is_of_person
 from query_api.order_keys import MAX_PAYLOAD, hashed, names_sql
 from query_api.params import Params, Query, QueryType
 from query_api.periods import Range
@@ -38,7 +39,14 @@ class BreakdownCell(Params, kw_only=True):
 
 def first_key(query: Query, where: str = "1") -> str:
     """Return the aggregate that gives a user's key over rows with ``event_key`` and ``key_order``, of those of ``where``."""
-    return f"argMinIf(event_key, key_order, {where})" if query.breakdown else NO_KEY
+    if not query.breakdown:
+        return NO_KEY
+    return f"argMinIf(event_key, key_order, {where})" if is_ordered(query) else "any(event_key)"
+
+
+def is_ordered(query: Query) -> bool:
+    """Tell whether a user's events can have different keys: a breakdown by more than attributes of the person."""
+    return not all(map(is_of_person, query.breakdown))
 
 
 def event_key(query: Query, bindings: Bindings) -> str:
@@ -53,12 +61,17 @@ class NumberedKey(Struct, frozen=True):
     An event's key as a number, and back: SQL.
 
     ``number``: over the columns of events. ``names``: to be joined to rows with ``key_number``, or nothing; ``key``: then the
-    packed key.
+    packed key. ``person_part``: what of it is the person's, a column of these rows as well, or nothing.
     """
 
     number: str
     key: str
     names: str
+    person_part: str = ""
+
+    def person_column(self) -> str:
+        """Return the column ``person_part`` after others of a SELECT, or nothing."""
+        return source.more_keys(("person_part",)) if self.person_part else ""
 
 
 def numbered_key(
@@ -71,11 +84,15 @@ def numbered_key(
     """
     if not query.breakdown:
         return NumberedKey("toUInt64(0)", NO_KEY, "")
-    key = event_key(query, bindings)
+    parts = breakdowns.apart(query.breakdown, bindings)
+    if not parts.has_event_part():
+        return NumberedKey("toUInt64(0)", parts.packed(), "", parts.of_person)
+    key = parts.of_event if parts.of_person else event_key(query, bindings)
     number = hashed(key, largest=largest)
     names = names_sql(key, number, wanted, events_source)
     joined = f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number"
-    return NumberedKey(number, "names.key", joined)
+    whole = parts.packed("names.key") if parts.of_person else "names.key"
+    return NumberedKey(number, whole, joined, parts.of_person)
 
 
 def absent(query: Query) -> str:
@@ -85,17 +102,41 @@ def absent(query: Query) -> str:
 
 def key_order(query: Query, key: str = "event_key") -> str:
     """Return the expression over a ``key`` that is least for the event whose value counts."""
-    if not query.breakdown:
+    if not is_ordered(query):
         return NO_KEY
     return f"concat(if({key} = {absent(query)}, '1', '0'), {source.order()})"
 
 
-def first_of_actor(query: Query, bindings: Bindings, where: str = "1") -> str:
-    """Return columns of by_actor.py: ``event_key`` and ``key_order`` of the first event with a value, of those of ``where``."""
+def first_of_actor(query: Query, bindings: Bindings, where: str = "1") -> tuple[str, str]:
+    """
+    Return columns of by_actor.py, and those over them and the person.
+
+    Together ``event_key`` and ``key_order`` of the first event with a value, of those of ``where``.
+    """
     if not query.breakdown:
-        return ""
-    key = event_key(query, bindings)
-    return load_sql("per_user.first_of_actor", key=key, order=key_order(query, key), where=where)
+        return "", ""
+    key = breakdowns.apart(query.breakdown, bindings)
+    if not key.of_person:
+        packed = event_key(query, bindings)
+        order = key_order(query, packed)
+        return load_sql("per_user.first_of_actor", key=packed, order=order, where=where), ""
+    person_part = f"{key.of_person} AS person_part"
+    packed = f"{key.packed()} AS event_key"
+    if not key.has_event_part():
+        return "", source.listed(person_part, packed, f"{NO_KEY} AS key_order")
+    columns = load_sql(
+        "per_user.firsts_of_actor",
+        part=key.of_event,
+        is_absent=key.is_absent(key.of_event, of_person=False),
+        order=source.order(),
+        where=where,
+    )
+    nobody = key.is_absent("person_part", of_person=True)
+    chosen = [
+        f"if({nobody}, part_with_value, part_of_first) AS event_part",
+        f"if({nobody}, order_with_value, order_of_first) AS key_order",
+    ]
+    return columns, source.listed(person_part, *chosen, packed)
 
 
 def folded(top: list[Key] | None, bindings: Bindings, key: str = "key") -> str:

@@ -184,7 +184,7 @@ class Ask:
         computed = f",\n{columns}" if columns else ""
         if source.USER_COLUMN in columns:
             events = self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
-            return load_sql("source.computed", events=events, computed=computed)
+            return source.computed(events, columns)
         of_events, of_persons = source.apart(where)
         events = source.events(
             bindings,

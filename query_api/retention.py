@@ -31,7 +31,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from query_api import breakdowns
+from query_api import breakdowns, by_actor
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
@@ -93,9 +93,7 @@ async def _top(ask: Ask, params: RetentionParams, range_: Range) -> list[Key] | 
     bindings = ask.bindings()
     initial, _ = initial_and_returning(params, bindings)
     where = all_of([filter_sql(params.filter, "$.filter", bindings), initial])
-    events = ask.alone(bindings, where, from_ms=range_.from_ms, to_ms=range_.to_ms)
-    key = breakdowns.key_sql(params.breakdown, bindings)
-    return await breakdowns.top(ask, events, key, bindings)
+    return await by_actor.top(ask, bindings, where, from_ms=range_.from_ms, to_ms=range_.to_ms)
 
 
 async def answer(ask: Ask, query: RetentionQuery) -> Answer:

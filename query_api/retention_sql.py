@@ -7,6 +7,7 @@ array of times, where periods are counted from each user's own start. Everything
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from msgspec import Struct
@@ -178,8 +179,7 @@ def patterns_sql(
             value = f"toFloat64(if({has_number}, {number}, 0))"
             if params.measure.aggregate in ("avg", "min", "max"):
                 returning = f"({returning} AND {has_number})"
-    key = breakdowns.top_sql(breakdowns.key_sql(params.breakdown, bindings), top, bindings)
-    key = breakdowns.pack_sql(key) if params.breakdown else NO_KEY
+    key = _key(params, bindings, top)
     starts = periods.starts_ms
     first_ever = params.cohort == "first"
     to_ms = starts[-1]
@@ -191,7 +191,7 @@ def patterns_sql(
     bindings.named("initial_to_ms", range_.to_ms, "Int64")
     bindings.named("returning_from_ms", starts[0], "Int64")
     kept = _kept(ask, params, periods, range_, bindings, measured)
-    began = _cohorts(params, periods, range_, bindings)
+    began = _cohorts(params, periods, range_, bindings, key)
     where = [
         filter_sql(params.filter, "$.filter", bindings),
         event_names_sql([params.initial, returning_selector], bindings),
@@ -205,14 +205,15 @@ def patterns_sql(
             "retention.events",
             initial=initial,
             returning=returning,
-            key=key,
+            key=key.of_event,
             value=value,
             period=_period_sql("toUnixTimestamp64Milli(occurred_at)", periods, bindings),
-            order=source.order() if params.breakdown else "''",
+            order=source.order() if key.is_ordered() else NO_KEY,
         ),
         aggregates={**began.states, **kept.states},
         together=began.together,
         having=began.having,
+        person_part=key.of_person,
         pays_alone=False,
         from_ms=0 if first_ever else starts[0],
         to_ms=to_ms,
@@ -222,9 +223,40 @@ def patterns_sql(
         collected=collected,
         cohorts=began.cohorts,
         cohort="toUInt16(one_cohort)" if began.plain else "one_cohort.1",
-        cohort_key=NO_KEY if began.plain else "one_cohort.2",
+        cohort_key=key.whole(NO_KEY if began.plain else "one_cohort.2"),
         pattern=kept.pattern,
     )
+
+
+class _CohortKey(Struct, frozen=True):
+    """
+    The key of a cohort: SQL.
+
+    ``of_event``: what the first event has of it; ``of_person``: its person's part, or ''; ``whole``: makes the packed key of
+    what the first event has and the column ``person_part``.
+    """
+
+    of_event: str
+    of_person: str
+    whole: Callable[[str], str]
+
+    def is_ordered(self) -> bool:
+        """Tell whether a user's events can have different keys."""
+        return self.of_event != NO_KEY
+
+
+def _key(params: RetentionParams, bindings: Bindings, top: list[Key] | None) -> _CohortKey:
+    if not params.breakdown:
+        return _CohortKey(NO_KEY, "", str)
+    parts = breakdowns.apart(params.breakdown, bindings)
+    if not parts.of_person:
+        key = breakdowns.key_sql(params.breakdown, bindings)
+        return _CohortKey(breakdowns.shown_sql(key, top, bindings), "", str)
+
+    def whole(event_part: str) -> str:
+        return breakdowns.shown_sql(parts.key(event_part), top, bindings)
+
+    return _CohortKey(parts.of_event, parts.of_person, whole)
 
 
 class _Began(Struct, frozen=True):
@@ -242,13 +274,17 @@ class _Began(Struct, frozen=True):
 
 
 def _cohorts(
-    params: RetentionParams, periods: Periods, range_: Range, bindings: Bindings
+    params: RetentionParams,
+    periods: Periods,
+    range_: Range,
+    bindings: Bindings,
+    key: _CohortKey,
 ) -> _Began:
     if params.cohort == "first":
         bindings.named("range_from_ms", range_.from_ms, "Int64")
         states = {"is_started": "max(is_initial)", "first_ms": "minIf(at_ms, is_initial)"}
         together = {"first_ms": "minIf(part.first_ms, part.is_started)"}
-        if params.breakdown:
+        if key.is_ordered():
             states["first_order"] = "minIf(event_order, is_initial)"
             states["first_key"] = "argMinIf(packed_key, event_order, is_initial)"
             together["first_order"] = "minIf(part.first_order, part.is_started)"
@@ -256,11 +292,11 @@ def _cohorts(
         first_period = _period_sql("first_ms", periods, bindings)
         return _Began(
             states,
-            f"[({first_period}, {'first_key' if params.breakdown else NO_KEY}, first_ms)]",
+            f"[({first_period}, {'first_key' if key.is_ordered() else NO_KEY}, first_ms)]",
             "is_started AND first_ms >= {range_from_ms:Int64}",
             together,
         )
-    if params.breakdown or params.period_counts != "calendar":
+    if key.is_ordered() or params.period_counts != "calendar":
         # The order begins with the time; it is one number more for each event that leaves a shard.
         at_ms = "toInt64(0)" if params.period_counts == "calendar" else "at_ms"
         initials = f"groupArrayIf((period, {at_ms}, event_order, packed_key), is_initial)"

@@ -158,8 +158,10 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         order=source.order(),
     )
     # The value of a session's first event is none that could be put together.
-    if query.breakdown or not by_actor.pays(ask, bindings, "1"):
+    key = breakdowns.apart(query.breakdown, bindings)
+    if key.has_event_part() or not by_actor.pays(ask, bindings, "1", keyed=True):
         return _Events(each, None)
+    person_key = f"{key.of_person} AS person_part,\n{key.packed()} AS event_key"
 
     def parts(columns: str) -> str:
         return by_actor.rows(
@@ -169,6 +171,7 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
             columns=columns,
             keys=("session",),
             given=source.listed(flags, places),
+            of_person=person_key if query.breakdown else "",
             from_ms=from_ms,
             to_ms=to_ms,
         )
@@ -228,7 +231,7 @@ def _whole(query: SessionsQuery, events: _Events, with_pages: bool, wanted: str)
             "sessions.grouped_by_actor",
             rows=events.by_actor(load_sql("sessions.part", places=places)),
             places="arraySort(groupArrayArray(part.places))" if with_pages else _NO_PLACES,
-            key=per_user.NO_KEY,
+            key=per_user.first_key(query),
         )
     else:
         grouped = load_sql(

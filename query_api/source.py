@@ -114,16 +114,6 @@ def persons(bindings: Bindings, identity: Identity = "latest", as_of: AsOf | Non
     return load_sql(f"source.map_{identity}_as_of")
 
 
-def of_users(bindings: Bindings, users: str, identity: Identity, as_of: AsOf | None = None) -> str:
-    """
-    Return the condition that an event's id is, or was, one of the persons' of ``users``, a SELECT of ``user``.
-
-    It leaves events of few persons to be read; that they are theirs has to be asked again.
-    """
-    known = persons(bindings, identity, as_of)
-    return load_sql(f"source.ids_{identity}", users=users, persons=known)
-
-
 SESSION_GAP_MS = 30 * 60 * 1000
 """Events without a session_id are cut where more silence than this lies between them."""
 SESSION = "(user, app_id, session_id, silent_session_ms)"
@@ -147,6 +137,11 @@ def apart(where: str) -> tuple[str, str]:
         all_of(part for part in parts if USER_COLUMN not in part),
         all_of(part for part in parts if USER_COLUMN in part),
     )
+
+
+def computed(rows: str, columns: str) -> str:
+    """Return rows with more columns, a list of expressions over theirs; as they are without."""
+    return load_sql("source.computed", rows=rows, computed=f",\n{columns}") if columns else rows
 
 
 def listed(*columns: str) -> str:

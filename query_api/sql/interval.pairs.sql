@@ -2,7 +2,8 @@
 -- Params: max_gap_ms Int64; pair_from_ms, pair_to_ms Int64 (where the start of a pair may lie, end exclusive); starts
 --         Array(Int64) (epoch ms of the periods); fragments collected (by_actor.collected: numbers of a user's events, or of those that share
 --         what is held constant, with marks of 52 bits: 0 an end, 1 a start, from 2 on the number of a start's key), undecided (of keys), and at and payload of what stands in their names (order_keys.py), pairing
---         (interval.pairing_*), key (of a pair), names (order_keys.names, joined by key_number, or nothing), folded (of key)
+--         (interval.pairing_*), key (of a pair), names (order_keys.names, joined by key_number, or nothing), person (the column person_part, or
+--         nothing), folded (of key)
 -- Rows:   user UInt64, start_ms Int64, bucket_ms Int64 (start of the period of start_ms), gap_ms Int64, key String (packed),
 --         undecided Bool; one for each pair. Where the number leaves the order of two of a user's events open, undecided and at least one row
 -- Source: one pass over plain numbers. A stretch is what lies after an end up to and with the next one; an event that is both ends
@@ -26,7 +27,7 @@ FROM
     FROM
     (
         SELECT
-            user,
+            user{{person}},
             undecided,
             {{at_start}} AS start_ms,
             end_ms - start_ms AS gap_ms,
@@ -34,14 +35,14 @@ FROM
         FROM
         (
             SELECT
-                user,
+                user{{person}},
                 undecided,
                 end_ms,
                 arrayJoin(if(undecided, [stretch_end], {{pairing}})) AS start
             FROM
             (
                 SELECT
-                    user,
+                    user{{person}},
                     undecided,
                     stretch.1[-1] AS stretch_end,
                     {{at_stretch_end}} AS end_ms,
@@ -50,7 +51,7 @@ FROM
                 FROM
                 (
                     SELECT
-                        user,
+                        user{{person}},
                         undecided,
                         arraySplit((k, previous) -> bitTest({{payload_previous}}, 0), keys, arrayPushFront(arrayPopBack(keys), keys[1])) AS stretches,
                         arrayJoin(
@@ -63,13 +64,13 @@ FROM
                     FROM
                     (
                         SELECT
-                            user,
+                            user{{person}},
                             keys,
                             {{undecided}} AS undecided
                         FROM
                         (
                             SELECT
-                                user,
+                                user{{person}},
                                 arraySort(numbers) AS keys
                             FROM
                             (

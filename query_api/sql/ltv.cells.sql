@@ -1,7 +1,8 @@
 -- ltv.cells: every user of a cohort, and each of the user's payments.  Caller: query_api/ltv.py _cells()
 -- Params: starts Array(Int64) (epoch ms of all periods), numbers Array(UInt16) (0, 1, …), periods UInt16, start_from_ms,
 --         range_from_ms, range_to_ms Int64; fragments tied (of a payment k and the start), start_tied (whether another key is as early),
---         at and payload (order_keys.py), key (of a user), names (order_keys.names, joined by key_number, or nothing), folded (of key),
+--         at and payload (order_keys.py), key (of a user), names (order_keys.names, joined by key_number, or nothing), person (the column
+--         person_part, or nothing), folded (of key),
 --         collected (by_actor.collected: of users with a start the first, start_event, and payments with their amounts)
 -- Rows:   user UInt64, cohort UInt16 (number of a period), key String (packed), cell Int32 (-1: is in the cohort, once; n: paid in
 --         the n-th period after), amount Float64, is_first Bool (the user's first payment), undecided Bool: the number leaves open whether a
@@ -41,7 +42,7 @@ FROM
     FROM
     (
         SELECT
-            user,
+            user{{person}},
             {{start_tied}} OR arrayExists(k -> {{tied}}, all_payments) AS undecided,
             transform(roundDown({{at_start}}, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0)) AS cohort,
             bitShiftRight({{payload_start}}, 1) AS key_number,

@@ -1,9 +1,9 @@
--- source.computed: events with computed columns that read attributes of their persons.  Caller: query_api/report.py Ask.computed()
--- Params: fragments events (a source with attributes), computed (columns, each with a comma before it)
--- Rows:   those of events, and the columns
+-- source.computed: rows with computed columns that read attributes of their persons.  Caller: query_api/source.py computed()
+-- Params: fragments rows (with attributes), computed (columns, each with a comma before it)
+-- Rows:   those of rows, and the columns
 -- Source: all others are computed where the events lie (source.events_latest).
 SELECT *{{computed}}
 FROM
 (
-    {{events}}
+    {{rows}}
 )
