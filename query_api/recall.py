@@ -123,7 +123,12 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     where = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql(selectors, bindings),
-        source.of_users(bindings, reached, query.identity, ask.as_of),
+        # That an event is theirs is asked again; until then those of everyone else need not be read.
+        load_sql(
+            "recall.ids",
+            users=reached,
+            persons=source.persons(bindings, "latest", ask.as_of),
+        ),
     ]
     return load_sql(
         "recall.outcomes",

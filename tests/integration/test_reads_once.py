@@ -87,6 +87,7 @@ def alone(databases, log_url):
             f"INSERT INTO events SELECT * FROM {source}.events WHERE event = {{name:String}}",  # noqa: S608 (a name of ours)
             parameters={"name": name},
         )
+        clients[name].command(f"INSERT INTO messages SELECT * FROM {source}.messages")  # noqa: S608
     yield clients
     for client in clients.values():
         client.close()

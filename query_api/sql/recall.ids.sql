@@ -1,4 +1,4 @@
--- source.ids_latest: whether an event's id is one of these persons'.  Caller: query_api/source.py of_users()
+-- recall.ids: whether an event's id is one of these persons'.  Caller: query_api/recall.py _outcomes()
 -- Params: fragments users (a SELECT of user), persons (source.map_latest*)
 -- Rows:   a condition on columns of events
 -- Source: GLOBAL: shards of a cluster get the asked node's. An id without a row is a person by itself.
