@@ -60,19 +60,15 @@ _OF_OTHERS = {
     "conversions": "groupArrayIf((converted_place, converted_value), is_conversion)",
     "exits": "groupArrayIf(sent_as, is_exit)",
 }
-_EMPTY = (
-    ("entries", "[]"),
-    ("has_before", "0"),
-    ("came", "[]"),
-    ("conversions", "[]"),
-    ("exits", "[]"),
-)
+_EMPTY = {"entries": "[]", "has_before": "0", "came": "[]", "conversions": "[]", "exits": "[]"}
+"""What is known of a user, in a part of the events that has nothing of it (exchange.part)."""
 _BITS = {
     "users_in": 2, "new_users": 3, "next_day_eligible": 4, "next_day_returned": 5,
     "converters": 7, "users_out": 9, "users_both": 10,
 }  # fmt: skip
 """Metrics that count users: the bits of ``what`` (exchange.added)."""
 _DECIDED_BY_ORDER = ("new_users", "converters")
+"""Of these, what the order of a user's events decides."""
 
 
 class ExchangeQuery(Query, kw_only=True):
@@ -143,19 +139,13 @@ def _came(query: ExchangeQuery, bindings: Bindings, shown: Shown | None) -> _Num
 
 
 def _sent(query: ExchangeQuery, bindings: Bindings, shown: Shown | None) -> tuple[_Numbers, str]:
-    """Return the numbers of an exit, and the condition that an event is one, wherever it lies."""
+    """Return the numbers of an exit, and what an event has that may be one."""
     read = field_sql(query.out_field, "$.out_field", bindings)
     if read.text is None:
         raise InvalidRequest("$.out_field", "this field is never a text")
-    is_out = all_of(
-        [
-            event_names_sql([query.out], bindings),
-            selector_sql(query.out, "$.out", bindings),
-            filter_sql(query.filter, "$.filter", bindings),
-            f"{read.has_text} AND {read.text} != ''",
-        ]
-    )
-    return _numbers(f"toString({read.text})", query, bindings, shown), is_out
+    names = event_names_sql([query.out], bindings)
+    numbers = _numbers(f"toString({read.text})", query, bindings, shown)
+    return numbers, all_of([names, f"{read.has_text} AND {read.text} != ''"])
 
 
 def _added(
@@ -170,7 +160,14 @@ def _added(
     key = ORDER_KEYS[order_key]
     mark = key.payload.format("k")
     came = _came(query, bindings, shown)
-    sent, is_out = _sent(query, bindings, shown)
+    sent, may_be_exit = _sent(query, bindings, shown)
+    is_out = all_of(
+        [
+            may_be_exit,
+            selector_sql(query.out, "$.out", bindings),
+            filter_sql(query.filter, "$.filter", bindings),
+        ]
+    )
     entry = load_sql(
         "exchange.entry",
         matches=filter_sql(query.filter, "$.filter", bindings),
@@ -199,7 +196,9 @@ def _added(
             from_ms=0,
             to_ms=days_to_ms,
         )
-        columns = [name if name in aggregates else f"{empty} AS {name}" for name, empty in _EMPTY]
+        columns = (
+            name if name in aggregates else f"{empty} AS {name}" for name, empty in _EMPTY.items()
+        )
         return load_sql("exchange.part", columns=source.listed(*columns), collected=found)
 
     return load_sql(
@@ -263,14 +262,14 @@ async def _counted(
 def _names(
     ask: Ask, query: ExchangeQuery, bindings: Bindings, shown: Shown | None, to_ms: int
 ) -> str:
-    """Return the SELECT of the keys behind the numbers. ``to_ms``: up to where the statement reads."""
+    """Return the SELECT of the keys behind the numbers, and of some more. ``to_ms``: up to where the statement reads."""
     came = _came(query, bindings, shown)
-    sent, is_out = _sent(query, bindings, shown)
+    sent, may_be_exit = _sent(query, bindings, shown)
     in_range = load_sql("exchange.in_range")
     selects = []
     for one, wanted in (
         (came, all_of([scenes.ENTRY_EVENTS, "referrer_app_id != ''", in_range])),
-        (sent, all_of([is_out, in_range])),
+        (sent, all_of([may_be_exit, in_range])),
     ):
         events = ask.source(bindings, wanted, from_ms=0, to_ms=to_ms)
         selects.append(names_sql(one.key, one.number, wanted, events))

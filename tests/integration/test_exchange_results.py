@@ -28,7 +28,10 @@ def at(day, hour=12):
     return f"2026-10-{day:02}T{hour:02}:00:00+08:00"
 
 
-def leave(user, when, partner, name="navigate_to_mini_program"):
+OUT = "navigate_to_mini_program"
+
+
+def leave(user, when, partner, name=OUT):
     return event(user, name, when, properties={"target_app_id": partner})
 
 
@@ -77,6 +80,11 @@ def test_a_ledger_worked_out_by_hand(database, asker):
     entries = {"field": "event", "op": "eq", "values": ["app_launch"]}
     only = asker("exchange", {**RANGE, "filter": entries})
     assert [(row["partner_app_id"], row["users_in"]) for row in only["rows"]] == [("wx_p", 1)]
+    unknown = {"field": "user.city", "op": "not_exists"}
+    of_all = asker(
+        "exchange", {**body, "filter": unknown, "out": {"event": OUT, "filter": unknown}}
+    )
+    assert of_all == whole["result"]
     broken = asker("exchange", {**RANGE, "breakdown": ["event"]})
     assert {(row["partner_app_id"], row["breakdown"]["event"]) for row in broken["rows"]} == {
         ("wx_p", "app_launch"),
