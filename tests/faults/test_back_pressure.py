@@ -246,7 +246,7 @@ def test_rate_limit_of_one_app_leaves_the_other_alone(make_collector: MakeCollec
 
 def test_refused_events_use_up_the_rate_as_well(make_collector: MakeCollector) -> None:
     """They are kept for repair: whoever has a write key, which any phone can tell, could fill the disk with them."""
-    collector = make_collector(workers=1, rate_limit_events=10).start()
+    collector = make_collector(workers=1, rate_limit_events=1).start()
     rng = seeded(26)
     batch = make_batch([make_event(f"e{i}", rng) | {"occurred_at": "soon"} for i in range(50)], rng)
 
