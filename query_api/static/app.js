@@ -10,7 +10,7 @@ import { GROUPS, PAGES } from "./pages.js";
 import { appPicker, rangePicker } from "./pickers.js";
 import { errorNotice } from "./report.js";
 import { saveView } from "./saved.js";
-import { addressOf, areSameBut, ownZone, readAddress, shared, takeBack, writeAddress } from "./state.js";
+import { addressOf, areSameBut, isOfLastStep, ownZone, readAddress, shared, writeAddress } from "./state.js";
 import { showUsers } from "./users.js";
 import { button, copy, iconButton, menu, notice, toast } from "./widgets.js";
 
@@ -300,10 +300,12 @@ function showList({ who: given }) {
   if (!given || !server.reports.has(given.report)) return; // no other address is asked, whatever the link says
   const mine = { key, box: showUsers(given.report, given.body, given.cell ?? {}, String(given.title ?? ""), { profiles: server.reports.has("profile") }) };
   list = mine;
+  // It is open until the address is without it: what is clicked before would be gone back from as well.
+  mine.box.leave = () => (isOfLastStep("who") ? history.back() : mine.box.close());
   mine.box.addEventListener("close", () => {
     if (list !== mine) return;
     list = null;
-    takeBack("who");
+    writeAddress({ who: undefined });
   });
 }
 

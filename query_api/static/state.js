@@ -23,11 +23,8 @@ export function writeAddress(part, { isStep = false } = {}) {
   else history.replaceState(null, "", next);
 }
 
-/** Take a part of the state out of the address: by going back, where the last step brought it. */
-export function takeBack(key) {
-  if (history.state?.step?.includes(key)) history.back();
-  else writeAddress({ [key]: undefined });
-}
+/** Whether "back" takes this part of the state out of the address. */
+export const isOfLastStep = (key) => Boolean(history.state?.step?.includes(key));
 
 /** Whether two addresses of the console are the same but for one part of the state. */
 export function areSameBut(key, one, other) {

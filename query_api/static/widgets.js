@@ -125,7 +125,7 @@ export function menu(label, items) {
   );
 }
 
-/** A dialog over the page; returns it. Esc and the button close it, focus goes back. */
+/** A dialog over the page; returns it. Esc, the button and a click beside it `leave()` it: close it, unless that is set to something else. Focus goes back. */
 export function dialog(title, ...content) {
   const id = uid("dialog");
   const box = h(
@@ -135,13 +135,19 @@ export function dialog(title, ...content) {
       "div",
       { class: "dialog-head" },
       h("h2", { id }, title),
-      iconButton("close", t("关闭|Close"), () => box.close()),
+      iconButton("close", t("关闭|Close"), () => box.leave()),
     ),
     h("div", { class: "dialog-body" }, ...content),
   );
+  box.leave = () => box.close();
   box.addEventListener("close", () => box.remove());
+  box.addEventListener("cancel", (event) => {
+    if (event.target !== box) return; // a file that was not chosen
+    event.preventDefault();
+    box.leave();
+  });
   box.addEventListener("click", (event) => {
-    if (event.target === box) box.close();
+    if (event.target === box) box.leave();
   });
   document.body.append(box);
   box.showModal();

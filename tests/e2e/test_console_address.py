@@ -333,6 +333,16 @@ def test_a_list_of_users_is_opened_by_its_address_and_closed_with_it(
     expect(listed).to_have_count(0)
     expect(page).to_have_url(view)
     assert page.evaluate("document.querySelector('main').firstChild.isTheSame")
+    # What is clicked at once is not gone back from.
+    number.click()
+    listed.wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_role("navigation").get_by_role("link", name="留存").click()
+    expect(listed).to_have_count(0)
+    expect(page).to_have_url(re.compile("/retention"))
+    page.go_back()
+    settle(page)
+    expect(page).to_have_url(view)
     # Somebody of the list is another page; back leads to the list again.
     number.click()
     listed.locator("li a").first.click()
