@@ -161,11 +161,13 @@ def _added(
     mark = key.payload.format("k")
     came = _came(query, bindings, shown)
     sent, may_be_exit = _sent(query, bindings, shown)
+    in_range = load_sql("exchange.in_range")
     is_out = all_of(
         [
             may_be_exit,
             selector_sql(query.out, "$.out", bindings),
             filter_sql(query.filter, "$.filter", bindings),
+            in_range,
         ]
     )
     entry = load_sql(
@@ -178,7 +180,6 @@ def _added(
         scenes.conversion_columns(query.conversion, query.value, order_key, bindings),
         load_sql("exchange.exit", is_out=is_out, **sent.fragments()),
     )
-    in_range = load_sql("exchange.in_range")
     names = event_names_sql([query.out, query.conversion], bindings)
     # Maps of properties are read of events that may convert or send out alone.
     may_be_entry = any(

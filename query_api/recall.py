@@ -119,14 +119,13 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     )
     persons = _persons(ask, query, bindings)
     sendings = load_sql("recall.sendings", persons=persons)
-    reached = load_sql("recall.reached", sendings=sendings)
     where = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql(selectors, bindings),
         # That an event is theirs is asked again; until then those of everyone else need not be read.
         load_sql(
             "recall.ids",
-            users=reached,
+            sendings=sendings,
             persons=source.persons(bindings, "latest", ask.as_of),
         ),
     ]

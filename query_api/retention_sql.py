@@ -55,11 +55,16 @@ def _period_sql(at_ms: str, periods: Periods, bindings: Bindings) -> str:
         bindings.named("first_start_ms", starts[0], "Int64")
         bindings.named("period_ms", lengths.pop(), "Int64")
         return f"toUInt16(intDiv({at_ms} - {{first_start_ms:Int64}}, {{period_ms:Int64}}))"
-    bindings.named("starts", list(starts[:-1]), "Array(Int64)")
-    bindings.named("numbers", list(range(len(starts) - 1)), "Array(UInt16)")
-    bound = "{starts:Array(Int64)}"
+    return _number_sql(at_ms, periods, bindings, "starts", "numbers")
+
+
+def _number_sql(at_ms: str, periods: Periods, bindings: Bindings, starts: str, numbers: str) -> str:
+    """Return the number of the period of an instant by a search; 0 before the first. ``starts``, ``numbers``: names to bind."""
+    bindings.named(starts, list(periods.starts_ms[:-1]), "Array(Int64)")
+    bindings.named(numbers, list(range(len(periods.labels))), "Array(UInt16)")
+    bound = f"{{{starts}:Array(Int64)}}"
     return (
-        f"transform(roundDown({at_ms}, {bound}), {bound}, {{numbers:Array(UInt16)}}, toUInt16(0))"
+        f"transform(roundDown({at_ms}, {bound}), {bound}, {{{numbers}:Array(UInt16)}}, toUInt16(0))"
     )
 
 
@@ -92,14 +97,6 @@ def _last_elapsed_ms(params: RetentionParams, range_: Range) -> int:
     return range_.to_ms + (params.last_period() + 1) * UNIT_DAYS[params.unit] * DAY_MS
 
 
-def _day_sql(at_ms: str, days: Periods, bindings: Bindings) -> str:
-    """Return the number of the day of an instant."""
-    bindings.named("days_ms", list(days.starts_ms[:-1]), "Array(Int64)")
-    bindings.named("days", list(range(len(days.labels))), "Array(UInt16)")
-    bound = "{days_ms:Array(Int64)}"
-    return f"transform(roundDown({at_ms}, {bound}), {bound}, {{days:Array(UInt16)}}, toUInt16(0))"
-
-
 def _kept(
     ask: Ask,
     params: RetentionParams,
@@ -115,7 +112,10 @@ def _kept(
     elif params.period_counts == "elapsed_from_day":
         days = _own_days(ask, params, periods, range_)
         bindings.named("unit_days", UNIT_DAYS[params.unit], "UInt16")
-        began, kept = (_day_sql(at_ms, days, bindings) for at_ms in ("one_cohort.3", kept))
+        began, kept = (
+            _number_sql(at_ms, days, bindings, "days_ms", "days")
+            for at_ms in ("one_cohort.3", kept)
+        )
         after = f"intDiv({kept} - {began}, {{unit_days:UInt16}})"
     else:
         bindings.named("unit_ms", UNIT_DAYS[params.unit] * DAY_MS, "Int64")

@@ -36,14 +36,12 @@ FROM
             -- Entries.
             arrayFilter(k -> {{at}} < {range_to_ms:Int64}, entries) AS of_range,
             arrayFilter(k -> bitTest({{mark}}, 0), of_range) AS counted,
-            arrayMap(k -> {{at}}, entries) AS times,
-            arrayDistinct(
-                arrayMap(at -> transform(roundDown(at, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0)), times)
-            ) AS active_days,
             arrayMap(
                 k -> transform(roundDown({{at}}, {starts:Array(Int64)}), {starts:Array(Int64)}, {numbers:Array(UInt16)}, toUInt16(0)),
-                counted
-            ) AS days,
+                entries
+            ) AS all_days,
+            arrayDistinct(all_days) AS active_days,
+            arrayFilter((day, k) -> {{at}} < {range_to_ms:Int64} AND bitTest({{mark}}, 0), all_days, entries) AS days,
             arrayMap(k -> bitShiftRight({{mark}}, 2), counted) AS key_numbers,
             -- Each counts for its row, and for the total.
             arrayConcat(key_numbers, arrayWithConstant(length(counted), toUInt64(0))) AS in_numbers,
