@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from query_api import source
 from query_api.as_of import AsOf
@@ -98,8 +99,53 @@ def joined(
 
     ``names``: those of ``bindings.user_names``; of each the columns ``user_property_<place>_…``.
     """
-    if not names:
-        return rows
+    for values in _of_persons(bindings, names, app_ids, identity, to_ms, as_of):
+        columns = source.listed(*(f"u.{column} AS {column}" for column in values.columns))
+        rows = load_sql("attributes.join", rows=rows, values=values.sql, columns=columns)
+    return rows
+
+
+def at_home(
+    bindings: Bindings,
+    names: tuple[str, ...],
+    app_ids: list[str],
+    to_ms: int = EVER_MS,
+    as_of: AsOf | None = None,
+) -> str:
+    """
+    Return JOINs of the same columns to events where these lie, to stand after ``FROM events``; identity ``latest``.
+
+    The asked node finds the values of all persons and sends them to the shards, a row for each id of a person.
+    """
+    return "\n".join(
+        load_sql(
+            "attributes.at_home",
+            values=values.sql,
+            columns=source.listed(*values.columns),
+            persons=source.persons(bindings, "latest", as_of),
+            joined_as=values.name,
+        )
+        for values in _of_persons(bindings, names, app_ids, "latest", to_ms, as_of)
+    )
+
+
+class _Values(Struct, frozen=True):
+    """A SELECT of ``user`` and columns of attributes, and its name in a statement."""
+
+    name: str
+    sql: str
+    columns: list[str]
+
+
+def _of_persons(
+    bindings: Bindings,
+    names: tuple[str, ...],
+    app_ids: list[str],
+    identity: Identity,
+    to_ms: int,
+    as_of: AsOf | None,
+) -> Iterator[_Values]:
+    """Find the values that clients have set, and those that follow from visits, as far as they are named."""
     plain = [name for name in names if not _is_of_visits(name)]
     visits = [name for name in names if _is_of_visits(name)]
     if plain:
@@ -113,7 +159,8 @@ def joined(
             for part in _ABSENT
         ]
         values = load_sql("attributes.values", source=events, columns=",\n".join(columns))
-        rows = _join(rows, bindings.embed("attributes", values, inner), names, plain)
+        sql = bindings.embed("attributes", values, inner)
+        yield _Values("attributes", sql, _columns_of(plain, names))
     if visits:
         inner = Bindings(bindings.scheme_name)
         parts, columns = _visit_columns(visits, names, inner)
@@ -129,17 +176,11 @@ def joined(
             as_of=as_of,
         )
         values = load_sql("attributes.visits", parts=of_actors, columns=",\n".join(columns))
-        rows = _join(rows, bindings.embed("visits", values, inner), names, visits)
-    return rows
+        yield _Values("visits", bindings.embed("visits", values, inner), _columns_of(visits, names))
 
 
-def _join(rows: str, values: str, names: tuple[str, ...], joined_names: list[str]) -> str:
-    columns = [
-        f"u.user_property_{names.index(name)}_{part} AS user_property_{names.index(name)}_{part}"
-        for name in joined_names
-        for part in _ABSENT
-    ]
-    return load_sql("attributes.join", rows=rows, values=values, columns=",\n".join(columns))
+def _columns_of(some: list[str], names: tuple[str, ...]) -> list[str]:
+    return [f"user_property_{names.index(name)}_{part}" for name in some for part in _ABSENT]
 
 
 _SEEN = {"first_seen": "min", "last_seen": "max"}

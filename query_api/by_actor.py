@@ -7,8 +7,8 @@ For what can be put together from parts, such as counts, sets of days, extremes,
 person has several actors, and each of them events on every shard. With identity ``strict`` an actor has a row for each person
 that it was. Attributes of the person are the same for all of a user's events in one answer, so they are joined to these rows:
 to choose them, where the request's filter asks for them beside what it asks of the event, and as the person's part of a
-breakdown (``breakdowns.apart``). Wherever else they are asked for, events are joined with them. Called by the reports that add
-up or collect.
+breakdown (``breakdowns.apart``). Wherever else they are asked for, events are joined with them: on a cluster where they lie
+(``Ask.attributes_at_home``). Called by the reports that add up or collect.
 """
 
 from __future__ import annotations
@@ -34,22 +34,30 @@ def pays(
     and is worth it only for what shards then need not send; not so where attributes have to be joined too. So it is with
     identity ``strict``. ``keyed``: the person's part of the request's breakdown is put to the rows.
     """
-    alone = (pays_alone or bool(bindings.user_names)) and ask.query.identity == "latest"
-    return (alone or ask.database.is_sharded) and _is_possible(ask, bindings, where, keyed)
+    is_latest = ask.query.identity == "latest"
+    if ask.database.is_sharded:
+        return is_latest or _is_possible(ask, bindings, where, keyed)
+    some = pays_alone or bool(bindings.user_names)
+    return is_latest and some and _is_possible(ask, bindings, where, keyed)
 
 
 def _is_possible(ask: Ask, bindings: Bindings, where: str, keyed: bool) -> bool:
     """Tell whether no event needs attributes of its person: they choose persons in ``where``, or are put to the rows."""
     if not bindings.user_names:
         return True
-    of_persons = [part for part in parts_of(where) if source.USER_COLUMN in part]
+    chooses = source.apart(where)[1]
     breakdown = [] if keyed else ask.query.breakdown
     elsewhere = msgspec.structs.replace(ask.query, filter=None, breakdown=breakdown)
     return (
-        bool(of_persons) == bool(attributes.named_in(ask.query.filter))
+        (chooses != "1") == bool(attributes.named_in(ask.query.filter))
         and not attributes.named_in(elsewhere)
-        and all(isinstance(part, OfPerson) for part in of_persons)
+        and _is_of_persons(chooses)
     )
+
+
+def _is_of_persons(condition: str) -> bool:
+    """Tell whether a condition looks at attributes of persons alone, or asks for nothing."""
+    return condition == "1" or all(isinstance(part, OfPerson) for part in parts_of(condition))
 
 
 def rows(
@@ -72,6 +80,10 @@ def rows(
     attributes.
     """
     of_events, chooses = source.apart(where)
+    at_home = ""
+    if source.USER_COLUMN in columns + given + of_events or not _is_of_persons(chooses):
+        at_home = ask.attributes_at_home(bindings)
+        of_events, chooses = where, "1"
     by_actor = source.by_actor(
         bindings,
         ask.app_ids,
@@ -83,6 +95,7 @@ def rows(
         given=given,
         where=of_events,
         as_of=ask.as_of,
+        joined=at_home,
     )
     if chooses != "1" or of_person:
         by_actor = attributes.joined(
@@ -155,7 +168,7 @@ def collected(
     events matter, beside ``where``, which must not name what is computed. ``having``: which users, over the aggregates.
     ``person_part``: an expression over attributes of the person, a column of that name. ``pays_alone``: see ``pays``.
     """
-    in_computed = source.USER_COLUMN in computed
+    in_computed = ask.needs_persons(computed)
     if not in_computed:
         where, wanted = all_of([where, wanted]), "1"
     made = source.listed(*(f"{aggregate} AS {name}" for name, aggregate in aggregates.items()))

@@ -164,7 +164,7 @@ def _values(
             first_key=per_user.first_key(query, "measured > 0"),
         )
     else:
-        columns, read = source.of_maps(
+        columns, read = ask.of_maps(
             {
                 "event_key": per_user.event_key(query, bindings),
                 "amount_there": amount,

@@ -272,7 +272,7 @@ def _names(
         (came, all_of([scenes.ENTRY_EVENTS, "referrer_app_id != ''", in_range])),
         (sent, all_of([may_be_exit, in_range])),
     ):
-        events = ask.source(bindings, wanted, from_ms=0, to_ms=to_ms)
+        events = ask.unmerged(bindings, wanted, one.key, from_ms=0, to_ms=to_ms)
         selects.append(names_sql(one.key, one.number, wanted, events))
     return "\nUNION ALL\n".join(selects)
 

@@ -157,7 +157,7 @@ def user_events_sql(
     elif parts.has_event_part():
         attributable = _attributable_sql(params)
         # Of all events: only of those that can be attributed takes 15 % longer: that copies their maps.
-        computed, read_from = source.of_maps({"breakdown_value": parts.of_event})
+        computed, read_from = ask.of_maps({"breakdown_value": parts.of_event})
         more.append(computed)
         value = read_from["breakdown_value"]
         arrays["value_keys"] = f"groupArrayIf({number}, {attributable})"
@@ -488,7 +488,7 @@ def _next_event_sql(
 
 def next_names_sql() -> str:
     """Return the SELECT of the names (``key``) behind the numbers of next events."""
-    return names_sql("event", hashed("event"), "1", "", made_of="event")
+    return names_sql("event", hashed("event"), "1", made_of="event")
 
 
 def next_in_sql(names: Iterable[str | None], bindings: Bindings) -> str:

@@ -129,9 +129,8 @@ def _pairs(
         is_start if is_start == is_end else f"({is_start} OR {is_end})",
     ]
     from_ms, to_ms = range_.from_ms, range_.to_ms + max_gap_ms + 1  # the end of the gap counts
-    events = ask.source(bindings, all_of(where), from_ms=from_ms, to_ms=to_ms)
     of_start = per_user.numbered_key(
-        query, bindings, events, event_names_sql([query.start], bindings), _LARGEST_KEY
+        query, bindings, event_names_sql([query.start], bindings), _LARGEST_KEY
     )
     held_there, held = "1", ""
     if query.hold_constant:

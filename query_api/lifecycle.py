@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, by_actor, per_user, source
+from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -105,7 +105,7 @@ def _states(
             "lifecycle.active_by_actor", numbers=numbers, sets=sets, first_key=first_key
         )
     else:
-        columns, read = source.of_maps({"event_key": per_user.event_key(query, bindings)})
+        columns, read = ask.of_maps({"event_key": per_user.event_key(query, bindings)})
         active = load_sql(
             "lifecycle.active",
             number=number,

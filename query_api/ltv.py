@@ -115,9 +115,8 @@ def _cells(
     ]
     condition = all_of(where)
     from_ms, to_ms = 0 if first_ever else starts[0], starts[-1]
-    events = ask.source(bindings, condition, from_ms=from_ms, to_ms=to_ms)
     of_start = per_user.numbered_key(
-        query, bindings, events, event_names_sql([query.start], bindings), _LARGEST_KEY
+        query, bindings, event_names_sql([query.start], bindings), _LARGEST_KEY
     )
     key = ORDER_KEYS[order_key]
     aggregates = {

@@ -14,7 +14,6 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
-from query_api import source
 from query_api.sql import load_sql
 from sdk_spec import limits
 
@@ -111,24 +110,21 @@ def hashed(*texts: str, largest: int = MAX_PAYLOAD) -> str:
 
 
 def names_sql(
-    key: str, number: str, wanted: str, events: str, *, joins: bool = False, made_of: str = ""
+    key: str, number: str, wanted: str, events: str = "events", *, made_of: str = ""
 ) -> str:
     """
     Return the SELECT of the keys behind numbers.
 
-    ``wanted``: a condition that the events have whose keys count. ``events``: their source, which is read where the key is not
-    made of columns of the table alone: attributes of the person, or what the source ``joins``. ``made_of``: the expressions
-    that key and number are made of, where these are fewer to group by. Binds nothing: the range is that of a source in the
-    same statement.
+    ``wanted``: a condition that the events have whose keys count. ``events``: what is read, see ``Ask.unmerged``.
+    ``made_of``: the expressions that key and number are made of, where these are fewer to group by. Binds nothing: the range is
+    that of a source in the same statement.
     """
-    from_source = joins or source.USER_COLUMN in key
-    table = f"(\n{events}\n)" if from_source else "events"
     return load_sql(
         "order_keys.names",
         key=key,
         number=number,
         wanted=wanted,
-        events=table,
+        events=events,
         groups=made_of or "key, number",
     )
 

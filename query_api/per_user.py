@@ -75,12 +75,12 @@ class NumberedKey(Struct, frozen=True):
 
 
 def numbered_key(
-    query: Query, bindings: Bindings, events_source: str, wanted: str, largest: int = MAX_PAYLOAD
+    query: Query, bindings: Bindings, wanted: str, largest: int = MAX_PAYLOAD
 ) -> NumberedKey:
     """
     Return the key as a number up to ``largest``: for statements in which an event is one number.
 
-    ``events_source``: the events; ``wanted``: a condition that those have whose key counts.
+    ``wanted``: a condition that the events have whose key counts.
     """
     if not query.breakdown:
         return NumberedKey("toUInt64(0)", NO_KEY, "")
@@ -89,7 +89,7 @@ def numbered_key(
         return NumberedKey("toUInt64(0)", parts.packed(), "", parts.of_person)
     key = parts.of_event if parts.of_person else event_key(query, bindings)
     number = hashed(key, largest=largest)
-    names = names_sql(key, number, wanted, events_source)
+    names = names_sql(key, number, wanted)
     joined = f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number"
     whole = parts.packed("names.key") if parts.of_person else "names.key"
     return NumberedKey(number, whole, joined, parts.of_person)

@@ -179,13 +179,14 @@ class Ask:
         Return ``source`` with more columns, a list of expressions over its own.
 
         They are computed where the events lie: shards of a cluster send a value and not the map that it stands in.
-        ``where`` may name them, unless they read attributes of the person.
+        ``where`` may name them, unless they need persons.
         """
         computed = f",\n{columns}" if columns else ""
-        if source.USER_COLUMN in columns:
+        if self.needs_persons(columns):
             events = self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
             return source.computed(events, columns)
-        of_events, of_persons = source.apart(where)
+        at_home = self.attributes_at_home(bindings)
+        of_events, of_persons = (where, "1") if at_home else source.apart(where)
         events = source.events(
             bindings,
             self.app_ids,
@@ -194,8 +195,9 @@ class Ask:
             of_events,
             self.as_of,
             computed,
+            at_home,
         )
-        if self.user_names:
+        if self.user_names and not at_home:
             events = attributes.joined(
                 bindings,
                 events,
@@ -207,6 +209,22 @@ class Ask:
         if self.segment is None and of_persons == "1":
             return events
         return source.restricted(bindings, events, of_persons, self.segment)
+
+    def of_maps(self, expressions: dict[str, str]) -> tuple[str, dict[str, str]]:
+        """
+        Return columns for ``computed``, and what to read in place of each expression, by the names of their columns.
+
+        The columns are the expressions that read an event's maps, or attributes that are joined to events where these lie. An
+        own field leaves a shard as it lies there: less than what is made of it.
+        """
+        wide = {
+            name: made
+            for name, made in expressions.items()
+            if (source.OF_PROPERTIES in made or source.USER_COLUMN in made)
+            and not self.needs_persons(made)
+        }
+        columns = source.listed(*(f"{made} AS {name}" for name, made in wide.items()))
+        return columns, {name: name if name in wide else made for name, made in expressions.items()}
 
     def alone(
         self,
@@ -221,7 +239,8 @@ class Ask:
 
         For what is counted without persons: on a cluster shards then send their groups and not their rows.
         """
-        if source.USER_COLUMN in where or self.user_names or self.segment is not None:
+        at_home = self.attributes_at_home(bindings)
+        if (self.user_names and not at_home) or self.segment is not None:
             return f"FROM ({self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)})"
         return source.alone(
             bindings,
@@ -229,7 +248,45 @@ class Ask:
             *self._between(from_ms, to_ms),
             where,
             self.as_of,
+            at_home,
         )
+
+    def unmerged(
+        self,
+        bindings: Bindings,
+        where: str,
+        key: str,
+        *,
+        from_ms: int | None = None,
+        to_ms: int | None = None,
+    ) -> str:
+        """
+        Return what stands after FROM to read a key of the events of ``source`` for its names (order_keys.names_sql).
+
+        The table, with all copies, unless the key reads attributes that are known only with the person.
+        """
+        if source.USER_COLUMN not in key:
+            return "events"
+        at_home = self.attributes_at_home(bindings)
+        if at_home:
+            return f"events\n{at_home}"
+        return f"(\n{self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)}\n)"
+
+    def attributes_at_home(self, bindings: Bindings) -> str:
+        """
+        Return JOINs that put the attributes which the question names to events where these lie, to stand after ``FROM events``.
+
+        On a cluster: shards then compute what is made of them, and send no event for it. Not with identity ``strict``, where an
+        id's events are those of several persons; '' there, and on one server, where a person is cheaper to look up by itself.
+        """
+        if not self.database.is_sharded or self.query.identity == "strict":
+            return ""
+        return attributes.at_home(bindings, self.user_names, self.app_ids, as_of=self.as_of)
+
+    def needs_persons(self, expression: str) -> bool:
+        """Tell whether an expression over events can be computed only once the attributes of their persons are known."""
+        is_at_home = self.database.is_sharded and self.query.identity == "latest"
+        return source.USER_COLUMN in expression and not is_at_home
 
     def _between(self, from_ms: int | None, to_ms: int | None) -> tuple[int, int]:
         return (

@@ -44,7 +44,7 @@ from query_api.params import (
 from query_api.periods import DAY_MS, HOUR_MS, periods_of, resolve_range, rfc3339
 from query_api.report import Ask, UserSelect
 from query_api.sql import load_sql
-from query_api.sums import sum_sql
+from query_api.sums import partial_sum_sql, sum_of_parts_sql
 from sdk_spec import limits
 
 MAX_CONDITIONS = 60
@@ -207,29 +207,37 @@ class Compiler:
         bindings = Bindings(self.scope.scheme, attributes.named_in(did))
         from_ms, to_ms = self._range(did.within, path)
         is_did = selector_sql(did, path, bindings)
-        days, amount, has_amount = [0], "0", "0"
+        given: list[str] = []
+        keys: tuple[str, ...] = ()
+        columns = ["count() AS events"]
         having = []
         if did.days is not None:
-            zone = self._zone()
-            starts = periods_of(from_ms, max(to_ms, from_ms + 1), "day", zone).starts_ms[:-1]
+            starts = periods_of(from_ms, max(to_ms, from_ms + 1), "day", self._zone()).starts_ms
             # In minutes: ClickHouse takes no value of more than 128 KiB unless its profile says so.
-            days = [start // 60_000 for start in starts]
+            minutes = [start // 60_000 for start in starts[:-1]]
+            bindings.named("days", minutes, "Array(UInt32)")
+            given, keys = [load_sql("rules.day")], ("day",)
             having += self._bounds("uniqExact(day)", did.days, f"{path}.days", bindings)
         if did.sum is not None:
             amount, has_amount = number_sql(did.sum.field, f"{path}.sum.field", bindings)
-            having.append("countIf(has_amount) > 0")
-            total = sum_sql("amount", "has_amount")
+            given += [f"toFloat64({amount}) AS amount", f"{has_amount} AS has_amount"]
+            columns.append("countIf(has_amount) AS amounts")
+            columns += partial_sum_sql("amount", "has_amount", "amount")
+            having.append("sum(amounts) > 0")
+            total = sum_of_parts_sql("amount")
             having += self._bounds(total, did.sum, f"{path}.sum", bindings)
         if did.times is not None:
-            having += self._bounds("count()", did.times, f"{path}.times", bindings)
-        bindings.named("days", days, "Array(UInt32)")
-        sql = load_sql(
-            "rules.did",
-            source=self._source(bindings, from_ms, to_ms, is_did),
-            amount=amount,
-            has_amount=has_amount,
-            having=" AND ".join(having) or "1",
+            having += self._bounds("sum(events)", did.times, f"{path}.times", bindings)
+        parts = self._parts_of(
+            bindings,
+            from_ms,
+            to_ms,
+            is_did,
+            given=source.listed(*given),
+            keys=keys,
+            columns=source.listed(*keys, *columns),
         )
+        sql = load_sql("rules.did", parts=parts, having=" AND ".join(having) or "1")
         return UserSelect("rules.did", sql, bindings)
 
     @staticmethod
@@ -246,28 +254,50 @@ class Compiler:
     def _zone(self) -> ZoneInfo:
         return zone_named(self.scope.timezone, "$.timezone")
 
-    def _source(self, bindings: Bindings, from_ms: int, to_ms: int, where: str = "1") -> str:
+    def _parts_of(
+        self,
+        bindings: Bindings,
+        from_ms: int,
+        to_ms: int,
+        where: str,
+        *,
+        given: str,
+        keys: tuple[str, ...],
+        columns: str,
+    ) -> str:
+        """Return what events add up to, by actor; by user where attributes of persons are known only after these are."""
         scope = self.scope
-        outside = source.USER_COLUMN in where
-        rows = source.events(
+        at_home = ""
+        names = bindings.user_names
+        if names and scope.database.is_sharded and scope.identity == "latest":
+            at_home = attributes.at_home(bindings, names, scope.app_ids, scope.to_ms, scope.as_of)
+        elif names:
+            events = source.events(
+                bindings, scope.app_ids, from_ms, to_ms, scope.identity, as_of=scope.as_of
+            )
+            events = attributes.joined(
+                bindings, events, names, scope.app_ids, scope.identity, scope.to_ms, scope.as_of
+            )
+            return load_sql(
+                "rules.did_of_users",
+                events=source.computed(events, given),
+                where=where,
+                columns=columns,
+                keys=source.more_keys(keys),
+            )
+        return source.by_actor(
             bindings,
             scope.app_ids,
             from_ms,
             to_ms,
+            columns,
             scope.identity,
-            "1" if outside else where,
-            scope.as_of,
+            keys=keys,
+            given=given,
+            where=where,
+            as_of=scope.as_of,
+            joined=at_home,
         )
-        rows = attributes.joined(
-            bindings,
-            rows,
-            bindings.user_names,
-            scope.app_ids,
-            scope.identity,
-            scope.to_ms,
-            scope.as_of,
-        )
-        return source.restricted(bindings, rows, where, None) if outside else rows
 
     async def _sequence(self, sequence: Sequence, path: str) -> UserSelect:
         scope = self.scope

@@ -177,13 +177,22 @@ def bind_days(ask: Ask, bindings: Bindings) -> int:
 
 
 def _numbered(
-    query: ScenesQuery, bindings: Bindings, shown: Shown | None, events: str
+    ask: Ask,
+    query: ScenesQuery,
+    bindings: Bindings,
+    shown: Shown | None,
+    *,
+    from_ms: int,
+    to_ms: int,
 ) -> tuple[str, str]:
-    """Return the key of an entry as a number, and the SELECT of the keys behind the numbers. ``events``: the source."""
+    """Return the key of an entry as a number, and the SELECT of the keys behind the numbers."""
     key = key_sql(query.by, query.breakdown, bindings, shown)
     number = hashed(key, largest=_LARGEST_KEY)
-    joins = needs_codes(query.by, query.breakdown)
-    return number, names_sql(key, number, ENTRY_EVENTS, events, joins=joins)
+    if needs_codes(query.by, query.breakdown):
+        events = f"(\n{_source(ask, query, bindings, ENTRY_EVENTS, '', from_ms, to_ms)}\n)"
+    else:
+        events = ask.unmerged(bindings, ENTRY_EVENTS, key, from_ms=from_ms, to_ms=to_ms)
+    return number, names_sql(key, number, ENTRY_EVENTS, events)
 
 
 def user_metrics(
@@ -196,8 +205,7 @@ def user_metrics(
     """Return the SELECT of each user's part of each row that both the numbers and their users come from."""
     days_to_ms = bind_days(ask, bindings)
     bindings.named("no_day", NO_DAY, "UInt16")
-    events = _source(ask, query, bindings, ENTRY_EVENTS, "", 0, days_to_ms)
-    number, names = _numbered(query, bindings, shown, events)
+    number, names = _numbered(ask, query, bindings, shown, from_ms=0, to_ms=days_to_ms)
     read = ORDER_KEYS[order_key]
     return load_sql(
         "scenes.user_metrics",
@@ -208,7 +216,7 @@ def user_metrics(
         mirrored=read.mirrored_payload("first_mirrored"),
         matches=filter_sql(query.filter, "$.filter", bindings),
         names=names,
-        source=events,
+        source=_source(ask, query, bindings, ENTRY_EVENTS, "", 0, days_to_ms),
     )
 
 
@@ -233,12 +241,11 @@ def _parts(
 
     in_sessions = load_sql("scenes.around")
     converts, conversion = _converts(query, bindings)
+    number, names = _numbered(ask, query, bindings, shown, from_ms=from_ms, to_ms=to_ms)
     joins = needs_codes(query.by, query.breakdown)
-    asks_for_person = source.USER_COLUMN in conversion
-    if joins or asks_for_person or not by_actor.pays(ask, bindings, ENTRY_EVENTS):
+    if joins or not by_actor.pays(ask, bindings, ENTRY_EVENTS):
         where = f"({ENTRY_EVENTS} OR ({in_sessions}))"
         events = _source(ask, query, bindings, where, "", from_ms, to_ms)
-        number, names = _numbered(query, bindings, shown, events)
         of_events = load_sql(
             "scenes.event_parts",
             places=source.listed(places(number), conversion),
@@ -246,7 +253,6 @@ def _parts(
             source=events,
         )
         return {"parts": of_events, "names": names}
-    number, names = _numbered(query, bindings, shown, "events")
 
     def rows(where: str, name: str, given: str, conversion: str) -> str:
         conversions = _CONVERSIONS if conversion else _NO_CONVERSIONS

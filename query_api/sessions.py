@@ -136,7 +136,7 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         raise InvalidRequest("$.session_gap", "longer than max_duration")
     bindings.named("gap_ms", query.session_gap.ms(), "Int64")
     bindings.named("follow_ms", follow_ms, "Int64")
-    columns, read = source.of_maps({"event_key": per_user.event_key(query, bindings)})
+    columns, read = ask.of_maps({"event_key": per_user.event_key(query, bindings)})
     flags = load_sql(
         "sessions.flags",
         is_page_view=selector_sql(query.page_view, "$.page_view", bindings),

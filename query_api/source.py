@@ -24,15 +24,17 @@ def events(
     where: str = "1",
     as_of: AsOf | None = None,
     computed: str = "",
+    joined: str = "",
 ) -> str:
     """
     Return a SELECT of all columns of ``events`` and ``user`` (UInt64: the resolved person).
 
     ``where``: a condition from filters.py over the columns of ``events``. ``computed``: more columns, as expressions over them,
     each with a comma before it; of what they are made of nothing leaves a shard. Columns that the outer query does not use are
-    not read. Binds ``app_ids``, ``from_ms`` and ``to_ms`` (epoch ms, end exclusive): one source for each query.
+    not read. ``joined``: see ``alone``. Binds ``app_ids``, ``from_ms`` and ``to_ms`` (epoch ms, end exclusive): one source for
+    each query.
     """
-    rows = f"SELECT *{computed}\n{alone(bindings, app_ids, from_ms, to_ms, where, as_of)}"
+    rows = f"SELECT *{computed}\n{alone(bindings, app_ids, from_ms, to_ms, where, as_of, joined)}"
     return _with_persons(bindings, rows, identity, as_of, "toUnixTimestamp64Milli(e.occurred_at)")
 
 
@@ -61,7 +63,7 @@ def alone(
     as_of: AsOf | None = None,
     joined: str = "",
 ) -> str:
-    """Return the FROM clause of the events of ``events``, without their ``user``; binds the same. ``joined``: a JOIN."""
+    """Return the FROM clause of the events of ``events``, without their ``user``; binds the same. ``joined``: JOINs."""
     bindings.named("app_ids", app_ids, "Array(String)")
     bindings.named("from_ms", from_ms, "Int64")
     bindings.named("to_ms", to_ms, "Int64")
@@ -83,15 +85,16 @@ def by_actor(
     given: str = "",
     where: str = "1",
     as_of: AsOf | None = None,
+    joined: str = "",
 ) -> str:
     """
     Return a SELECT of ``user``, keys and aggregates of events that were added up by actor; binds what ``events`` does.
 
     ``columns``: expressions over the columns of ``events``, ``keys`` the names of those that are no aggregates. ``given``:
     expressions with names, which the columns and ``where`` may use. A user has a row or several for all values of the keys.
-    With identity ``strict`` events before and after an id becomes another person's are added up apart.
+    With identity ``strict`` events before and after an id becomes another person's are added up apart. ``joined``: see
+    ``alone``, with ``latest``.
     """
-    joined = ""
     if identity == "strict":
         joined = load_sql("source.changes", persons=persons(bindings, identity, as_of))
         columns = listed(f"{load_sql('source.since')} AS since_ms", columns)
@@ -152,21 +155,6 @@ def listed(*columns: str) -> str:
 def more_keys(keys: tuple[str, ...]) -> str:
     """Return the keys of a GROUP BY after its first."""
     return "".join(f",\n    {key}" for key in keys)
-
-
-def of_maps(expressions: dict[str, str]) -> tuple[str, dict[str, str]]:
-    """
-    Return columns for ``Ask.computed``, those of the expressions that read an event's maps, and what to read in place of each.
-
-    ``expressions``: by the names of their columns. An own field leaves a shard as it lies there: less than what is made of it.
-    """
-    wide = {
-        name: made
-        for name, made in expressions.items()
-        if OF_PROPERTIES in made and USER_COLUMN not in made
-    }
-    columns = listed(*(f"{made} AS {name}" for name, made in wide.items()))
-    return columns, {name: name if name in wide else made for name, made in expressions.items()}
 
 
 class Users(Protocol):

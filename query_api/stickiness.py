@@ -138,7 +138,7 @@ def _parts(
         if not query.breakdown:
             of_part = f"{per_user.NO_KEY} AS part_key,\n{per_user.NO_KEY} AS part_order"
         return load_sql("stickiness.parts_by_actor", parts=parts, of_part=of_part)
-    columns, read = source.of_maps({"event_key": per_user.event_key(query, bindings)})
+    columns, read = ask.of_maps({"event_key": per_user.event_key(query, bindings)})
     return load_sql(
         "stickiness.parts",
         numbers=numbers,

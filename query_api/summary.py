@@ -195,7 +195,7 @@ def _parts(
         )
 
     with_order = source.listed(kinds, order)
-    if source.USER_COLUMN in with_order or not by_actor.pays(ask, bindings, where):
+    if not by_actor.pays(ask, bindings, where):
         events = ask.computed(bindings, where, with_order, from_ms=from_ms, to_ms=to_ms)
         return load_sql("summary.parts", part=part(_AMOUNTS), source=events)
     orders = parts(all_of([where, is_order]), with_order, _AMOUNTS)

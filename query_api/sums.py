@@ -38,15 +38,35 @@ def sum_sql(value: str, condition: str = "1") -> str:
     A value is so many millionths, and a rest that is 0 for a number with at most six decimals. Both are added as integers.
     """
     is_usual, millionth, rest = _integers(value)
-    millionths = f"sumIf({millionth}, {condition})"
-    rests = f"sumIf({rest}, {condition})"
-    large = f"arraySum(arraySort(groupArrayIf({value}, ({condition}) AND NOT {is_usual})))"
+    return _total(
+        f"sumIf({millionth}, {condition})",
+        f"sumIf({rest}, {condition})",
+        f"groupArrayIf({value}, ({condition}) AND NOT {is_usual})",
+    )
+
+
+def partial_sum_sql(value: str, condition: str, name: str) -> list[str]:
+    """Return aggregates with names from which ``sum_of_parts_sql`` makes ``sum_sql`` of all parts together."""
+    is_usual, millionth, rest = _integers(value)
+    return [
+        f"sumIf({millionth}, {condition}) AS {name}_millionths",
+        f"sumIf({rest}, {condition}) AS {name}_rests",
+        f"groupArrayIf({value}, ({condition}) AND NOT {is_usual}) AS {name}_large",
+    ]
+
+
+def sum_of_parts_sql(name: str) -> str:
+    """Return an aggregate over rows that have ``partial_sum_sql``, Float64: the sum of all numbers in them."""
+    return _total(f"sum({name}_millionths)", f"sum({name}_rests)", f"groupArrayArray({name}_large)")
+
+
+def _total(millionths: str, rests: str, large: str) -> str:
     # Beyond 2^53 an integer is no float any more: units and millionths apart.
     in_units = (
         f"if(abs({millionths}) <= {_EXACT_INTEGERS}, {millionths} / 1e6, "
         f"toFloat64(intDiv({millionths}, 1000000)) + ({millionths} % 1000000) / 1e6)"
     )
-    return f"({in_units} + {rests} / exp2(70) + {large})"
+    return f"({in_units} + {rests} / exp2(70) + arraySum(arraySort({large})))"
 
 
 def _integers(value: str) -> tuple[str, str, str]:
