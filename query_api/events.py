@@ -27,7 +27,6 @@ from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.events_plan import (
-    OF_A_FIELD,
     RATES,
     EventsCell,
     EventsQuery,
@@ -115,7 +114,7 @@ async def _series(
     bindings.named(
         "starts", list(periods.starts_ms[:-1]) if periods else [range_.from_ms], "Array(Int64)"
     )
-    name, sql = points_sql(ask, bindings, plan, range_, top)
+    name, sql = points_sql(ask, bindings, query, plan, range_, top)
     rows = (await ask.run(name, sql, bindings, source.GROUPED_ON_SHARDS)).rows
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
@@ -223,16 +222,14 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
         )
         bucket_ms = 0
     bindings.named("cell_bucket_ms", bucket_ms, "Int64")
-    is_measure = f"is_{i}"
-    of_a_field = query.measures[i].aggregate in OF_A_FIELD
-    if of_a_field:
-        is_measure = f"is_{i} AND has_value_{i}"
     return UserSelect(
         "events.users",
         load_sql(
             "events.users",
-            rows=rows_sql(ask, bindings, plan, range_, top, only_users=not of_a_field),
-            is_measure=is_measure,
+            rows=rows_sql(
+                ask, bindings, plan, range_, top, only_users=True, flags={"counts": plan.counted[i]}
+            ),
+            is_measure="counts",
             in_key="1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}",
         ),
         bindings,

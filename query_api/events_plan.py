@@ -20,7 +20,7 @@ from query_api.params import EventSelector, FieldName, Interval, Params, Query
 from query_api.periods import Range
 from query_api.report import Ask
 from query_api.sql import load_sql
-from query_api.sums import sum_sql
+from query_api.sums import partial_sum_sql, sum_of_parts_sql, sum_sql
 
 MAX_MEASURES = 20
 MAX_TRAILING_DAYS = 366
@@ -77,11 +77,20 @@ class EventsCell(Params, kw_only=True):
     other: bool = False
 
 
+_BUCKET = "roundDown(toUnixTimestamp64Milli(occurred_at), {starts:Array(Int64)})"
+"""The start of an event's period."""
+
+
 class Plan(Struct, frozen=True):
-    """The request as SQL, before its range is bound."""
+    """
+    The request as SQL, before its range is bound.
+
+    ``conditions``, ``counted``: of each measure, which events are of it, and which of them add to its number.
+    """
 
     names: list[str]
     conditions: list[str]
+    counted: list[str]
     columns: str
     aggregates: str
     where: str
@@ -98,6 +107,7 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
     columns: list[str] = []
     aggregates: list[str] = []
     conditions: list[str] = []
+    counted: list[str] = []
     for i, measure in enumerate(query.measures):
         path = f"$.measures[{i}]"
         name = chr(ord("A") + i) if measure.as_ is None else measure.as_
@@ -116,6 +126,7 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
         names.append(name)
         condition = selector_sql(measure, path, bindings)
         conditions.append(condition)
+        counted.append(condition)
         columns.append(f"{condition} AS is_{i}")
         _check_window(query, measure, path)
         if measure.aggregate in OF_A_FIELD and measure.field is None:
@@ -125,6 +136,8 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
                 raise InvalidRequest(f"{path}.field", f"{measure.aggregate} takes no field")
             number, has_number = number_sql(measure.field, f"{path}.field", bindings)
             columns += [f"{number} AS value_{i}", f"{has_number} AS has_value_{i}"]
+            if measure.aggregate in OF_A_FIELD:
+                counted[i] = f"({condition} AND {has_number})"
         aggregates += aggregates_sql(measure, i)
     parts = [
         filter_sql(query.filter, "$.filter", bindings),
@@ -134,6 +147,7 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
     return Plan(
         names=names,
         conditions=conditions,
+        counted=counted,
         columns=",\n    ".join(columns),
         aggregates=",\n    ".join(aggregates),
         where=all_of(parts),
@@ -157,39 +171,66 @@ def _check_window(query: EventsQuery, measure: Measure, path: str) -> None:
         raise InvalidRequest(f"{path}.{name}", "needs an interval of a day or longer")
 
 
-def aggregates_sql(measure: Measure, i: int) -> list[str]:
-    """Return the columns ``m<i>`` of a measure; a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead."""
+def aggregates_sql(measure: Measure, i: int, *, in_parts: bool = False) -> list[str]:
+    """
+    Return the columns ``m<i>`` of a measure; a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead.
+
+    Over the rows of events, or ``in_parts`` over those with the columns of ``parts_sql``.
+    """
     aggregate = measure.aggregate
     condition, value = f"is_{i}", f"value_{i}"
     valued = f"{condition} AND has_value_{i}"
+    users = f"uniqExactIf(user, {f'events_{i} > 0' if in_parts else condition})"
     if aggregate == "count":
-        return [f"countIf({condition}) AS m{i}"]
+        return [f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}"]
     if aggregate == "users":
-        return [f"uniqExactIf(user, {condition}) AS m{i}"]
+        return [f"{users} AS m{i}"]
     if aggregate == "sessions":
         return [f"uniqExactIf({source.SESSION}, {condition}) AS m{i}"]
     if aggregate == "per_user":
         return [
-            f"{amount_sql(measure, i)} AS m{i}_numerator",
-            f"uniqExactIf(user, {condition}) AS m{i}_denominator",
+            f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}_numerator",
+            f"{users} AS m{i}_denominator",
         ]
     if aggregate == "avg":
+        values = f"sum(values_{i})" if in_parts else f"countIf({valued})"
         return [
-            f"{sum_sql(value, valued)} AS m{i}_numerator",
-            f"countIf({valued}) AS m{i}_denominator",
+            f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}_numerator",
+            f"{values} AS m{i}_denominator",
         ]
     if aggregate == "sum":
-        return [f"{sum_sql(value, valued)} AS m{i}"]
+        return [f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}"]
     if aggregate in ("min", "max"):
+        if in_parts:
+            return [f"{aggregate}OrNull({value}) AS m{i}"]
         return [f"{aggregate}OrNullIf({value}, {valued}) AS m{i}"]
-    return [f"quantileExactInclusiveOrNullIf(0.{aggregate[1:]})({value}, {valued}) AS m{i}"]
+    quantile = f"(0.{aggregate[1:]})"
+    if in_parts:
+        return [f"quantileExactInclusiveOrNullArray{quantile}(values_{i}) AS m{i}"]
+    return [f"quantileExactInclusiveOrNullIf{quantile}({value}, {valued}) AS m{i}"]
 
 
-def amount_sql(measure: Measure, i: int) -> str:
-    """Return what ``per_user`` divides: the events, or the sum of the field over them."""
+def amount_sql(measure: Measure, i: int, *, in_parts: bool = False) -> str:
+    """Return the number of events, or the sum of the field over them. ``in_parts``: see ``aggregates_sql``."""
     if measure.field is None:
-        return f"countIf(is_{i})"
+        return f"sum(events_{i})" if in_parts else f"countIf(is_{i})"
+    if in_parts:
+        return sum_of_parts_sql(f"sum_{i}")
     return sum_sql(f"value_{i}", f"is_{i} AND has_value_{i}")
+
+
+def parts_sql(measure: Measure, i: int) -> list[str]:
+    """Return the aggregates over some events of one user from which ``aggregates_sql`` makes a measure of them all."""
+    valued = f"is_{i} AND has_value_{i}"
+    parts = [f"countIf(is_{i}) AS events_{i}"]
+    if measure.field is None:
+        return parts
+    if measure.aggregate in ("min", "max"):
+        return [*parts, f"{measure.aggregate}OrNullIf(value_{i}, {valued}) AS value_{i}"]
+    if measure.aggregate in ("sum", "avg", "per_user"):
+        number = f"countIf({valued}) AS values_{i}"
+        return [*parts, number, *partial_sum_sql(f"value_{i}", valued, f"sum_{i}")]
+    return [*parts, f"groupArrayIf(value_{i}, {valued}) AS values_{i}"]
 
 
 def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range, columns: str) -> str:
@@ -201,12 +242,37 @@ def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range, columns: st
 
 
 def points_sql(
-    ask: Ask, bindings: Bindings, plan: Plan, range_: Range, top: list[Key] | None
+    ask: Ask,
+    bindings: Bindings,
+    query: EventsQuery,
+    plan: Plan,
+    range_: Range,
+    top: list[Key] | None,
 ) -> tuple[str, str]:
     """Return the name and the SELECT of every measure for each period and over the whole range."""
-    if plan.needs_users:
+    if not plan.needs_users:
+        return points_alone_sql(ask, bindings, plan, range_, top, plan.aggregates)
+    aggregates = plan.aggregates
+    if plan.only_users or plan.needs_sessions or not _adds_up(ask, bindings, plan, top):
         rows = rows_sql(ask, bindings, plan, range_, top, only_users=plan.only_users)
-        return "events.points", load_sql("events.points", rows=rows, aggregates=plan.aggregates)
+    else:
+        rows = _parts_by_actor(ask, bindings, query, plan, range_, top)
+        measures = enumerate(query.measures)
+        aggregates = source.listed(
+            *(one for i, measure in measures for one in aggregates_sql(measure, i, in_parts=True))
+        )
+    return "events.points", load_sql("events.points", rows=rows, aggregates=aggregates)
+
+
+def points_alone_sql(
+    ask: Ask,
+    bindings: Bindings,
+    plan: Plan,
+    range_: Range,
+    top: list[Key] | None,
+    aggregates: str,
+) -> tuple[str, str]:
+    """Return the name and the SELECT of aggregates that need no person, as ``points_sql``."""
     name = "events.points_alone"
     events = ask.alone(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms)
     sql = load_sql(
@@ -214,7 +280,7 @@ def points_sql(
         events=events,
         key=_key_sql(ask, bindings, plan, top),
         measures=plan.columns,
-        aggregates=plan.aggregates,
+        aggregates=aggregates,
     )
     return name, sql
 
@@ -225,6 +291,55 @@ def _key_sql(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) ->
     return breakdowns.shown_sql(plan.key, top, bindings)
 
 
+def _adds_up(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) -> bool:
+    """Tell whether rows of actors are less than those of events: by an own field these are two bytes, and its text is not."""
+    key = _key_sql(ask, bindings, plan, top)
+    adds_up = _is_wide(key) or not ask.query.breakdown
+    return adds_up and by_actor.pays(ask, bindings, plan.where, pays_alone=False, keyed=True)
+
+
+def _is_wide(key: str) -> bool:
+    """Tell whether a key is made of more than own fields of the event."""
+    return source.OF_PROPERTIES in key or source.USER_COLUMN in key
+
+
+def _keys_of_actors(
+    ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None
+) -> tuple[dict[str, str], str]:
+    """Return by name what rows of actors are grouped by for the breakdown, and the columns over it and the person."""
+    key = _key_sql(ask, bindings, plan, top)
+    if source.USER_COLUMN not in key:
+        return {"key": key} if ask.query.breakdown else {}, ""
+    parts = breakdowns.apart(ask.query.breakdown, bindings)
+    shown = breakdowns.shown_sql(parts.key(), top, bindings)
+    return {"event_part": parts.of_event}, f"{parts.of_person} AS person_part,\n{shown} AS key"
+
+
+def _parts_by_actor(
+    ask: Ask,
+    bindings: Bindings,
+    query: EventsQuery,
+    plan: Plan,
+    range_: Range,
+    top: list[Key] | None,
+) -> str:
+    """Return the SELECT of what an actor's events in each period add to each measure."""
+    keys, of_person = _keys_of_actors(ask, bindings, plan, top)
+    keys = {"bucket_ms": _BUCKET, **(keys or {"key": "''"})}
+    parts = [one for i, measure in enumerate(query.measures) for one in parts_sql(measure, i)]
+    return by_actor.rows(
+        ask,
+        bindings,
+        plan.where,
+        columns=source.listed(*(f"{made} AS {name}" for name, made in keys.items()), *parts),
+        keys=tuple(keys),
+        given=plan.columns,
+        of_person=of_person,
+        from_ms=range_.from_ms,
+        to_ms=range_.to_ms,
+    )
+
+
 def rows_sql(
     ask: Ask,
     bindings: Bindings,
@@ -233,38 +348,36 @@ def rows_sql(
     top: list[Key] | None,
     *,
     only_users: bool = False,
+    flags: dict[str, str] | None = None,
 ) -> str:
     """
     Return the SELECT of the events that some measure counts, with period, breakdown and which measures.
 
-    ``only_users``: neither events nor values are counted; then a row may stand for several events of a user.
+    ``only_users``: neither events nor values are counted; then a row may stand for several events of a user. ``flags``: more
+    conditions, by the names of their columns.
     """
-    key = _key_sql(ask, bindings, plan, top)
-    is_wide = source.OF_PROPERTIES in key
-    is_persons = source.USER_COLUMN in key
-    adds_up = only_users and (is_wide or is_persons or not ask.query.breakdown)
-    if adds_up and by_actor.pays(ask, bindings, plan.where, pays_alone=False, keyed=True):
+    flags = flags or {}
+    if only_users and _adds_up(ask, bindings, plan, top):
+        keys, of_person = _keys_of_actors(ask, bindings, plan, top)
+        flags |= {f"is_{i}": condition for i, condition in enumerate(plan.conditions)}
         periods = len(bindings.values["starts"])
         bindings.named("numbers", list(range(periods)), "Array(UInt16)")
-        keys, of_person = {"key": key} if ask.query.breakdown else {}, ""
-        if is_persons:
-            parts = breakdowns.apart(ask.query.breakdown, bindings)
-            keys = {"event_part": parts.of_event}
-            shown = breakdowns.shown_sql(parts.key(), top, bindings)
-            of_person = f"{parts.of_person} AS person_part,\n{shown} AS key"
         sets, numbers = by_actor.sets(
             ask,
             bindings,
             plan.where,
             by_actor.period_sql(),
-            flags={f"is_{i}": condition for i, condition in enumerate(plan.conditions)} | keys,
+            flags=flags | keys,
             of_person=of_person,
             from_ms=range_.from_ms,
             to_ms=range_.to_ms,
         )
         no_key = "" if ask.query.breakdown else ",\n'' AS key"
         return load_sql("events.rows_by_actor", sets=sets, numbers=numbers, key=no_key)
-    columns = f"{key} AS key,\n    {plan.columns}" if is_wide else plan.columns
+    key = _key_sql(ask, bindings, plan, top)
+    is_wide = _is_wide(key)
+    of_flags = [f"{condition} AS {name}" for name, condition in flags.items()]
+    columns = source.listed(f"{key} AS key" if is_wide else "", plan.columns, *of_flags)
     return load_sql(
         "events.rows",
         source=_source(ask, bindings, plan, range_, columns),

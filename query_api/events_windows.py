@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from query_api import breakdowns
+from query_api import breakdowns, source
 from query_api.breakdowns import Key
 from query_api.events_plan import (
     EventsQuery,
@@ -22,6 +22,7 @@ from query_api.events_plan import (
     aggregates_sql,
     amount_sql,
     plan_of,
+    points_alone_sql,
     rows_sql,
 )
 from query_api.periods import Periods, Range, local_day, periods_of, start_of_day_ms
@@ -183,12 +184,8 @@ async def _by_day(
     bindings = ask.bindings()
     plan = plan_of(part, bindings)
     bindings.named("starts", list(calendar.starts_ms[:-1]), "Array(Int64)")
-    rows = await ask.fetch(
-        "events.points",
-        bindings,
-        rows=rows_sql(ask, bindings, plan, whole, top),
-        aggregates=",\n    ".join(columns),
-    )
+    name, sql = points_alone_sql(ask, bindings, plan, whole, top, ",\n    ".join(columns))
+    rows = (await ask.run(name, sql, bindings, source.GROUPED_ON_SHARDS)).rows
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
         if row["bucket_ms"]:
