@@ -68,6 +68,7 @@ def rows(
     columns: str,
     keys: tuple[str, ...] = (),
     given: str = "",
+    beside: source.Beside = source.NOTHING,
     of_person: str = "",
     from_ms: int,
     to_ms: int,
@@ -76,8 +77,8 @@ def rows(
     Return the SELECT of ``user`` and columns, where it ``pays``; a user has a row or several for all values of the keys.
 
     ``columns``: the keys as expressions over the columns of events, and aggregates; ``keys``: their names; ``given``: more
-    expressions with names, which the columns and ``where`` may use. ``of_person``: more columns, over these and the person's
-    attributes.
+    expressions with names, which the columns and ``where`` may use. ``beside``: see ``Ask.computed``. ``of_person``: more
+    columns, over these and the person's attributes.
     """
     of_events, chooses = source.apart(where)
     at_home = ""
@@ -92,10 +93,10 @@ def rows(
         columns,
         ask.query.identity,
         keys=keys,
-        given=given,
+        given=source.listed(beside.columns, given),
         where=of_events,
         as_of=ask.as_of,
-        joined=at_home,
+        joined="\n".join(filter(None, (at_home, beside.joined))),
     )
     if chooses != "1" or of_person:
         by_actor = attributes.joined(

@@ -110,17 +110,24 @@ def hashed(*texts: str, largest: int = MAX_PAYLOAD) -> str:
 
 
 def names_sql(
-    key: str, number: str, wanted: str, events: str = "events", *, made_of: str = ""
+    key: str,
+    number: str,
+    wanted: str,
+    events: str = "events",
+    *,
+    given: str = "",
+    made_of: str = "",
 ) -> str:
     """
     Return the SELECT of the keys behind numbers.
 
-    ``wanted``: a condition that the events have whose keys count. ``events``: what is read, see ``Ask.unmerged``.
-    ``made_of``: the expressions that key and number are made of, where these are fewer to group by. Binds nothing: the range is
-    that of a source in the same statement.
+    ``wanted``: a condition that the events have whose keys count. ``events``: what is read, see ``Ask.unmerged``. ``given``:
+    named expressions over its columns, which the others may use. ``made_of``: the expressions that key and number are made of, where
+    these are fewer to group by. Binds nothing: the range is that of a source in the same statement.
     """
     return load_sql(
         "order_keys.names",
+        given=f"WITH\n{given}" if given else "",
         key=key,
         number=number,
         wanted=wanted,

@@ -98,15 +98,14 @@ _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
 def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     until = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
     if query.by == "sharer":
-        ever = {"from_ms": 0, "to_ms": EVER_MS}
-        shares = "event = 'share' AND properties_text['share_id'] != ''"
+        entry = f"{ENTRY} AND share_id != '' AND {until}"
+        share = "event = 'share' AND properties_text['share_id'] != ''"
+        made = "properties_text['share_id'] AS made_share_id"
         return load_sql(
             "promoters.touches_sharer",
             order=source.order(),
-            entries=ask.source(bindings, f"{ENTRY} AND share_id != '' AND {until}", **ever),
-            shares=ask.computed(
-                bindings, shares, "properties_text['share_id'] AS made_share_id", **ever
-            ),
+            entries=ask.source(bindings, entry, from_ms=0, to_ms=EVER_MS),
+            shares=ask.computed(bindings, share, made, from_ms=0, to_ms=EVER_MS),
         )
     read = field_sql(query.promoter_field, "$.promoter_field", bindings)
     if read.text is None or query.promoter_field.startswith("user."):

@@ -24,6 +24,7 @@ from query_api.params import AppId, Params, zone_named
 from query_api.periods import instant_ms, rfc3339
 from query_api.project_tables import MAX_ROWS, Page, ProjectTables, Text, check_unique
 from query_api.report import Ask, Row
+from query_api.source import Beside
 from query_api.sql import load_sql
 
 MAX_CODES = 100_000
@@ -163,12 +164,11 @@ async def delete(tables: ProjectTables, gone: GoneQrCodes, now_ms: int) -> int:
     return int(counted["codes"])
 
 
-def joined(ask: Ask, bindings: Bindings, events: str) -> str:
-    """
-    Add ``qr_code``, ``qr_status``, ``store``, ``city`` and ``placement`` to the events of a source.
-    """
+def beside_events(ask: Ask, bindings: Bindings) -> Beside:
+    """Return ``qr_code``, ``qr_status``, ``store``, ``city`` and ``placement``, to be put beside events."""
     _named(ask, bindings)
-    return load_sql("qr_codes.joined", events=events, decoded=load_sql("qr_codes.decoded"))
+    columns = load_sql("qr_codes.columns", decoded=load_sql("qr_codes.decoded"))
+    return Beside(load_sql("qr_codes.beside"), columns)
 
 
 async def registry(ask: Ask) -> dict[tuple[str, str], Row]:

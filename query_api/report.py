@@ -24,6 +24,7 @@ from query_api.errors import InvalidRequest, QueryError
 from query_api.order_keys import PAYLOAD_BITS, OrderKey, deciding
 from query_api.params import MAX_USERS_PER_PAGE, Params, Query, zone
 from query_api.periods import Range, resolve_range, rfc3339
+from query_api.source import NOTHING, Beside
 from query_api.sql import load_sql
 
 Row = dict[str, Any]
@@ -172,19 +173,20 @@ class Ask:
         where: str,
         columns: str,
         *,
+        beside: Beside = NOTHING,
         from_ms: int | None = None,
         to_ms: int | None = None,
     ) -> str:
         """
-        Return ``source`` with more columns, a list of expressions over its own.
+        Return ``source`` with more columns, a list of expressions over its own, and what stands ``beside`` its events.
 
         They are computed where the events lie: shards of a cluster send a value and not the map that it stands in.
         ``where`` may name them, unless they need persons.
         """
-        computed = f",\n{columns}" if columns else ""
         if self.needs_persons(columns):
-            events = self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)
+            events = self.computed(bindings, where, "", beside=beside, from_ms=from_ms, to_ms=to_ms)
             return source.computed(events, columns)
+        computed = source.listed(beside.columns, columns)
         at_home = self.attributes_at_home(bindings)
         of_events, of_persons = (where, "1") if at_home else source.apart(where)
         events = source.events(
@@ -194,8 +196,8 @@ class Ask:
             self.query.identity,
             of_events,
             self.as_of,
-            computed,
-            at_home,
+            f",\n{computed}" if computed else "",
+            "\n".join(filter(None, (at_home, beside.joined))),
         )
         if self.user_names and not at_home:
             events = attributes.joined(
@@ -257,6 +259,7 @@ class Ask:
         where: str,
         key: str,
         *,
+        beside: Beside = NOTHING,
         from_ms: int | None = None,
         to_ms: int | None = None,
     ) -> str:
@@ -265,12 +268,13 @@ class Ask:
 
         The table, with all copies, unless the key reads attributes that are known only with the person.
         """
-        if source.USER_COLUMN not in key:
-            return "events"
-        at_home = self.attributes_at_home(bindings)
-        if at_home:
-            return f"events\n{at_home}"
-        return f"(\n{self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)}\n)"
+        at_home = ""
+        if self.needs_persons(key):
+            events = f"(\n{self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)}\n)"
+        else:
+            events = "events"
+            at_home = self.attributes_at_home(bindings) if source.USER_COLUMN in key else ""
+        return "\n".join(filter(None, (events, at_home, beside.joined)))
 
     def attributes_at_home(self, bindings: Bindings) -> str:
         """

@@ -74,7 +74,7 @@ def needs_codes(by: str, breakdown: list[str]) -> bool:
 
 def key_sql(by: str, breakdown: list[str], bindings: Bindings, shown: Shown | None = None) -> str:
     """
-    Return the expression of a row's packed key over the columns of a source, with those of qr_codes.joined for codes.
+    Return the expression of a row's packed key over the columns of a source, with those of qr_codes.beside_events for codes.
 
     ``shown``: keys with rows of their own; all others are "other". None: every key.
     """

@@ -158,10 +158,14 @@ def _source(
     to_ms: int,
 ) -> str:
     """Return the SELECT of events with more columns, and the code of each where rows are named by codes."""
-    events = ask.computed(bindings, where, columns, from_ms=from_ms, to_ms=to_ms)
-    if not needs_codes(query.by, query.breakdown):
-        return events
-    return qr_codes.joined(ask, bindings, events)
+    beside = _codes(ask, query, bindings)
+    return ask.computed(bindings, where, columns, beside=beside, from_ms=from_ms, to_ms=to_ms)
+
+
+def _codes(ask: Ask, query: ScenesQuery, bindings: Bindings) -> source.Beside:
+    """Return the code of each event where rows are named by codes."""
+    needs = needs_codes(query.by, query.breakdown)
+    return qr_codes.beside_events(ask, bindings) if needs else source.NOTHING
 
 
 def bind_days(ask: Ask, bindings: Bindings) -> int:
@@ -188,11 +192,9 @@ def _numbered(
     """Return the key of an entry as a number, and the SELECT of the keys behind the numbers."""
     key = key_sql(query.by, query.breakdown, bindings, shown)
     number = hashed(key, largest=_LARGEST_KEY)
-    if needs_codes(query.by, query.breakdown):
-        events = f"(\n{_source(ask, query, bindings, ENTRY_EVENTS, '', from_ms, to_ms)}\n)"
-    else:
-        events = ask.unmerged(bindings, ENTRY_EVENTS, key, from_ms=from_ms, to_ms=to_ms)
-    return number, names_sql(key, number, ENTRY_EVENTS, events)
+    codes = _codes(ask, query, bindings)
+    events = ask.unmerged(bindings, ENTRY_EVENTS, key, beside=codes, from_ms=from_ms, to_ms=to_ms)
+    return number, names_sql(key, number, ENTRY_EVENTS, events, given=codes.columns)
 
 
 def user_metrics(
@@ -242,8 +244,7 @@ def _parts(
     in_sessions = load_sql("scenes.around")
     converts, conversion = _converts(query, bindings)
     number, names = _numbered(ask, query, bindings, shown, from_ms=from_ms, to_ms=to_ms)
-    joins = needs_codes(query.by, query.breakdown)
-    if joins or not by_actor.pays(ask, bindings, ENTRY_EVENTS):
+    if not by_actor.pays(ask, bindings, ENTRY_EVENTS):
         where = f"({ENTRY_EVENTS} OR ({in_sessions}))"
         events = _source(ask, query, bindings, where, "", from_ms, to_ms)
         of_events = load_sql(
@@ -254,7 +255,9 @@ def _parts(
         )
         return {"parts": of_events, "names": names}
 
-    def rows(where: str, name: str, given: str, conversion: str) -> str:
+    def rows(
+        where: str, name: str, given: str, conversion: str, beside: source.Beside = source.NOTHING
+    ) -> str:
         conversions = _CONVERSIONS if conversion else _NO_CONVERSIONS
         return by_actor.rows(
             ask,
@@ -263,6 +266,7 @@ def _parts(
             columns=load_sql(name, conversions=conversions),
             keys=("session",),
             given=source.listed(given, conversion),
+            beside=beside,
             from_ms=from_ms,
             to_ms=to_ms,
         )
@@ -270,7 +274,8 @@ def _parts(
     # The map with values is read of events that may convert alone.
     of_entries = conversion if _may_be_entry(query) else ""
     others = f"NOT ({ENTRY_EVENTS}) AND {in_sessions}"
-    parts = [rows(ENTRY_EVENTS, "scenes.entry_parts", places(number), of_entries)]
+    codes = _codes(ask, query, bindings)
+    parts = [rows(ENTRY_EVENTS, "scenes.entry_parts", places(number), of_entries, codes)]
     if conversion:
         parts.append(rows(f"{others} AND {converts}", "scenes.other_parts", "", conversion))
     if converts != "1":

@@ -152,8 +152,7 @@ class _Events(Struct, frozen=True):
 
     def _in_sessions(self, bindings: Bindings, where: str, columns: str) -> str:
         ask = self.ask
-        around = {"from_ms": 0, "to_ms": EVER_MS}
-        found = ask.computed(bindings, where, columns, **around)
+        found = ask.computed(bindings, where, columns, from_ms=0, to_ms=EVER_MS)
         if not self.silent:
             return source.with_sessions(bindings, found, None)
         bindings.named("silent_from_ms", ask.range.from_ms - LOOK_AROUND_MS, "Int64")

@@ -8,11 +8,23 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from msgspec import Struct
+
 from query_api.as_of import AsOf
 from query_api.bindings import Bindings
 from query_api.filters import all_of, parts_of
 from query_api.params import Identity
 from query_api.sql import load_sql
+
+
+class Beside(Struct, frozen=True):
+    """Other rows that are put beside each event where it lies: JOINs after ``FROM events``, and named expressions over both."""
+
+    joined: str = ""
+    columns: str = ""
+
+
+NOTHING = Beside()
 
 
 def events(
@@ -93,10 +105,11 @@ def by_actor(
     ``columns``: expressions over the columns of ``events``, ``keys`` the names of those that are no aggregates. ``given``:
     expressions with names, which the columns and ``where`` may use. A user has a row or several for all values of the keys.
     With identity ``strict`` events before and after an id becomes another person's are added up apart. ``joined``: see
-    ``alone``, with ``latest``.
+    ``alone``.
     """
     if identity == "strict":
-        joined = load_sql("source.changes", persons=persons(bindings, identity, as_of))
+        changes = load_sql("source.changes", persons=persons(bindings, identity, as_of))
+        joined = f"{changes}\n{joined}"
         columns = listed(f"{load_sql('source.since')} AS since_ms", columns)
         keys = ("since_ms", *keys)
     rows = load_sql(

@@ -2,7 +2,7 @@
 -- Params: range_from_ms Int64 (epoch ms); fragments source (events with their persons), places (scenes.entry_places, and scenes.conversion_place where
 --         something converts), conversions (an aggregate)
 -- Rows:   user UInt64, and as scenes.entry_parts; each user and session once
--- Source: where the person of an event is known only with the event, its attributes decide, or codes are joined.
+-- Source: where the person of an event is known only with the event, or its attributes decide.
 SELECT
     user,
     session,
