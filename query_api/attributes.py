@@ -118,13 +118,7 @@ def at_home(
     The asked node finds the values of all persons and sends them to the shards, a row for each id of a person.
     """
     return "\n".join(
-        load_sql(
-            "attributes.at_home",
-            values=values.sql,
-            columns=source.listed(*values.columns),
-            persons=source.persons(bindings, "latest", as_of),
-            joined_as=values.name,
-        )
+        source.beside_ids(bindings, values.sql, values.columns, values.name, as_of=as_of)
         for values in _of_persons(bindings, names, app_ids, "latest", to_ms, as_of)
     )
 

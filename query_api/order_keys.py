@@ -122,8 +122,8 @@ def names_sql(
     Return the SELECT of the keys behind numbers.
 
     ``wanted``: a condition that the events have whose keys count. ``events``: what is read, see ``Ask.unmerged``. ``given``:
-    named expressions over its columns, which the others may use. ``made_of``: the expressions that key and number are made of, where
-    these are fewer to group by. Binds nothing: the range is that of a source in the same statement.
+    named expressions over its columns, which the others may use. ``made_of``: the expressions that key and number are made of,
+    where these are fewer to group by. Binds nothing: the range is that of a source in the same statement.
     """
     return load_sql(
         "order_keys.names",

@@ -160,16 +160,46 @@ def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings, top: list[Key] | No
         return load_sql("recall.unkeyed", outcomes=outcomes)
     # Events of another range than those of the outcomes: with values of their own.
     of_before = ask.bindings()
-    before = bindings.embed("before", ask.source(of_before, from_ms=0), of_before)
+    before = _values_before(ask, query, of_before)
     return load_sql(
         "recall.keyed",
         outcomes=outcomes,
-        sendings=load_sql("recall.sendings", persons=_persons(ask, query, bindings)),
         absent=per_user.absent(query),
         folded=per_user.folded(top, bindings),
-        event_key=per_user.event_key(query, bindings),
-        order=source.order(),
-        source=before,
+        values=bindings.embed("before", before, of_before),
+    )
+
+
+def _values_before(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
+    """Return the SELECT of the last value of the breakdown before each message, in parts that are to be put together."""
+    sendings = load_sql("recall.sendings", persons=_persons(ask, query, bindings))
+    beside = source.Beside(
+        source.beside_ids(bindings, sendings, ["sendings"], "sent", as_of=ask.as_of, kind="SEMI"),
+        load_sql("recall.sending"),
+    )
+    key = f"{per_user.event_key(query, bindings)} AS value_key"
+    order = f"{source.order()} AS value_order"
+    has_value = f"value_key != {per_user.absent(query)}"
+    last = load_sql("recall.last_value")
+    from_ms, to_ms = 0, ask.range.to_ms
+    if by_actor.pays(ask, bindings, "1"):
+        return by_actor.rows(
+            ask,
+            bindings,
+            has_value,
+            columns=last,
+            keys=("campaign",),
+            given=source.listed(key, order),
+            beside=beside,
+            from_ms=from_ms,
+            to_ms=to_ms,
+        )
+    events = ask.computed(bindings, "1", "", beside=beside, from_ms=from_ms, to_ms=to_ms)
+    return load_sql(
+        "recall.last_values",
+        last=last,
+        source=source.computed(events, source.listed(key, order)),
+        where=has_value,
     )
 
 

@@ -157,21 +157,20 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         **read,
         order=source.order(),
     )
-    # The value of a session's first event is none that could be put together.
-    key = breakdowns.apart(query.breakdown, bindings)
-    if key.has_event_part() or not by_actor.pays(ask, bindings, "1", keyed=True):
+    pays_alone = not per_user.is_ordered(query)
+    if not by_actor.pays(ask, bindings, "1", pays_alone=pays_alone, keyed=True):
         return _Events(each, None)
-    person_key = f"{key.of_person} AS person_part,\n{key.packed()} AS event_key"
+    first, of_person = per_user.first_of_actor(query, bindings)
 
     def parts(columns: str) -> str:
         return by_actor.rows(
             ask,
             bindings,
             "1",
-            columns=columns,
+            columns=source.listed(columns, first),
             keys=("session",),
             given=source.listed(flags, places),
-            of_person=person_key if query.breakdown else "",
+            of_person=of_person,
             from_ms=from_ms,
             to_ms=to_ms,
         )

@@ -160,7 +160,8 @@ class _Events(Struct, frozen=True):
             "session_id = '' AND occurred_at >= fromUnixTimestamp64Milli({silent_from_ms:Int64}, 'UTC') "
             f"AND {_BEFORE_END}"
         )
-        return source.with_sessions(bindings, found, ask.source(bindings, silent, **around))
+        of_silent = ask.source(bindings, silent, from_ms=0, to_ms=EVER_MS)
+        return source.with_sessions(bindings, found, of_silent)
 
     def _by_seq(self, bindings: Bindings, where: str, columns: str = "") -> str:
         events = self._in_sessions(bindings, where, columns)

@@ -6,7 +6,7 @@ Owns the choice between the two identities; the SQL is in ``sql/source.events_la
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 from msgspec import Struct
 
@@ -57,6 +57,31 @@ def _with_persons(
     of_time = {"at": at} if identity == "strict" else {}
     known = persons(bindings, identity, as_of)
     return load_sql(f"source.events_{identity}", rows=rows, persons=known, **of_time)
+
+
+def beside_ids(
+    bindings: Bindings,
+    rows: str,
+    columns: list[str],
+    name: str,
+    *,
+    as_of: AsOf | None = None,
+    kind: Literal["ANY", "SEMI"] = "ANY",
+) -> str:
+    """
+    Return a JOIN of what is known of persons to the events of their ids, to stand after ``FROM events``; identity ``latest``.
+
+    ``rows``: a SELECT of ``user``, each once, and ``columns``. ``name``: of the joined rows in the statement. ``kind``: SEMI
+    leaves out the events of all others.
+    """
+    return load_sql(
+        "source.beside_ids",
+        rows=rows,
+        columns=listed(*columns),
+        persons=persons(bindings, "latest", as_of),
+        kind=kind,
+        joined_as=name,
+    )
 
 
 GROUPED_ON_SHARDS = {"optimize_const_name_size": -1}

@@ -1,6 +1,5 @@
 -- sessions.grouped_by_actor: as sessions.grouped, added up by actor first.  Caller: query_api/sessions.py _whole()
--- Params: fragments rows (by_actor.rows of sessions.part), places (of the page views, in order), key (of a session: by attributes of
---         the person alone)
+-- Params: fragments rows (by_actor.rows of sessions.part), places (of the page views, in order), key (of a session)
 -- Rows:   those of sessions.grouped
 -- Source: a person is looked up for each actor's session and not for each event.
 SELECT

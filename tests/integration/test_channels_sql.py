@@ -20,6 +20,7 @@ CODE = {"by": "qr_code", "conversion": {"event": "pay"}}
 QUESTIONS = [
     ("recall", {"campaigns": ["回访"], "value": "seq"}),
     ("recall", {"breakdown": ["page"], "breakdown_limit": 1}),
+    ("recall", {"breakdown": ["user.city"]}),
     ("recall/users", {"cell": {"campaign": "回访", "metric": "converted"}}),
     ("exchange", {"value": "seq"}),
     ("exchange", {"breakdown": ["page", "properties.a", "seq"]}),

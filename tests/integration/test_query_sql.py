@@ -113,7 +113,8 @@ EXPLAINED_WITH_SEGMENTS = {
     "events.rows_by_actor",
     "source.in_segment",
     "source.restricted",
-    # Asked for by reports with tests of their own: share, summary, stickiness; ltv.
+    # Asked for by reports with tests of their own: share, summary, stickiness; ltv; recall.
+    "source.beside_ids",
     "source.by_actor",
     "source.changes",
     "source.since",
