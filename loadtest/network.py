@@ -18,12 +18,34 @@ from loadtest.demo import LOG_FILE
 from loadtest.product import Ports, Serving, running
 from loadtest.queries import FIRST_DAY, epoch_ms, load, parameters_of, request_of
 from loadtest.query import QueryApi
-from loadtest.questions import ALL_EVENTS, Question, questions
+from loadtest.questions import ALL_EVENTS, STEPS, Question, questions
 from loadtest.report import machine, row_table, widen
 
+_CAME_BY_CARD = {"field": "user.latest_source.scene", "op": "in", "values": ["1007", "1008"]}
 MORE = [
     Question("换量 exchange", "exchange", {}, ["app_show", "order_pay"]),
     Question("召回 recall", "recall", {}, ALL_EVENTS),
+    Question("召回 recall, by scene", "recall", {"breakdown": ["scene"]}, ALL_EVENTS),
+    Question("分层 layers", "layers", {"tree": "group.v1"}, ALL_EVENTS),
+    Question(
+        *("用户 users of a rule", "users"),
+        *({"did": [{"event": "product_view", "days": {"at_least": 2}}]}, ["product_view"]),
+    ),
+    Question("场景 scenes, by code", "scenes", {"by": "qr_code"}, ALL_EVENTS),
+    Question("访问 sessions, by scene", "sessions", {"breakdown": ["scene"]}, ALL_EVENTS),
+    Question(
+        *("事件 events, count and users by day", "events"),
+        {"measures": [{"event": "product_view", "aggregate": one} for one in ("count", "users")]},
+        ["product_view"],
+    ),
+    Question(
+        *("漏斗 funnel, a step by an attribute", "funnel"),
+        {
+            "steps": [{"event": STEPS[0]}, {"event": STEPS[2], "filter": _CAME_BY_CARD}],
+            "window": {"value": 1, "unit": "day"},
+        },
+        [STEPS[0], STEPS[2]],
+    ),
     Question(
         *("推客 promoters, by sharer", "promoters"),
         *({"by": "sharer", "amount": "properties.price"}, ["app_show", "share", "order_pay"]),

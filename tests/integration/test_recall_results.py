@@ -214,6 +214,25 @@ def test_a_breakdown_takes_what_was_known_when_the_message_went_out(asker, datab
     assert len(asker.users("recall", body, cell)) == 4
 
 
+@pytest.mark.usefixtures("sent")
+def test_an_attribute_breaks_down_who_had_an_event_before_the_message(asker, database):
+    insert(
+        database,
+        [
+            event("u0", "user_set", SENT - 2, properties={"city": "上海"}),
+            event("u4", "page_view", SENT - 1),
+            event("u4", "user_set", SENT + 1, properties={"city": "上海"}),
+            event("u5", "user_set", SENT + 1, properties={"city": "上海"}),
+        ],
+    )
+    rows = asker("recall", {**RANGE, "breakdown": ["user.city"]})["rows"]
+    shown = {
+        row["breakdown"]["user.city"]: (row["treated"]["sent"], row["hold_out"]["sent"])
+        for row in rows
+    }
+    assert shown == {None: (3, 3), "上海": (1, 1)}
+
+
 def test_wrong_questions(asker):
     for change, path in (
         ({"breakdown": ["colour"]}, "$.breakdown[0]"),

@@ -34,6 +34,7 @@ from hypothesis import given, settings
 from query_support import APP
 from test_events_retention_random import world
 from test_profile_results import people
+from test_recall_results import sent
 from test_scenes_random import ProjectAsker
 from test_segments import client
 
@@ -42,7 +43,7 @@ from tests.conftest import ClusterServers, stores_everywhere
 
 LOGS = 2
 """Of an example."""
-__all__ = ["client", "people", "world"]  # fixtures
+__all__ = ["client", "people", "sent", "world"]  # fixtures
 
 
 def with_examples(test: Callable[..., None], number: int) -> Callable[..., None]:
@@ -160,8 +161,8 @@ def test_counts_leave_the_shards_as_groups_and_users_as_rows(database, asker):
 
 
 ADDED_UP = {
-    "distribution": {},
-    "events": {"measures": [{"aggregate": "users"}]},
+    "distribution": {"of": "sum", "field": "properties.price"},
+    "events": {"measures": [{}, {"aggregate": "users"}]},
     "lifecycle": {},
     "ltv": {
         "start": {"event": "pay"},
@@ -207,15 +208,19 @@ def test_what_can_be_added_up_leaves_the_shards_for_each_actor(database, asker, 
     added_up, few = asked()
     of_strict, few_of_strict = asked(identity="strict")
     seen = {"field": "user.first_seen", "op": "exists"}
-    of_seen, few_of_seen = asked(filter={"conditions": [seen, {"field": "event", "op": "exists"}]})
+    any_event = {"field": "event", "op": "exists"}
+    of_seen, few_of_seen = asked(filter={"conditions": [seen, any_event]})
+    # Not chosen person by person: the attribute is needed where the event lies.
+    either = {"relation": "or", "conditions": [seen, {**any_event, "not": True}]}
+    of_either, few_of_either = asked(filter=either)
 
-    assert added_up == of_strict == of_seen
+    assert added_up == of_strict == of_seen == of_either
     # A report with a breakdown asks twice: which values are frequent, and with them; the order of events decides.
     events = bytes_of_events(database, _WITH_IDS if "properties.price" in breakdown else _EVENTS)
     events *= 1 + bool(breakdown)
     assert max(few, few_of_strict) < events / 2
     if not breakdown:
-        assert few_of_seen < events / 2 + few
+        assert max(few_of_seen, few_of_either) < events / 2 + few
 
 
 # A limit is the asked node's to apply: the shards send rows.
@@ -255,6 +260,9 @@ def received_bytes(client: Client) -> int:
 
 test_share = test_share_results.test_by_hand
 test_share_conversions = test_share_results.test_conversions_of_a_session_with_opens_between_are_due_to_the_last_before_each
+test_recall_by_an_attribute = (
+    test_recall_results.test_an_attribute_breaks_down_who_had_an_event_before_the_message
+)
 test_users = test_profile_results.test_lists_by_rule
 test_timeline = test_profile_results.test_a_timeline_goes_page_by_page_in_the_order_of_events
 test_snapshots = test_segments.test_a_snapshot_stays_and_follows_persons_that_merge
@@ -264,6 +272,7 @@ test_segment_comparison = (
 BY_HAND = (
     test_share,
     test_share_conversions,
+    test_recall_by_an_attribute,
     test_users,
     test_timeline,
     test_snapshots,
