@@ -65,36 +65,32 @@ class Cost(Struct, frozen=True):
         return self.core_s(events) * (1 - self.on_shards)
 
 
-FUNNEL = Cost("funnel of 3 steps (42 % of the events)", 2.1, 5.6, 18, 0.23)
+FUNNEL = Cost("funnel of 3 steps (42 % of the events)", 1.8, 5.3, 18, 0.55)
 COSTS = [
-    Cost("events: count by day", 0.14, 0.01, 1, 0.81),
-    Cost("retention of 7 days", 0.4, 1.8, 3, 0.40),
-    Cost("events: a sum by a property", 0.5, 0.02, 1, 0.77),
-    Cost("distribution", 0.6, 1.8, 16, 0.30),
-    Cost("events: users by day", 0.8, 2.0, 3, 0.58),
-    Cost("ltv", 0.9, 2.3, 5, 0.60),
-    Cost("interval", 1.3, 4.5, 13, 0.29),
-    Cost("lifecycle", 1.9, 3.9, 35, 0.49),
+    Cost("events: count by day", 0.15, 0.03, 1, 0.82),
+    Cost("retention of 7 days", 0.4, 1.6, 3, 0.70),
+    Cost("events: a sum by a property", 0.5, 0.1, 1, 0.81),
+    Cost("distribution", 0.7, 1.9, 16, 0.64),
+    Cost("events: users by day", 0.9, 1.9, 3, 0.70),
+    Cost("ltv", 1.0, 2.1, 5, 0.58),
+    Cost("interval", 1.3, 4.4, 13, 0.57),
     FUNNEL,
-    Cost("stickiness", 2.5, 7.2, 27, 0.35),
-    Cost("users", 2.8, 3.3, 22, 0.78),
-    Cost("attribution", 3.8, 6.0, 34, 0.40),
-    Cost("summary", 4.4, 18, 68, 0.59),
-    Cost("funnel by scene group", 4.8, 7.5, 39, 0.21),
-    Cost("share, and Python's part", 5.1, 7.3, 25, 0.28),
-    Cost("paths", 5.4, 11, 65, 0.38),
-    Cost("scenes", 5.9, 20, 82, 0.53),
-    Cost("sessions", 6.1, 19, 69, 0.68),
+    Cost("lifecycle", 2.3, 3.9, 35, 0.62),
+    Cost("stickiness", 2.9, 7.9, 27, 0.63),
+    Cost("users", 3.0, 3.0, 22, 0.81),
+    Cost("attribution", 4.2, 5.8, 34, 0.65),
+    Cost("funnel by scene group", 4.4, 7.4, 39, 0.68),
+    Cost("summary", 4.7, 18, 68, 0.60),
+    Cost("share, and Python's part", 5.3, 5.9, 25, 0.39),
+    Cost("paths", 5.5, 11, 65, 0.64),
+    Cost("scenes", 5.8, 20, 82, 0.62),
+    Cost("sessions", 6.4, 20, 69, 0.66),
 ]
 """
-``cpu_s``: ``loadtest queries --no-growth --merge`` (loadtest/README.md). ``sent_bytes``: ``loadtest network --shards 10
---events 300000 --users 15000``; of counts and sums, where that is what ten answers of a few rows take, of 2 million events on
-two shards. ``on_shards``: ``loadtest network --events 2000000 --users 100000``. ``memory_bytes``: peak on the asked node over 4
-million events of 200,000 persons on two shards, less the 50 MB that any report takes, before funnel, paths, interval,
-attribution, scenes, sessions and summary went by actor.
-
-Where a row for each actor leaves the shards (query_api/by_actor.py), ``on_shards`` is that of events: on ten shards a row
-stands for few of them.
+``cpu_s``: ``loadtest queries --no-growth --merge`` (loadtest/README.md). ``sent_bytes``, ``on_shards``: ``loadtest network
+--shards 10 --events 2000000 --users 100000``, planning included, which does not grow with the log; of share the query API's
+part is the asked node's. ``memory_bytes``: peak on the asked node over 4 million events of 200,000 persons on two shards, less
+the 50 MB that any report takes, before funnel, paths, interval, attribution, scenes, sessions and summary went by actor.
 """
 
 
