@@ -16,12 +16,14 @@ import test_distribution_results
 import test_events_retention_random
 import test_exchange_results
 import test_funnel_random
+import test_health_results
 import test_interval_results
 import test_layers_results
 import test_lifecycle_results
 import test_ltv_results
 import test_paths_results
 import test_profile_results
+import test_promoters_results
 import test_recall_results
 import test_scenes_random
 import test_segments
@@ -31,7 +33,7 @@ import test_stickiness_results
 import test_summary_results
 from clickhouse_connect.driver.client import Client
 from hypothesis import given, settings
-from query_support import APP
+from query_support import APP, insert
 from test_events_retention_random import world
 from test_profile_results import people
 from test_recall_results import sent
@@ -258,6 +260,28 @@ def received_bytes(client: Client) -> int:
     return int(client.query(sql).result_rows[0][0])
 
 
+def test_health(database, asker):
+    insert(database, test_health_results.LOG)
+    test_health_results.test_the_shipped_model_takes_the_numbers_of_the_reports(asker)
+
+
+def test_sql(database, asker):
+    insert(database, test_health_results.LOG)
+    sql = "SELECT event, count() AS events, uniqExact(user) AS users FROM events GROUP BY event"
+    week = {**test_health_results.FIRST, "sql": f"{sql} ORDER BY events DESC, event"}
+    assert asker("sql", week)["rows"] == [
+        {"event": name, "events": events, "users": users}
+        for name, events, users in (
+            ("page_view", 30, 5),
+            ("app_launch", 15, 5),
+            ("order_pay", 10, 2),
+            ("app_error", 1, 1),
+        )
+    ]
+
+
+test_promoters = test_promoters_results.test_random_logs_agree_with_the_definition
+test_share_random = test_share_results.test_random_forests_agree_with_the_definition
 test_share = test_share_results.test_by_hand
 test_share_conversions = test_share_results.test_conversions_of_a_session_with_opens_between_are_due_to_the_last_before_each
 test_recall_by_an_attribute = (
@@ -270,6 +294,10 @@ test_segment_comparison = (
     test_segments.test_segments_are_compared_with_one_another_and_with_everyone
 )
 BY_HAND = (
+    test_health,
+    test_sql,
+    test_promoters,
+    test_share_random,
     test_share,
     test_share_conversions,
     test_recall_by_an_attribute,
