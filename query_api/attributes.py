@@ -109,17 +109,18 @@ def at_home(
     bindings: Bindings,
     names: tuple[str, ...],
     app_ids: list[str],
+    identity: Identity,
     to_ms: int = EVER_MS,
     as_of: AsOf | None = None,
 ) -> str:
     """
-    Return JOINs of the same columns to events where these lie, to stand after ``FROM events``; identity ``latest``.
+    Return JOINs of the same columns to events where these lie, to stand after ``FROM events`` (see ``source.beside_ids``).
 
     The asked node finds the values of all persons and sends them to the shards, a row for each id of a person.
     """
     return "\n".join(
-        source.beside_ids(bindings, values.sql, values.columns, values.name, as_of=as_of)
-        for values in _of_persons(bindings, names, app_ids, "latest", to_ms, as_of)
+        source.beside_ids(bindings, values.sql, values.columns, values.name, identity, as_of=as_of)
+        for values in _of_persons(bindings, names, app_ids, identity, to_ms, as_of)
     )
 
 

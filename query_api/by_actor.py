@@ -34,11 +34,10 @@ def pays(
     and is worth it only for what shards then need not send; not so where attributes have to be joined too. So it is with
     identity ``strict``. ``keyed``: the person's part of the request's breakdown is put to the rows.
     """
-    is_latest = ask.query.identity == "latest"
     if ask.database.is_sharded:
-        return is_latest or _is_possible(ask, bindings, where, keyed)
+        return True
     some = pays_alone or bool(bindings.user_names)
-    return is_latest and some and _is_possible(ask, bindings, where, keyed)
+    return ask.query.identity == "latest" and some and _is_possible(ask, bindings, where, keyed)
 
 
 def _is_possible(ask: Ask, bindings: Bindings, where: str, keyed: bool) -> bool:

@@ -187,7 +187,7 @@ class Ask:
             events = self.computed(bindings, where, "", beside=beside, from_ms=from_ms, to_ms=to_ms)
             return source.computed(events, columns)
         computed = source.listed(beside.columns, columns)
-        at_home = self.attributes_at_home(bindings)
+        at_home = self._at_home(bindings)
         of_events, of_persons = (where, "1") if at_home else source.apart(where)
         events = source.events(
             bindings,
@@ -241,7 +241,7 @@ class Ask:
 
         For what is counted without persons: on a cluster shards then send their groups and not their rows.
         """
-        at_home = self.attributes_at_home(bindings)
+        at_home = self._at_home(bindings)
         if (self.user_names and not at_home) or self.segment is not None:
             return f"FROM ({self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)})"
         return source.alone(
@@ -273,24 +273,32 @@ class Ask:
             events = f"(\n{self.source(bindings, where, from_ms=from_ms, to_ms=to_ms)}\n)"
         else:
             events = "events"
-            at_home = self.attributes_at_home(bindings) if source.USER_COLUMN in key else ""
+            at_home = self._at_home(bindings) if source.USER_COLUMN in key else ""
         return "\n".join(filter(None, (events, at_home, beside.joined)))
 
     def attributes_at_home(self, bindings: Bindings) -> str:
         """
         Return JOINs that put the attributes which the question names to events where these lie, to stand after ``FROM events``.
 
-        On a cluster: shards then compute what is made of them, and send no event for it. Not with identity ``strict``, where an
-        id's events are those of several persons; '' there, and on one server, where a person is cheaper to look up by itself.
+        On a cluster: shards then compute what is made of them, and send no event for it. '' on one server, where a person is
+        cheaper to look up by itself. With identity ``strict`` they stand after ``source.changes``.
         """
-        if not self.database.is_sharded or self.query.identity == "strict":
+        if not self.database.is_sharded:
             return ""
-        return attributes.at_home(bindings, self.user_names, self.app_ids, as_of=self.as_of)
+        return attributes.at_home(
+            bindings, self.user_names, self.app_ids, self.query.identity, as_of=self.as_of
+        )
+
+    def _at_home(self, bindings: Bindings) -> str:
+        """Return the same with what has to stand before."""
+        at_home = self.attributes_at_home(bindings)
+        if at_home and self.query.identity == "strict":
+            return f"{source.changes(bindings, self.as_of)}\n{at_home}"
+        return at_home
 
     def needs_persons(self, expression: str) -> bool:
         """Tell whether an expression over events can be computed only once the attributes of their persons are known."""
-        is_at_home = self.database.is_sharded and self.query.identity == "latest"
-        return source.USER_COLUMN in expression and not is_at_home
+        return source.USER_COLUMN in expression and not self.database.is_sharded
 
     def _between(self, from_ms: int | None, to_ms: int | None) -> tuple[int, int]:
         return (

@@ -269,8 +269,10 @@ class Compiler:
         scope = self.scope
         at_home = ""
         names = bindings.user_names
-        if names and scope.database.is_sharded and scope.identity == "latest":
-            at_home = attributes.at_home(bindings, names, scope.app_ids, scope.to_ms, scope.as_of)
+        if names and scope.database.is_sharded:
+            at_home = attributes.at_home(
+                bindings, names, scope.app_ids, scope.identity, scope.to_ms, scope.as_of
+            )
         elif names:
             events = source.events(
                 bindings, scope.app_ids, from_ms, to_ms, scope.identity, as_of=scope.as_of

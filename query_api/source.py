@@ -64,24 +64,33 @@ def beside_ids(
     rows: str,
     columns: list[str],
     name: str,
+    identity: Identity = "latest",
     *,
     as_of: AsOf | None = None,
     kind: Literal["ANY", "SEMI"] = "ANY",
 ) -> str:
     """
-    Return a JOIN of what is known of persons to the events of their ids, to stand after ``FROM events``; identity ``latest``.
+    Return a JOIN of what is known of persons to the events of their ids, to stand after ``FROM events``.
 
-    ``rows``: a SELECT of ``user``, each once, and ``columns``. ``name``: of the joined rows in the statement. ``kind``: SEMI
-    leaves out the events of all others.
+    With identity ``strict`` after ``changes``, and over the time of the source of the statement. ``rows``: a SELECT of
+    ``user``, each once, and ``columns``. ``name``: of the joined rows in the statement. ``kind``: SEMI leaves out the events of
+    all others.
     """
+    of_time = {"since": load_sql("source.since")} if identity == "strict" else {}
     return load_sql(
-        "source.beside_ids",
+        f"source.beside_{identity}",
         rows=rows,
         columns=listed(*columns),
-        persons=persons(bindings, "latest", as_of),
+        persons=persons(bindings, identity, as_of),
         kind=kind,
         joined_as=name,
+        **of_time,
     )
+
+
+def changes(bindings: Bindings, as_of: AsOf | None) -> str:
+    """Return a JOIN of the times at which ids become another person's, to stand after ``FROM events``."""
+    return load_sql("source.changes", persons=persons(bindings, "strict", as_of))
 
 
 GROUPED_ON_SHARDS = {"optimize_const_name_size": -1}
@@ -133,8 +142,7 @@ def by_actor(
     ``alone``.
     """
     if identity == "strict":
-        changes = load_sql("source.changes", persons=persons(bindings, identity, as_of))
-        joined = f"{changes}\n{joined}"
+        joined = f"{changes(bindings, as_of)}\n{joined}"
         columns = listed(f"{load_sql('source.since')} AS since_ms", columns)
         keys = ("since_ms", *keys)
     rows = load_sql(

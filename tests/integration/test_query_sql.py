@@ -110,11 +110,12 @@ EXPLAINED_WITH_SEGMENTS = {
     # Tables that only a cluster has, and what is done only there: the tests of several shards.
     "clickhouse.is_sharded",
     "clickhouse.shards",
+    "source.beside_strict",
     "events.rows_by_actor",
     "source.in_segment",
     "source.restricted",
     # Asked for by reports with tests of their own: share, summary, stickiness; ltv; recall.
-    "source.beside_ids",
+    "source.beside_latest",
     "source.by_actor",
     "source.changes",
     "source.since",

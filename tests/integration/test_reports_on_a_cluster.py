@@ -215,14 +215,15 @@ def test_what_can_be_added_up_leaves_the_shards_for_each_actor(database, asker, 
     # Not chosen person by person: the attribute is needed where the event lies.
     either = {"relation": "or", "conditions": [seen, {**any_event, "not": True}]}
     of_either, few_of_either = asked(filter=either)
+    of_strict_either, few_of_strict_either = asked(filter=either, identity="strict")
 
-    assert added_up == of_strict == of_seen == of_either
+    assert added_up == of_strict == of_seen == of_either == of_strict_either
     # A report with a breakdown asks twice: which values are frequent, and with them; the order of events decides.
     events = bytes_of_events(database, _WITH_IDS if "properties.price" in breakdown else _EVENTS)
     events *= 1 + bool(breakdown)
     assert max(few, few_of_strict) < events / 2
     if not breakdown:
-        assert max(few_of_seen, few_of_either) < events / 2 + few
+        assert max(few_of_seen, few_of_either, few_of_strict_either) < events / 2 + few
 
 
 # A limit is the asked node's to apply: the shards send rows.

@@ -1,4 +1,4 @@
--- source.beside_ids: what is known of persons, beside the events of their ids.  Caller: query_api/source.py beside_ids()
+-- source.beside_latest: what is known of persons, beside the events of their ids, identity "latest".  Caller: query_api/source.py beside_ids()
 -- Params: fragments rows (a SELECT of user, each once, and columns), columns (those of rows), persons (source.map_latest*), kind (of the
 --         JOIN: ANY, or SEMI to leave other events out), joined_as (a name)
 -- Rows:   a JOIN after FROM events: the columns, and <joined_as>_actor UInt64
