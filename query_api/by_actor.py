@@ -28,7 +28,7 @@ def pays(
     ask: Ask, bindings: Bindings, where: str, *, pays_alone: bool = True, keyed: bool = False
 ) -> bool:
     """
-    Tell whether the events of ``where`` can be added up by actor, and should.
+    Tell whether the events of ``where`` can be added up by actor, and should: on a cluster always.
 
     ``pays_alone``: also on one server. Where each actor has few events it costs more there than joining the person of each,
     and is worth it only for what shards then need not send; not so where attributes have to be joined too. So it is with

@@ -77,6 +77,8 @@ class EventsCell(Params, kw_only=True):
     other: bool = False
 
 
+SILENT = "session_id = ''"
+"""Events whose sessions have to be cut."""
 _BUCKET = "roundDown(toUnixTimestamp64Milli(occurred_at), {starts:Array(Int64)})"
 """The start of an event's period."""
 
@@ -186,6 +188,8 @@ def aggregates_sql(measure: Measure, i: int, *, in_parts: bool = False) -> list[
     if aggregate == "users":
         return [f"{users} AS m{i}"]
     if aggregate == "sessions":
+        if in_parts:
+            return [f"uniqExactArray(arrayMap(session -> (user, session), sessions_{i})) AS m{i}"]
         return [f"uniqExactIf({source.SESSION}, {condition}) AS m{i}"]
     if aggregate == "per_user":
         return [
@@ -202,7 +206,7 @@ def aggregates_sql(measure: Measure, i: int, *, in_parts: bool = False) -> list[
         return [f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}"]
     if aggregate in ("min", "max"):
         if in_parts:
-            return [f"{aggregate}OrNull({value}) AS m{i}"]
+            return [f"{aggregate}OrNull(extreme_{i}) AS m{i}"]
         return [f"{aggregate}OrNullIf({value}, {valued}) AS m{i}"]
     quantile = f"(0.{aggregate[1:]})"
     if in_parts:
@@ -222,22 +226,28 @@ def amount_sql(measure: Measure, i: int, *, in_parts: bool = False) -> str:
 def parts_sql(measure: Measure, i: int) -> list[str]:
     """Return the aggregates over some events of one user from which ``aggregates_sql`` makes a measure of them all."""
     valued = f"is_{i} AND has_value_{i}"
+    if measure.aggregate == "sessions":
+        return [f"groupUniqArrayIf(cityHash64(app_id, session_id), is_{i}) AS sessions_{i}"]
     parts = [f"countIf(is_{i}) AS events_{i}"]
     if measure.field is None:
         return parts
     if measure.aggregate in ("min", "max"):
-        return [*parts, f"{measure.aggregate}OrNullIf(value_{i}, {valued}) AS value_{i}"]
+        return [*parts, f"{measure.aggregate}OrNullIf(value_{i}, {valued}) AS extreme_{i}"]
     if measure.aggregate in ("sum", "avg", "per_user"):
         number = f"countIf({valued}) AS values_{i}"
         return [*parts, number, *partial_sum_sql(f"value_{i}", valued, f"sum_{i}")]
     return [*parts, f"groupArrayIf(value_{i}, {valued}) AS values_{i}"]
 
 
-def _source(ask: Ask, bindings: Bindings, plan: Plan, range_: Range, columns: str) -> str:
+def _source(
+    ask: Ask, bindings: Bindings, plan: Plan, range_: Range, columns: str, *, has_silent: bool
+) -> str:
     rows = ask.computed(bindings, plan.where, columns, from_ms=range_.from_ms, to_ms=range_.to_ms)
     if not plan.needs_sessions:
         return rows
-    silent = ask.source(bindings, "session_id = ''", from_ms=range_.from_ms, to_ms=range_.to_ms)
+    silent = None
+    if has_silent:
+        silent = ask.source(bindings, SILENT, from_ms=range_.from_ms, to_ms=range_.to_ms)
     return source.with_sessions(bindings, rows, silent)
 
 
@@ -248,13 +258,21 @@ def points_sql(
     plan: Plan,
     range_: Range,
     top: list[Key] | None,
+    *,
+    has_silent: bool,
 ) -> tuple[str, str]:
-    """Return the name and the SELECT of every measure for each period and over the whole range."""
+    """
+    Return the name and the SELECT of every measure for each period and over the whole range.
+
+    ``has_silent``: the range has events without a session_id, and sessions are counted.
+    """
     if not plan.needs_users:
         return points_alone_sql(ask, bindings, plan, range_, top, plan.aggregates)
     aggregates = plan.aggregates
-    if plan.only_users or plan.needs_sessions or not _adds_up(ask, bindings, plan, top):
-        rows = rows_sql(ask, bindings, plan, range_, top, only_users=plan.only_users)
+    if plan.only_users or has_silent or not _adds_up(ask, bindings, plan, top):
+        rows = rows_sql(
+            ask, bindings, plan, range_, top, only_users=plan.only_users, has_silent=has_silent
+        )
     else:
         rows = _parts_by_actor(ask, bindings, query, plan, range_, top)
         measures = enumerate(query.measures)
@@ -348,12 +366,14 @@ def rows_sql(
     top: list[Key] | None,
     *,
     only_users: bool = False,
+    has_silent: bool = False,
     flags: dict[str, str] | None = None,
 ) -> str:
     """
     Return the SELECT of the events that some measure counts, with period, breakdown and which measures.
 
-    ``only_users``: neither events nor values are counted; then a row may stand for several events of a user. ``flags``: more
+    ``only_users``: neither events nor values are counted; then a row may stand for several events of a user. ``has_silent``:
+    see ``points_sql``. ``flags``: more
     conditions, by the names of their columns.
     """
     flags = flags or {}
@@ -380,6 +400,6 @@ def rows_sql(
     columns = source.listed(f"{key} AS key" if is_wide else "", plan.columns, *of_flags)
     return load_sql(
         "events.rows",
-        source=_source(ask, bindings, plan, range_, columns),
+        source=_source(ask, bindings, plan, range_, columns, has_silent=has_silent),
         key="" if is_wide else f",\n{key} AS key",
     )

@@ -21,6 +21,10 @@ SKU, PAGE = "user.sku", "user.latest_source.page"
 IS_SKU = {"field": SKU, "op": "in", "values": ["1", 1]}
 OF_SKU = {**A, "filter": IS_SKU}
 USERS = {**A, "aggregate": "users"}
+OF_VALUES = [
+    {**B, "aggregate": name, "field": "properties.sku"}
+    for name in ("sum", "avg", "min", "max", "p50", "per_user")
+]
 DAY = {"value": 1, "unit": "day"}
 AXES = [
     *({"cohort": "first"}, {"cohort": "every"}, {"cohort": "every", "period_counts": "elapsed"}),
@@ -38,6 +42,7 @@ ASKED: list[tuple[str, dict[str, Any]]] = [
     ("events", {"measures": [USERS, {**B, "aggregate": "users"}]}),
     ("events", {"measures": [{**USERS, "trailing_days": 2}, {**B, "aggregate": "per_user"}]}),
     ("events", {"measures": [{**OF_SKU, "aggregate": "users"}, B]}),
+    ("events", {"measures": [USERS, {**B, "aggregate": "sessions"}, *OF_VALUES]}),
     *[("retention", {"initial": A, "returning": B, "periods": 2, **axes}) for axes in AXES],
     ("lifecycle", {"active": A}),
     ("lifecycle", {"active": OF_SKU}),
