@@ -47,7 +47,7 @@ RANDOM = settings(
         HealthCheck.data_too_large,
     ],
 )
-LOGS = 8
+LOGS = 6
 """Logs of one example: RANDOM tries twice as many, the longer runs 20 times, with new seeds."""
 
 USERS = ["user_id:u0", "user_id:u1", "anonymous_id:d0", "anonymous_id:d1"]

@@ -55,8 +55,10 @@ async def test_every_statement_can_be_explained(database, database_url):
             await ask(database_url, "funnel/users", {**body, "cell": cell}),
         ):
             for part in answer["explain"]:
-                database.query(f"EXPLAIN PIPELINE {part['sql']}", parameters=part["parameters"])
-                seen |= {name for name in ALL_FILES if f"-- {name}:" in part["sql"]}
+                names = {name for name in ALL_FILES if f"-- {name}:" in part["sql"]}
+                if not names <= seen:  # the others have run
+                    database.query(f"EXPLAIN PIPELINE {part['sql']}", parameters=part["parameters"])
+                seen |= names
 
     assert seen == ALL_FILES
 

@@ -166,8 +166,10 @@ async def test_every_statement_can_be_explained(database, database_url):
         whole = {**RANGE, "filter": EVERY_KIND_OF_FILTER, **body}
         answer = await ask(database_url, report, whole)
         for part in answer["explain"]:
-            database.query(f"EXPLAIN PIPELINE {part['sql']}", parameters=part["parameters"])
-            seen |= names_in(part["sql"])
+            names = names_in(part["sql"])
+            if not names <= seen:  # the others have run
+                database.query(f"EXPLAIN PIPELINE {part['sql']}", parameters=part["parameters"])
+            seen |= names
 
     mine = {
         name for name in ALL_FILES if name.partition(".")[0] in OWNERS
