@@ -269,7 +269,7 @@ def points_sql(
     if not plan.needs_users:
         return points_alone_sql(ask, bindings, plan, range_, top, plan.aggregates)
     aggregates = plan.aggregates
-    if plan.only_users or has_silent or not _adds_up(ask, bindings, plan, top):
+    if plan.only_users or has_silent or not _adds_up(ask, bindings, plan):
         rows = rows_sql(
             ask, bindings, plan, range_, top, only_users=plan.only_users, has_silent=has_silent
         )
@@ -309,10 +309,9 @@ def _key_sql(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) ->
     return breakdowns.shown_sql(plan.key, top, bindings)
 
 
-def _adds_up(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) -> bool:
-    """Tell whether rows of actors are less than those of events: by an own field these are two bytes, and its text is not."""
-    key = _key_sql(ask, bindings, plan, top)
-    adds_up = _is_wide(key) or not ask.query.breakdown
+def _adds_up(ask: Ask, bindings: Bindings, plan: Plan) -> bool:
+    """Tell whether rows of actors are less than those of events: an own field of these is two bytes, and its text is not."""
+    adds_up = _is_wide(plan.key) or not ask.query.breakdown
     return adds_up and by_actor.pays(ask, bindings, plan.where, pays_alone=False, keyed=True)
 
 
@@ -325,9 +324,10 @@ def _keys_of_actors(
     ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None
 ) -> tuple[dict[str, str], str]:
     """Return by name what rows of actors are grouped by for the breakdown, and the columns over it and the person."""
-    key = _key_sql(ask, bindings, plan, top)
-    if source.USER_COLUMN not in key:
-        return {"key": key} if ask.query.breakdown else {}, ""
+    if not ask.query.breakdown:
+        return {}, ""
+    if source.USER_COLUMN not in plan.key:
+        return {"key": _key_sql(ask, bindings, plan, top)}, ""
     parts = breakdowns.apart(ask.query.breakdown, bindings)
     shown = breakdowns.shown_sql(parts.key(), top, bindings)
     return {"event_part": parts.of_event}, f"{parts.of_person} AS person_part,\n{shown} AS key"
@@ -373,13 +373,12 @@ def rows_sql(
     Return the SELECT of the events that some measure counts, with period, breakdown and which measures.
 
     ``only_users``: neither events nor values are counted; then a row may stand for several events of a user. ``has_silent``:
-    see ``points_sql``. ``flags``: more
-    conditions, by the names of their columns.
+    see ``points_sql``. ``flags``: more conditions, by the names of their columns.
     """
     flags = flags or {}
-    if only_users and _adds_up(ask, bindings, plan, top):
+    if only_users and _adds_up(ask, bindings, plan):
         keys, of_person = _keys_of_actors(ask, bindings, plan, top)
-        flags |= {f"is_{i}": condition for i, condition in enumerate(plan.conditions)}
+        of_measures = {f"is_{i}": condition for i, condition in enumerate(plan.conditions)}
         periods = len(bindings.values["starts"])
         bindings.named("numbers", list(range(periods)), "Array(UInt16)")
         sets, numbers = by_actor.sets(
@@ -387,7 +386,7 @@ def rows_sql(
             bindings,
             plan.where,
             by_actor.period_sql(),
-            flags=flags | keys,
+            flags=flags | of_measures | keys,
             of_person=of_person,
             from_ms=range_.from_ms,
             to_ms=range_.to_ms,
