@@ -95,6 +95,12 @@ _OF_ORDER = ("user", "event_id", "app_id", "at", "amount", "base", "touch")
 _KINDS = {"bound_users": 1, "registered_users": 2, "buyers": 3}
 
 
+def _binding_touches(query: PromotersQuery) -> str:
+    """Return the aggregate of the touches that may bind: where the first binds for ever, that alone."""
+    is_first_alone = query.binding.rule == "first" and query.binding.days is None
+    return load_sql("promoters.first_touch" if is_first_alone else "promoters.all_touches")
+
+
 def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
     until = "occurred_at < fromUnixTimestamp64Milli({range_to_ms:Int64}, 'UTC')"
     if query.by == "sharer":
@@ -103,6 +109,7 @@ def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
         made = "properties_text['share_id'] AS made_share_id"
         return load_sql(
             "promoters.touches_sharer",
+            found=_binding_touches(query),
             order=source.order(),
             entries=ask.source(bindings, entry, from_ms=0, to_ms=EVER_MS),
             shares=ask.computed(bindings, share, made, from_ms=0, to_ms=EVER_MS),
@@ -117,7 +124,8 @@ def _touches(ask: Ask, query: PromotersQuery, bindings: Bindings) -> str:
         bindings,
         all_of([touch, read.has_text, is_of_another, until]),
         computed=load_sql("promoters.touches_field", order=source.order(), promoter=read.text),
-        aggregates={"found": "groupArray((event_order, promoter, toString(app_id)))"},
+        aggregates={"found": _binding_touches(query)},
+        together={"found": "groupArrayArray(part.found)"},
         having="1",
         pays_alone=False,
         from_ms=0,

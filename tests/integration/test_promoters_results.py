@@ -48,7 +48,10 @@ def log(seed):
 
 @pytest.mark.parametrize(
     ("by", "rules"),
-    [("field", [("first", None), ("last", 2)]), ("sharer", [("first", 3), ("last", None)])],
+    [
+        ("field", [("first", None), ("last", 2)]),
+        ("sharer", [("first", None), ("first", 3), ("last", None)]),
+    ],
 )
 def test_random_logs_agree_with_the_definition(database, asker, by, rules):
     rows = log(5)
