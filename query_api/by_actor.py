@@ -95,7 +95,7 @@ def rows(
         given=source.listed(beside.columns, given),
         where=of_events,
         as_of=ask.as_of,
-        joined="\n".join(filter(None, (at_home, beside.joined))),
+        joined=source.joins(at_home, beside.joined),
     )
     if chooses != "1" or of_person:
         by_actor = attributes.joined(

@@ -28,7 +28,6 @@ from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.events_plan import (
     RATES,
-    SILENT,
     EventsCell,
     EventsQuery,
     Plan,
@@ -115,7 +114,9 @@ async def _series(
     bindings.named(
         "starts", list(periods.starts_ms[:-1]) if periods else [range_.from_ms], "Array(Int64)"
     )
-    has_silent = plan.needs_sessions and await ask.has_any(SILENT, range_.from_ms, range_.to_ms)
+    has_silent = plan.needs_sessions and await ask.has_any(
+        source.SILENT, range_.from_ms, range_.to_ms
+    )
     name, sql = points_sql(ask, bindings, query, plan, range_, top, has_silent=has_silent)
     rows = (await ask.run(name, sql, bindings, source.GROUPED_ON_SHARDS)).rows
     found: dict[Key, dict[int, Row]] = {}

@@ -77,8 +77,6 @@ class EventsCell(Params, kw_only=True):
     other: bool = False
 
 
-SILENT = "session_id = ''"
-"""Events whose sessions have to be cut."""
 _BUCKET = "roundDown(toUnixTimestamp64Milli(occurred_at), {starts:Array(Int64)})"
 """The start of an event's period."""
 
@@ -247,7 +245,7 @@ def _source(
         return rows
     silent = None
     if has_silent:
-        silent = ask.source(bindings, SILENT, from_ms=range_.from_ms, to_ms=range_.to_ms)
+        silent = ask.source(bindings, source.SILENT, from_ms=range_.from_ms, to_ms=range_.to_ms)
     return source.with_sessions(bindings, rows, silent)
 
 

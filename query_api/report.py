@@ -197,7 +197,7 @@ class Ask:
             of_events,
             self.as_of,
             f",\n{computed}" if computed else "",
-            "\n".join(filter(None, (at_home, beside.joined))),
+            source.joins(at_home, beside.joined),
         )
         if self.user_names and not at_home:
             events = attributes.joined(
@@ -274,7 +274,7 @@ class Ask:
         else:
             events = "events"
             at_home = self._at_home(bindings) if source.USER_COLUMN in key else ""
-        return "\n".join(filter(None, (events, at_home, beside.joined)))
+        return source.joins(events, at_home, beside.joined)
 
     def attributes_at_home(self, bindings: Bindings) -> str:
         """

@@ -157,7 +157,7 @@ class _Events(Struct, frozen=True):
             return source.with_sessions(bindings, found, None)
         bindings.named("silent_from_ms", ask.range.from_ms - LOOK_AROUND_MS, "Int64")
         silent = (
-            "session_id = '' AND occurred_at >= fromUnixTimestamp64Milli({silent_from_ms:Int64}, 'UTC') "
+            f"{source.SILENT} AND occurred_at >= fromUnixTimestamp64Milli({{silent_from_ms:Int64}}, 'UTC') "
             f"AND {_BEFORE_END}"
         )
         of_silent = ask.source(bindings, silent, from_ms=0, to_ms=EVER_MS)
@@ -308,7 +308,7 @@ async def read_range(ask: Ask, asked: Asked) -> RangeRead:
     converts = selector_sql(by_name, "$.conversion", bindings)
     silent, has_before = await asyncio.gather(
         ask.has_any(
-            f"session_id = '' AND ({ENTRY} OR {converts})",
+            f"{source.SILENT} AND ({ENTRY} OR {converts})",
             from_ms - LOOK_AROUND_MS,
             to_ms,
             bindings=bindings,

@@ -142,7 +142,7 @@ def by_actor(
     ``alone``.
     """
     if identity == "strict":
-        joined = f"{changes(bindings, as_of)}\n{joined}"
+        joined = joins(changes(bindings, as_of), joined)
         columns = listed(f"{load_sql('source.since')} AS since_ms", columns)
         keys = ("since_ms", *keys)
     rows = load_sql(
@@ -165,6 +165,8 @@ def persons(bindings: Bindings, identity: Identity = "latest", as_of: AsOf | Non
 
 SESSION_GAP_MS = 30 * 60 * 1000
 """Events without a session_id are cut where more silence than this lies between them."""
+SILENT = "session_id = ''"
+"""Events whose sessions have to be cut."""
 SESSION = "(user, app_id, session_id, silent_session_ms)"
 """What tells sessions apart in the rows of ``with_sessions``."""
 SESSION_DEFINITION = (
@@ -196,6 +198,11 @@ def computed(rows: str, columns: str) -> str:
 def listed(*columns: str) -> str:
     """Return lists of columns as one list; '' is a list of none."""
     return ",\n".join(filter(None, columns))
+
+
+def joins(*parts: str) -> str:
+    """Return what stands after FROM, one under the other; '' is none."""
+    return "\n".join(filter(None, parts))
 
 
 def more_keys(keys: tuple[str, ...]) -> str:

@@ -96,7 +96,7 @@ def _views(ask: Ask, query: SqlQuery, bindings: Bindings, database: str) -> dict
     """
     where = filter_sql(query.filter, "$.filter", bindings)
     events = ask.source(bindings, where)
-    with_sessions = source.with_sessions(bindings, events, ask.source(bindings, "session_id = ''"))
+    with_sessions = source.with_sessions(bindings, events, ask.source(bindings, source.SILENT))
     bindings.scheme()
     views = {
         "events": load_sql("sql_report.view_events", source=events),

@@ -232,7 +232,7 @@ def _in_sessions(ask: Ask, query: SummaryQuery, bindings: Bindings, around: dict
     return source.with_sessions(
         bindings,
         ask.source(bindings, where, **around),
-        ask.source(bindings, "session_id = ''", **around),
+        ask.source(bindings, source.SILENT, **around),
     )
 
 
