@@ -25,23 +25,25 @@ from typing import Annotated, Literal, TypeAlias
 import msgspec
 from msgspec import Meta
 
-from query_api import breakdowns, by_actor, per_user
+from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql, field_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
-from query_api.order_keys import ORDER_KEYS, OrderKey, decided
+from query_api.order_keys import ORDER_KEYS, OrderKey, decided, hashed, names_sql
 from query_api.params import EventSelector, FieldName, Params, Query
 from query_api.per_user import BreakdownCell
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
-from query_api.sums import sum_sql
+from query_api.sums import partial_sum_sql, sum_of_parts_sql
 
 MAX_TOUCHES = 20
 _MARK_BITS = 6
 """Of an event's mark: five for the number of its touch, one for the target."""
+_TOUCHES = "sum(times)"
+"""Over rows of attribution.credits or attribution.of_keys: what ranks a key."""
 MAX_LOOKBACK_MS = 366 * 86_400_000
 UNIT_MS = {"minute": 60_000, "hour": 3_600_000, "day": 86_400_000}
 
@@ -117,8 +119,6 @@ def _plain(touch_of: str) -> dict[str, str]:
 
 def _with_texts(query: AttributionQuery, bindings: Bindings, touch_of: str) -> dict[str, str]:
     """Return the same where a touch has a key, or a value to share: its code is its kind among those of the user."""
-    key = breakdowns.key_sql(query.breakdown, bindings)
-    packed = breakdowns.pack_sql(key) if query.breakdown else "''"
     touch_shared = target_shared = "''"
     in_chain = "{}"
     if query.shared_property is not None:
@@ -130,13 +130,33 @@ def _with_texts(query: AttributionQuery, bindings: Bindings, touch_of: str) -> d
         )
     numbers_of_touches = f"arrayMap(k -> toUInt8({touch_of}), touches)"
     return {
-        "touch_texts": f"({packed}, {touch_shared})",
+        "touch_texts": f"({_key_number(query, bindings)}, {touch_shared})",
         "target_shared": target_shared,
         "in_order": ",\narraySort(touched) AS described",
         "codes": f"arrayEnumerateDense({numbers_of_touches}, described.2.1)",
         "more": f",\narrayDistinct(arrayZip({numbers_of_touches}, described.2.1)) AS kinds,\ndescribed.2.2 AS shared_values",
         "chain": in_chain.format("codes_before"),
         "chain_ms": in_chain.format("ms_before"),
+    }
+
+
+def _key_number(query: AttributionQuery, bindings: Bindings) -> str:
+    """Return the key of a touch as a number."""
+    return hashed(per_user.event_key(query, bindings)) if query.breakdown else "toUInt64(0)"
+
+
+def _names(ask: Ask, query: AttributionQuery, bindings: Bindings) -> dict[str, str]:
+    """Return the key of rows with ``key_number``, and the JOIN that brings it."""
+    if not query.breakdown:
+        return {"key": per_user.NO_KEY, "names": ""}
+    key = per_user.event_key(query, bindings)
+    wanted = event_names_sql(query.touches, bindings)
+    names = names_sql(
+        key, _key_number(query, bindings), wanted, ask.unmerged(bindings, wanted, key)
+    )
+    return {
+        "key": "names.key",
+        "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number",
     }
 
 
@@ -207,7 +227,6 @@ def _credits(
     ask: Ask,
     query: AttributionQuery,
     bindings: Bindings,
-    top: list[Key] | None,
     order_key: OrderKey,
 ) -> str:
     """Return the SELECT of what each touch gets, that both the rows and their users come from."""
@@ -216,30 +235,37 @@ def _credits(
     return load_sql(
         "attribution.credits",
         chains=chains,
-        kind="if(code = 0, (toUInt8(0), ''), kinds[code])"
+        kind="if(code = 0, (toUInt8(0), toUInt64(0)), kinds[code])"
         if _has_texts(query)
-        else "(toUInt8(code), '')",
-        folded=per_user.folded(top, bindings),
+        else "(toUInt8(code), toUInt64(0))",
     )
 
 
+def _named(ask: Ask, query: AttributionQuery, bindings: Bindings, order_key: OrderKey) -> str:
+    """Return the same with the packed ``key`` of each touch."""
+    credits_ = _credits(ask, query, bindings, order_key)
+    return load_sql("attribution.named", credits=credits_, **_names(ask, query, bindings))
+
+
 async def _top(ask: Ask, query: AttributionQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
+    """Return the keys that the report shows, for the users of a cell."""
     order_key = await ask.deciding(partial(_chains, ask, query), _MARK_BITS)
     bindings = ask.bindings()
-    rows = load_sql("attribution.touched", credits=_credits(ask, query, bindings, None, order_key))
-    return await per_user.most_frequent(ask, query, rows, bindings)
+    touched = load_sql("attribution.touched", credits=_named(ask, query, bindings, order_key))
+    return await per_user.most_frequent(ask, query, touched, bindings, _TOUCHES)
 
 
 async def answer(ask: Ask, query: AttributionQuery) -> Answer:
     """Answer the attribution report."""
     if len(set(query.models)) != len(query.models):
         raise InvalidRequest("$.models", "a model stands twice")
-    top = await _top(ask, query)
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
-        return await _result(one, query, top)
+        nonlocal top
+        rows = await _counted(one, query, top)
+        top = per_user.keys_of(rows)
+        return _result(query, rows)
 
     return Answer(
         result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
@@ -247,33 +273,40 @@ async def answer(ask: Ask, query: AttributionQuery) -> Answer:
 
 
 async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> list[Row]:
-    models = [
-        f"{sum_sql(value)} AS {name}"
-        for model in query.models
+    of_keys: list[str] = []
+    models: list[str] = []
+    for model in query.models:
         for name, value in (
             (f"{model}_conversions", model),
             (f"{model}_value", f"{model} * amount"),
-        )
-    ]
-    models += [
-        f"uniqExactIf(user, {_is_credited(model)}) AS {model}_users" for model in query.models
-    ]
+        ):
+            of_keys += partial_sum_sql(value, "1", name)
+            models.append(f"{sum_of_parts_sql(name)} AS {name}")
+        of_keys.append(f"uniqExactStateIf(user, {_is_credited(model)}) AS {model}_users")
+        models.append(f"uniqExactMerge({model}_users) AS {model}_credited")
 
     async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
+        rows = load_sql(
+            "attribution.of_keys",
+            credits=_credits(ask, query, bindings, order_key),
+            models=source.listed(*of_keys),
+            in_other="touch > 0" if query.breakdown else "0",
+            **_names(ask, query, bindings),
+        )
         return await ask.fetch(
             "attribution.counts",
             bindings,
-            credits=_credits(ask, query, bindings, top, order_key),
-            models=",\n".join(models),
+            shown=per_user.shown(query, rows, top, bindings, _TOUCHES, "touch > 0"),
+            is_other="touch > 0 AND key = ''" if query.breakdown else "0",
+            models=source.listed(*models),
         )
 
     rows, _ = await decided(ask_with, _MARK_BITS)
     return rows
 
 
-async def _result(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> Row:
-    found = await _counted(ask, query, top)
+def _result(query: AttributionQuery, found: list[Row]) -> Row:
     rows = []
     total = {"users": 0, "targets": 0, **_models(query, {})}
     for row in found:
@@ -313,7 +346,7 @@ def _models(query: AttributionQuery, row: Row) -> Row:
             model: {
                 "conversions": row.get(f"{model}_conversions", 0.0),
                 "value": row.get(f"{model}_value", 0.0),
-                "credited_users": row.get(f"{model}_users", 0),
+                "credited_users": row.get(f"{model}_credited", 0),
             }
             for model in query.models
         }
@@ -368,7 +401,7 @@ async def users(ask: Ask, query: AttributionQuery, cell: AttributionCell) -> Use
     per_user.check_other(cell, top)
     order_key = await ask.deciding(partial(_chains, ask, query), _MARK_BITS)
     bindings = ask.bindings()
-    credits_sql = _credits(ask, query, bindings, top, order_key)
+    credits_sql = per_user.with_other(_named(ask, query, bindings, order_key), top, bindings)
     touch = 0 if cell.direct else -1 if cell.touch is None else cell.touch
     bindings.named("cell_touch", touch, "Int16")
     in_key = per_user.in_key(cell, query, bindings)

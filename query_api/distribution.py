@@ -112,10 +112,9 @@ def _number(field: str | None, needed: bool, path: str, bindings: Bindings) -> t
     return number_sql(field, path, bindings)
 
 
-def _values(
-    ask: Ask, query: DistributionQuery, bindings: Bindings, range_: Range, top: list[Key] | None
-) -> str:
+def _values(ask: Ask, query: DistributionQuery, bindings: Bindings) -> str:
     """Return the SELECT of (user, bucket_ms, value, bucket, …) that both the buckets and their users come from."""
+    range_ = ask.range
     bindings.named("edges", _edges(query), "Array(Float64)")
     bindings.named("starts", _starts(_periods(ask, query, range_), range_), "Array(Int64)")
     unit_starts: tuple[int, ...] = (range_.from_ms,)
@@ -208,28 +207,34 @@ def _values(
             key_order=per_user.key_order(query),
             first_key=per_user.first_key(query, "is_measured"),
         )
-    return load_sql("distribution.values", of_users=of_users, folded=per_user.folded(top, bindings))
+    return load_sql("distribution.values", of_users=of_users)
 
 
 async def answer(ask: Ask, query: DistributionQuery) -> Answer:
     """Answer the distribution report."""
-    top = await per_user.top_of(ask, query, _values)
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
-        return {"series": await _series(one, query, one.range, top)}
+        nonlocal top
+        rows = await _counted(one, query, top)
+        top = per_user.keys_of(rows)
+        return {"series": _series(one, query, one.range, rows)}
 
     result = await with_comparison(ask, query.compare, result_of)
     return Answer(result=result, semantics=_semantics(query))
 
 
-async def _series(
-    ask: Ask, query: DistributionQuery, range_: Range, top: list[Key] | None
-) -> list[Row]:
-    periods = _periods(ask, query, range_)
+async def _counted(ask: Ask, query: DistributionQuery, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
-    values = _values(ask, query, bindings, range_, top)
+    values = _values(ask, query, bindings)
+    shown = per_user.shown(query, values, top, bindings)
+    return await ask.fetch("distribution.buckets", bindings, values=shown)
+
+
+def _series(ask: Ask, query: DistributionQuery, range_: Range, rows_found: list[Row]) -> list[Row]:
+    periods = _periods(ask, query, range_)
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
-    for row in await ask.fetch("distribution.buckets", bindings, values=values):
+    for row in rows_found:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"], row["bucket"]] = row
     labels = [None] if periods is None else list(periods.labels)
     starts = _starts(periods, range_)
@@ -361,7 +366,7 @@ async def users(ask: Ask, query: DistributionQuery, cell: DistributionCell) -> U
         raise InvalidRequest("$.cell.bucket", f"a bucket of this request: {first} to {len(edges)}")
     top = await per_user.top_of(ask, query, _values) if cell.other else None
     bindings = ask.bindings()
-    values = _values(ask, query, bindings, ask.range, top)
+    values = per_user.with_other(_values(ask, query, bindings), top, bindings)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
     start = periods.starts_ms[periods.labels.index(cell.time or "")] if periods else None

@@ -104,12 +104,10 @@ def _pairs(
     ask: Ask,
     query: IntervalQuery,
     bindings: Bindings,
-    range_: Range,
-    top: list[Key] | None,
-    *,
     order_key: OrderKey,
 ) -> str:
     """Return the SELECT of (user, start_ms, bucket_ms, gap_ms, key, undecided) that both numbers and users come from."""
+    range_ = ask.range
     max_gap_ms = query.max_gap.ms()
     if max_gap_ms > MAX_WINDOW_DAYS * DAY_MS:
         raise InvalidRequest("$.max_gap", f"longer than {MAX_WINDOW_DAYS} days")
@@ -165,7 +163,6 @@ def _pairs(
         key=of_start.key,
         names=of_start.names,
         person=of_start.person_column(),
-        folded=per_user.folded(top, bindings),
     )
 
 
@@ -179,11 +176,10 @@ def _payload_bits(query: IntervalQuery) -> int:
 
 
 async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
+    """Return what ``per_user.top_of`` does."""
     asked = ask.asked
     order_key = await asked.deciding(
-        lambda bindings, key: _pairs(asked, query, bindings, asked.range, None, order_key=key),
+        partial(_pairs, asked, query),
         _payload_bits(query),
     )
     return await per_user.top_of(ask, query, partial(_pairs, order_key=order_key))
@@ -191,28 +187,33 @@ async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
 
 async def answer(ask: Ask, query: IntervalQuery) -> Answer:
     """Answer the interval report."""
-    top = await _top(ask, query)
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
-        return {"series": await _series(one, query, one.range, top)}
+        nonlocal top
+        rows = await _counted(one, query, top)
+        top = per_user.keys_of(rows)
+        return {"series": _series(one, query, one.range, rows)}
 
     result = await with_comparison(ask, query.compare, result_of)
     return Answer(result=result, semantics=_semantics(query))
 
 
-async def _series(
-    ask: Ask, query: IntervalQuery, range_: Range, top: list[Key] | None
-) -> list[Row]:
-    periods = _periods(ask, query, range_)
-    edges = _edges(query)
-
+async def _counted(ask: Ask, query: IntervalQuery, top: list[Key] | None) -> list[Row]:
     async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
-        pairs = _pairs(ask, query, bindings, range_, top, order_key=order_key)
-        bindings.named("edges", edges, "Array(Int64)")
-        return await ask.fetch("interval.measures", bindings, pairs=pairs)
+        pairs = _pairs(ask, query, bindings, order_key)
+        shown = per_user.shown(query, pairs, top, bindings)
+        bindings.named("edges", _edges(query), "Array(Int64)")
+        return await ask.fetch("interval.measures", bindings, pairs=shown)
 
-    rows_found, _ = await decided(ask_with, _payload_bits(query))
+    rows, _ = await decided(ask_with, _payload_bits(query))
+    return rows
+
+
+def _series(ask: Ask, query: IntervalQuery, range_: Range, rows_found: list[Row]) -> list[Row]:
+    periods = _periods(ask, query, range_)
+    edges = _edges(query)
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
     for row in rows_found:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"], row["slot"]] = row
@@ -311,11 +312,12 @@ async def users(ask: Ask, query: IntervalQuery, cell: IntervalCell) -> UserSelec
         raise InvalidRequest("$.cell.bucket", f"the last bucket of this request: {len(edges) - 2}")
     top = await _top(ask, query) if cell.other else None
     order_key = await ask.deciding(
-        lambda bindings, key: _pairs(ask, query, bindings, ask.range, None, order_key=key),
+        partial(_pairs, ask, query),
         _payload_bits(query),
     )
     bindings = ask.bindings()
-    pairs = _pairs(ask, query, bindings, ask.range, top, order_key=order_key)
+    pairs = _pairs(ask, query, bindings, order_key)
+    pairs = per_user.with_other(pairs, top, bindings)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
     bindings.named("cell_bucket_ms", bucket_ms, "Int64")

@@ -77,10 +77,9 @@ def _periods(ask: Ask, query: LifecycleQuery, range_: Range) -> Periods:
     return periods
 
 
-def _states(
-    ask: Ask, query: LifecycleQuery, bindings: Bindings, periods: Periods, top: list[Key] | None
-) -> str:
+def _states(ask: Ask, query: LifecycleQuery, bindings: Bindings) -> str:
     """Return the SELECT of (user, period, state, key) that both the points and their users come from."""
+    periods = _periods(ask, query, ask.range)
     bindings.named("starts", [0, *periods.starts_ms[:-1]], "Array(Int64)")
     bindings.named("numbers", list(range(len(periods.starts_ms))), "Array(UInt16)")
     parts = [
@@ -114,35 +113,35 @@ def _states(
             key_order=per_user.key_order(query),
             first_key=first_key,
         )
-    return load_sql("lifecycle.states", active=active, folded=per_user.folded(top, bindings))
-
-
-async def _top(ask: Ask, query: LifecycleQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
-    bindings = ask.bindings()
-    states = _states(ask, query, bindings, _periods(ask, query, ask.range), None)
-    return await per_user.most_frequent(ask, query, states, bindings)
+    return load_sql("lifecycle.states", active=active)
 
 
 async def answer(ask: Ask, query: LifecycleQuery) -> Answer:
     """Answer the lifecycle report."""
-    top = await _top(ask, query)
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
-        return await _result(one, query, one.range, top)
+        nonlocal top
+        rows = await _counted(one, query, top)
+        top = per_user.keys_of(rows)
+        return _result(one, query, rows)
 
     return Answer(
         result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
     )
 
 
-async def _result(ask: Ask, query: LifecycleQuery, range_: Range, top: list[Key] | None) -> Row:
-    periods = _periods(ask, query, range_)
+async def _counted(ask: Ask, query: LifecycleQuery, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
-    states = _states(ask, query, bindings, periods, top)
+    of_keys = load_sql("lifecycle.of_keys", states=_states(ask, query, bindings))
+    shown = per_user.shown(query, of_keys, top, bindings, "sum(users)")
+    return await ask.fetch("lifecycle.counts", bindings, shown=shown)
+
+
+def _result(ask: Ask, query: LifecycleQuery, rows: list[Row]) -> Row:
+    periods = _periods(ask, query, ask.range)
     counts: dict[Key, Counter[tuple[int, int]]] = {}
-    for row in await ask.fetch("lifecycle.counts", bindings, states=states):
+    for row in rows:
         of_key = counts.setdefault(breakdowns.unpack(row["key"]), Counter())
         of_key[row["period"], row["state"]] = row["users"]
     numbers = range(1, len(periods.labels))
@@ -202,10 +201,10 @@ async def users(ask: Ask, query: LifecycleQuery, cell: LifecycleCell) -> UserSel
     labels = periods.labels[1:]
     if cell.time is not None and cell.time not in labels:
         raise InvalidRequest("$.cell.time", "not the `time` of a point of this request")
-    top = await _top(ask.asked, query) if cell.other else None
+    top = await per_user.top_of(ask, query, _states) if cell.other else None
     bindings = ask.bindings()
     per_user.check_other(cell, top)
-    states = _states(ask, query, bindings, periods, top)
+    states = per_user.with_other(_states(ask, query, bindings), top, bindings)
     states_of = {"active": STATES[:3], "gained": ("new", "resurrected")}
     wanted = [STATES.index(one) + 1 for one in states_of.get(cell.state, (cell.state,))]
     shown = range(1, len(labels) + 1) if cell.time is None else [labels.index(cell.time) + 1]

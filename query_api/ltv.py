@@ -16,6 +16,7 @@ can be one); its amount is the number times ``margin`` (a refund: a negative mar
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -44,6 +45,8 @@ _OF_PERIOD = ("revenue", "ltv", "payers", "mature")
 """What a cohort has for each period."""
 _LARGEST_KEY = MAX_PAYLOAD >> 1
 """Below the number of a key a bit says that the event is a start (ltv.cells)."""
+_USERS = "countIf(cell = -1)"
+"""Over rows of ltv.cells: what ranks a key."""
 
 
 class LtvMeasure(EventSelector, kw_only=True):
@@ -86,9 +89,7 @@ def _periods(ask: Ask, query: LtvQuery) -> tuple[Periods, int]:
     return periods_of(from_ms, to_ms, query.unit, ask.zone, query.periods, path), cohorts
 
 
-def _cells(
-    ask: Ask, query: LtvQuery, bindings: Bindings, top: list[Key] | None, order_key: OrderKey
-) -> str:
+def _cells(ask: Ask, query: LtvQuery, bindings: Bindings, order_key: OrderKey) -> str:
     """Return the SELECT of (user, cohort, key, cell, amount, undecided) that both the table and its users come from."""
     periods, _ = _periods(ask, query)
     starts = periods.starts_ms
@@ -163,26 +164,27 @@ def _cells(
         key=of_start.key,
         names=of_start.names,
         person=of_start.person_column(),
-        folded=per_user.folded(top, bindings),
     )
 
 
 async def _top(ask: Ask, query: LtvQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
-    order_key = await ask.deciding(lambda bindings, key: _cells(ask, query, bindings, None, key))
+    """Return the keys that the report shows, for the users of a cell."""
+    order_key = await ask.deciding(partial(_cells, ask, query))
     bindings = ask.bindings()
-    rows = load_sql("ltv.cohorts", cells=_cells(ask, query, bindings, None, order_key))
-    return await per_user.most_frequent(ask, query, rows, bindings)
+    cells = _cells(ask, query, bindings, order_key)
+    return await per_user.most_frequent(ask, query, cells, bindings, _USERS)
 
 
 async def answer(ask: Ask, query: LtvQuery) -> Answer:
     """Answer the lifetime value report."""
     periods, cohorts = _periods(ask, query)
-    top = await _top(ask, query)
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
-        return await _result(one, query, top)
+        nonlocal top
+        rows = await _counted(one, query, top)
+        top = per_user.keys_of(rows)
+        return _result(one, query, rows)
 
     result = await with_comparison(ask, query.compare, result_of)
     if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
@@ -193,15 +195,19 @@ async def answer(ask: Ask, query: LtvQuery) -> Answer:
     return Answer(result=result, semantics=_semantics(query))
 
 
-async def _result(ask: Ask, query: LtvQuery, top: list[Key] | None) -> Row:
-    periods, cohorts = _periods(ask, query)
-
+async def _counted(ask: Ask, query: LtvQuery, top: list[Key] | None) -> list[Row]:
     async def ask_with(order_key: OrderKey) -> list[Row]:
         bindings = ask.bindings()
-        cells = _cells(ask, query, bindings, top, order_key)
-        return await ask.fetch("ltv.counts", bindings, cells=cells)
+        cells = _cells(ask, query, bindings, order_key)
+        shown = per_user.shown(query, cells, top, bindings, _USERS)
+        return await ask.fetch("ltv.counts", bindings, cells=shown)
 
     rows, _ = await decided(ask_with)
+    return rows
+
+
+def _result(ask: Ask, query: LtvQuery, rows: list[Row]) -> Row:
+    periods, cohorts = _periods(ask, query)
     found: dict[Key, dict[tuple[int, int], tuple[int, float]]] = {} if query.breakdown else {(): {}}
     for row in rows:
         of_key = found.setdefault(breakdowns.unpack(row["key"]), {})
@@ -313,9 +319,9 @@ async def users(ask: Ask, query: LtvQuery, cell: LtvCell) -> UserSelect:
         raise InvalidRequest("$.cell.period", f"the last column of this request is {query.periods}")
     top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
-    order_key = await ask.deciding(lambda bindings, key: _cells(ask, query, bindings, None, key))
+    order_key = await ask.deciding(partial(_cells, ask, query))
     bindings = ask.bindings()
-    cells = _cells(ask, query, bindings, top, order_key)
+    cells = per_user.with_other(_cells(ask, query, bindings, order_key), top, bindings)
     cohorts = [
         cohort
         for cohort in range(count)

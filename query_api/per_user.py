@@ -20,14 +20,13 @@ from query_api.errors import InvalidRequest
 from query_api.fields import is_of_person
 from query_api.order_keys import MAX_PAYLOAD, hashed, names_sql
 from query_api.params import Params, Query, QueryType
-from query_api.periods import Range
 from query_api.report import Ask, Row
 from query_api.sql import load_sql
 
 NO_KEY = "''"
 
-RowsOf: TypeAlias = Callable[[Ask, QueryType, Bindings, Range, list[Key] | None], str]
-"""What makes the SELECT of a report's rows, with a packed ``key``, for a range and the keys shown by themselves."""
+RowsOf: TypeAlias = Callable[[Ask, QueryType, Bindings], str]
+"""What makes the SELECT of a report's rows, with a packed ``key``."""
 
 
 class BreakdownCell(Params, kw_only=True):
@@ -147,24 +146,76 @@ def folded(top: list[Key] | None, bindings: Bindings, key: str = "key") -> str:
     return f"if(has({bound}, {key}), {key}, '')"
 
 
-async def most_frequent(ask: Ask, query: Query, rows: str, bindings: Bindings) -> list[Key] | None:
+def with_other(rows: str, top: list[Key] | None, bindings: Bindings) -> str:
+    """Return rows with a packed ``key`` in which keys beyond ``top`` are "other"; as they are where it is None."""
+    if top is None:
+        return rows
+    return load_sql("per_user.with_other", rows=rows, folded=folded(top, bindings))
+
+
+def ranked(
+    query: Query, rows: str, bindings: Bindings, number: str = "count()", counted: str = "1"
+) -> str:
+    """
+    Return the same with the most frequent keys of the very rows by themselves.
+
+    ``rows``: the name of a materialized CTE. ``number``: what ranks a key, an aggregate over its rows; ``counted``: which of
+    them.
+    """
+    bindings.named("breakdown_limit", query.breakdown_limit, "UInt32")
+    events = f"FROM {rows}\nWHERE {counted}"
+    top = load_sql("breakdowns.top", key="key", number=number, events=events)
+    return load_sql("per_user.ranked", rows=rows, top=top)
+
+
+def shown(
+    query: Query,
+    rows: str,
+    top: list[Key] | None,
+    bindings: Bindings,
+    number: str = "count()",
+    counted: str = "1",
+) -> str:
+    """
+    Return the rows that a report counts, a SELECT, with keys beyond the most frequent as "other".
+
+    ``top``: the keys to show; None: those of these rows, as ``ranked`` finds them.
+    """
+    if not query.breakdown or top is not None:
+        return with_other(rows, top, bindings)
+    of_kept = ranked(query, "kept", bindings, number, counted)
+    return load_sql("per_user.shown", rows=rows, ranked=of_kept)
+
+
+def keys_of(rows: Iterable[Row]) -> list[Key]:
+    """Return the keys that rows of an answer show by themselves: what a comparison shows as well."""
+    return [breakdowns.unpack(key) for key in {row["key"]: None for row in rows} if key]
+
+
+async def most_frequent(
+    ask: Ask, query: Query, rows: str, bindings: Bindings, number: str = "count()"
+) -> list[Key] | None:
     """
     Return the keys with the most rows, most frequent first, as ``breakdowns.top`` does.
 
-    ``rows``: a SELECT with a packed ``key``.
+    ``rows``: a SELECT with a packed ``key``; ``number``: see ``ranked``.
     """
     limit = query.breakdown_limit
-    keys = await breakdowns.most_frequent(ask, f"FROM ({rows})", "key", limit, bindings)
+    keys = await breakdowns.most_frequent(ask, f"FROM ({rows})", "key", limit, bindings, number)
     return None if keys is None else [breakdowns.unpack(key) for key in keys]
 
 
 async def top_of(ask: Ask, query: QueryType, rows_of: RowsOf[QueryType]) -> list[Key] | None:
-    """Return the keys that a report shows by themselves over the range asked for; None without a breakdown or an "other"."""
+    """
+    Return the keys that a report shows by themselves over the range asked for; None without a breakdown or an "other".
+
+    For the users of a cell; the report itself finds them among the rows that it counts (``shown``).
+    """
     if not query.breakdown:
         return None
     ask = ask.asked
     bindings = ask.bindings()
-    return await most_frequent(ask, query, rows_of(ask, query, bindings, ask.range, None), bindings)
+    return await most_frequent(ask, query, rows_of(ask, query, bindings), bindings)
 
 
 def check_other(cell: BreakdownCell, top: list[Key] | None) -> None:

@@ -153,7 +153,7 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     )
 
 
-def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings, top: list[Key] | None) -> str:
+def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     """Return the SELECT of what each person did, with the row of the breakdown that it stands in."""
     outcomes = _outcomes(ask, query, bindings)
     if not query.breakdown:
@@ -165,7 +165,6 @@ def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings, top: list[Key] | No
         "recall.keyed",
         outcomes=outcomes,
         absent=per_user.absent(query),
-        folded=per_user.folded(top, bindings),
         values=bindings.embed("before", before, of_before),
     )
 
@@ -203,21 +202,16 @@ def _values_before(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
     )
 
 
-async def _top(ask: Ask, query: RecallQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
-    bindings = ask.bindings()
-    return await per_user.most_frequent(ask, query, _keyed(ask, query, bindings, None), bindings)
-
-
 async def answer(ask: Ask, query: RecallQuery) -> Answer:
     """Answer the recall report."""
-    top = await _top(ask, query)
+    top: list[Key] | None = None
     truncated = False
 
     async def result_of(one: Ask) -> Row:
-        nonlocal truncated
-        result, cut = await _result(one, query, top)
+        nonlocal top, truncated
+        found = await _counted(one, query, top)
+        top = per_user.keys_of(found)
+        result, cut = _result(query, found)
         truncated |= cut
         return result
 
@@ -226,14 +220,18 @@ async def answer(ask: Ask, query: RecallQuery) -> Answer:
     return Answer(result=result, semantics=_semantics(query), truncated=truncated)
 
 
-async def _result(ask: Ask, query: RecallQuery, top: list[Key] | None) -> tuple[Row, bool]:
-    """Return the rows of a range, and whether campaigns were cut."""
+async def _counted(ask: Ask, query: RecallQuery, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
-    outcomes = _keyed(ask, query, bindings, top)
+    outcomes = per_user.shown(query, _keyed(ask, query, bindings), top, bindings)
     keys = query.breakdown_limit + 1 if query.breakdown else 1
     bindings.named("max_rows", 2 * (MAX_CAMPAIGNS + 1) * keys, "UInt32")
+    return await ask.fetch("recall.counts", bindings, outcomes=outcomes)
+
+
+def _result(query: RecallQuery, found: list[Row]) -> tuple[Row, bool]:
+    """Return the rows of a range, and whether campaigns were cut."""
     campaigns: dict[str, dict[Key, dict[str, Row]]] = {}
-    for row in await ask.fetch("recall.counts", bindings, outcomes=outcomes):
+    for row in found:
         of_key = campaigns.setdefault(row["campaign"], {})
         of_key.setdefault(breakdowns.unpack(row["key"]), {})[row["arm"]] = row
     rows = []
@@ -337,10 +335,10 @@ def _semantics(query: RecallQuery) -> Row:
 
 async def users(ask: Ask, query: RecallQuery, cell: RecallCell) -> UserSelect:
     """Select the persons of a number."""
-    top = await _top(ask.asked, query) if cell.other else None
+    top = await per_user.top_of(ask, query, _keyed) if cell.other else None
     per_user.check_other(cell, top)
     bindings = ask.bindings()
-    outcomes = _keyed(ask, query, bindings, top)
+    outcomes = per_user.with_other(_keyed(ask, query, bindings), top, bindings)
     in_key = per_user.in_key(cell, query, bindings)
     bindings.named("cell_campaign", cell.campaign, "String")
     bindings.named("cell_arm", cell.arm, "String")

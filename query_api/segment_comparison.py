@@ -44,9 +44,7 @@ class SegmentsCell(BreakdownCell, kw_only=True):
     outside: list[SegmentName] = msgspec.field(default_factory=list)
 
 
-async def _persons(
-    ask: Ask, query: SegmentsQuery, bindings: Bindings, top: list[Key] | None
-) -> str:
+async def _persons(ask: Ask, query: SegmentsQuery, bindings: Bindings) -> str:
     """Return the SELECT of (user, mask, key) that both the answer and its users come from."""
     if len(set(query.segments)) != len(query.segments):
         raise InvalidRequest("$.segments", "a segment stands twice")
@@ -64,24 +62,25 @@ async def _persons(
         event_key=per_user.event_key(query, bindings),
         key_order=per_user.key_order(query),
         first_key=per_user.first_key(query),
-        folded=per_user.folded(top, bindings),
     )
 
 
 async def _top(ask: Ask, query: SegmentsQuery) -> list[Key] | None:
-    if not query.breakdown:
-        return None
+    """Return the keys that the answer shows, for the users of a cell."""
     bindings = ask.bindings()
-    persons = await _persons(ask, query, bindings, None)
+    persons = await _persons(ask, query, bindings)
     return await per_user.most_frequent(ask, query, persons, bindings)
 
 
 async def answer(ask: Ask, query: SegmentsQuery) -> Answer:
     """Answer the comparison."""
-    top = await _top(ask, query)
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
-        return await _result(one, query, top)
+        nonlocal top
+        rows = await _counted(one, query, top)
+        top = per_user.keys_of(rows)
+        return _result(query, rows)
 
     return Answer(
         result=await with_comparison(ask, query.compare, result_of),
@@ -89,10 +88,14 @@ async def answer(ask: Ask, query: SegmentsQuery) -> Answer:
     )
 
 
-async def _result(ask: Ask, query: SegmentsQuery, top: list[Key] | None) -> Row:
+async def _counted(ask: Ask, query: SegmentsQuery, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
-    persons = await _persons(ask, query, bindings, top)
-    rows = await ask.fetch("segments.compare", bindings, persons=persons)
+    of_keys = load_sql("segments.of_keys", persons=await _persons(ask, query, bindings))
+    shown = per_user.shown(query, of_keys, top, bindings, "sum(users)")
+    return await ask.fetch("segments.compare", bindings, shown=shown)
+
+
+def _result(query: SegmentsQuery, rows: list[Row]) -> Row:
     everyone: Counter[Key] = Counter()
     inside: list[Counter[Key]] = [Counter() for _ in query.segments]
     both: Counter[tuple[int, int]] = Counter()
@@ -167,10 +170,10 @@ _SEMANTICS: Row = {
 
 async def users(ask: Ask, query: SegmentsQuery, cell: SegmentsCell) -> UserSelect:
     """Select the persons of a number of the comparison."""
-    top = await _top(ask.asked, query)
+    top = await _top(ask.asked, query) if cell.other else None
     per_user.check_other(cell, top)
     bindings = ask.bindings()
-    persons = await _persons(ask, query, bindings, top)
+    persons = per_user.with_other(await _persons(ask, query, bindings), top, bindings)
     in_key = per_user.in_key(cell, query, bindings)
     bindings.named("within", _mask(query, cell.within, "$.cell.within"), "UInt64")
     bindings.named("outside", _mask(query, cell.outside, "$.cell.outside"), "UInt64")

@@ -45,6 +45,7 @@ MAX_FOLLOW_DAYS = 7
 _NO_PLACES = "CAST([], 'Array(UInt128)')"
 _UNDECIDED = ORDER_KEYS["seq"].undecided("places", payload_decides=True)
 """Two page views of one millisecond and ``seq``: event_id decides which came first."""
+_REGULAR = "irregular = 0"
 _IN_RANGE = "passes AND start_ms >= {visit_from_ms:Int64} AND start_ms < {visit_to_ms:Int64}"
 _NUMBERS, _PAGE, _LEFT_OUT = 1, 2, 3
 """Rows of sessions.measures."""
@@ -193,8 +194,6 @@ def _visits(
     ask: Ask,
     query: SessionsQuery,
     bindings: Bindings,
-    range_: Range,
-    top: list[Key] | None,
     *,
     kinds: set[int] | None,
     with_pages: bool = False,
@@ -204,6 +203,7 @@ def _visits(
 
     ``kinds``: of the irregular sessions that there are (sessions.whole); None: not asked yet, then they stand there as such.
     """
+    range_ = ask.range
     events = _events(ask, query, bindings, range_)
     periods = _periods(ask, query, range_)
     starts = [range_.from_ms] if periods is None else list(periods.starts_ms[:-1])
@@ -213,13 +213,13 @@ def _visits(
     duration_edges = _edges(query.duration_edges_ms, "$.duration_edges_ms")
     bindings.named("duration_edges", duration_edges, "Array(Int64)")
     bindings.named("depth_edges", _edges(query.depth_edges, "$.depth_edges"), "Array(UInt32)")
-    wanted = f"irregular = 0 AND {_IN_RANGE}"
+    wanted = f"{_REGULAR} AND {_IN_RANGE}"
     if kinds is None:
         wanted = f"irregular != 0 OR ({_IN_RANGE})"
     sessions = _whole(query, events, with_pages, wanted)
     if kinds:
         sessions += "\nUNION ALL\n" + _cut(query, events, with_pages, kinds)
-    return load_sql("sessions.visits", sessions=sessions, folded=per_user.folded(top, bindings))
+    return load_sql("sessions.visits", sessions=sessions)
 
 
 def _whole(query: SessionsQuery, events: _Events, with_pages: bool, wanted: str) -> str:
@@ -281,13 +281,12 @@ def _cut(query: SessionsQuery, events: _Events, with_pages: bool, kinds: set[int
 
 async def answer(ask: Ask, query: SessionsQuery) -> Answer:
     """Answer the sessions report."""
-    top = None
-    if query.breakdown:
-        kinds = await _kinds(ask, query, ask.range)
-        top = await per_user.top_of(ask, query, partial(_visits, kinds=kinds))
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
-        numbers, pages = await _counted(one, query, one.range, top)
+        nonlocal top
+        numbers, pages = await _counted(one, query, top)
+        top = per_user.keys_of(numbers)
         return {
             "series": _series(one, query, one.range, numbers),
             **(_pages(query, pages) if query.page_limit else {}),
@@ -304,17 +303,24 @@ async def answer(ask: Ask, query: SessionsQuery) -> Answer:
 
 
 async def _counted(
-    ask: Ask, query: SessionsQuery, range_: Range, top: list[Key] | None
+    ask: Ask, query: SessionsQuery, top: list[Key] | None
 ) -> tuple[list[Row], list[Row]]:
     """Return the numbers and those of the pages; asked again only where sessions have to be looked at event by event."""
     kinds: set[int] | None = None
     with_pages = query.page_limit > 0
     while True:
         bindings = ask.bindings()
-        visits = _visits(ask, query, bindings, range_, top, kinds=kinds, with_pages=with_pages)
+        visits = _visits(ask, query, bindings, kinds=kinds, with_pages=with_pages)
+        shown = "visits"
+        if query.breakdown and top is None:
+            shown = f"({per_user.ranked(query, 'visits', bindings, counted=_REGULAR)})"
+        elif top is not None:
+            visits = per_user.with_other(visits, top, bindings)
         names = load_sql("sessions.page_names", page_number=hashed("page"))
         pages = load_sql("sessions.pages", names=names) if with_pages else ""
-        rows = await ask.fetch("sessions.measures", bindings, visits=visits, pages=pages)
+        rows = await ask.fetch(
+            "sessions.measures", bindings, visits=visits, shown=shown, pages=pages
+        )
         left_out = {kind for row in rows if row["kind"] == _LEFT_OUT for kind in row["left_out"]}
         if kinds is not None or not left_out:
             break
@@ -512,7 +518,8 @@ async def users(ask: Ask, query: SessionsQuery, cell: SessionsCell) -> UserSelec
     bindings = ask.bindings()
     named = (cell.entry_page, cell.exit_page, cell.viewed_page)
     with_pages = any(page is not None for page in named)
-    visits = _visits(ask, query, bindings, ask.range, top, kinds=kinds, with_pages=with_pages)
+    visits = _visits(ask, query, bindings, kinds=kinds, with_pages=with_pages)
+    visits = per_user.with_other(visits, top, bindings)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
     bindings.named("cell_bucket_ms", bucket_ms, "Int64")

@@ -150,17 +150,13 @@ def _parts(
     )
 
 
-def _active(
-    ask: Ask, query: StickinessQuery, bindings: Bindings, range_: Range, top: list[Key] | None
-) -> str:
+def _active(ask: Ask, query: StickinessQuery, bindings: Bindings) -> str:
     """Return the SELECT of (user, bucket, units, key) by itself."""
-    parts = _parts(ask, query, bindings, range_)
-    return _active_of(f"(\n{parts}\n)", query, bindings, top)
+    parts = _parts(ask, query, bindings, ask.range)
+    return _active_of(f"(\n{parts}\n)", query)
 
 
-def _active_of(
-    parts: str, query: StickinessQuery, bindings: Bindings, top: list[Key] | None
-) -> str:
+def _active_of(parts: str, query: StickinessQuery) -> str:
     """Return the SELECT of (user, bucket, units, key) that both the series and its users come from."""
     has_key = bool(query.breakdown)
     return load_sql(
@@ -168,7 +164,6 @@ def _active_of(
         parts=parts,
         unit_key="argMin(part_key, part_order)" if has_key else per_user.NO_KEY,
         first_key="argMin(unit_key, unit_order)" if has_key else per_user.NO_KEY,
-        folded=per_user.folded(top, bindings),
     )
 
 
@@ -179,10 +174,12 @@ def _rolling_of(parts: str) -> str:
 
 async def answer(ask: Ask, query: StickinessQuery) -> Answer:
     """Answer the stickiness report."""
-    top = await per_user.top_of(ask, query, _active)
+    top: list[Key] | None = None
 
     async def result_of(one: Ask) -> Row:
+        nonlocal top
         rows = await _counted(one, query, top)
+        top = per_user.keys_of(row for row in rows if row["kind"] == _SERIES)
         return {
             "series": _series(one, query, [row for row in rows if row["kind"] == _SERIES]),
             "rolling": _rolling_points(one, [row for row in rows if row["kind"] == _ROLLING]),
@@ -194,11 +191,12 @@ async def answer(ask: Ask, query: StickinessQuery) -> Answer:
 
 async def _counted(ask: Ask, query: StickinessQuery, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
+    of_keys = load_sql("stickiness.of_keys", active=_active_of("parts", query))
     return await ask.fetch(
         "stickiness.counts",
         bindings,
         parts=_parts(ask, query, bindings, ask.range, whole_days=True),
-        active=_active_of("parts", query, bindings, top),
+        shown=per_user.shown(query, of_keys, top, bindings, "sum(users)"),
         rolling=_rolling_of("parts"),
     )
 
@@ -303,7 +301,7 @@ async def users(ask: Ask, query: StickinessQuery, cell: StickinessCell) -> UserS
     if cell.at_least and cell.units is None:
         raise InvalidRequest("$.cell.at_least", "needs units")
     top = await per_user.top_of(ask, query, _active) if cell.other else None
-    active = _active(ask, query, bindings, ask.range, top)
+    active = per_user.with_other(_active(ask, query, bindings), top, bindings)
     in_key = per_user.in_key(cell, query, bindings)
     per_user.check_other(cell, top)
     bucket = periods.labels.index(cell.time or "") + 1 if periods else 1

@@ -1,10 +1,10 @@
--- attribution.touched: the touches that get something, one row for each.  Caller: query_api/attribution.py _top()
+-- attribution.touched: the touches that get something.  Caller: query_api/attribution.py _top()
 -- Params: fragment credits (attribution.credits)
--- Rows:   key String (packed)
-SELECT key
+-- Rows:   those of credits without those of targets without a touch
+-- Source: as per_user.ranked counts them in attribution.counts.
+SELECT *
 FROM
 (
     {{credits}}
 )
-ARRAY JOIN range(times)
 WHERE touch > 0

@@ -1,5 +1,5 @@
 -- distribution.buckets: users of every bucket, and the whole of every period.  Caller: query_api/distribution.py _series()
--- Params: those of distribution.values; fragment values
+-- Params: those of distribution.values; fragment values (with per_user.shown)
 -- Rows:   bucket_ms Int64, key String (packed), bucket UInt16 (0: all together), users UInt64, extra_events UInt64, extra_sum
 --         Float64, extra_users UInt64, value_sum, least, most Float64, quantiles Array(Float64) (25, 50, 75, 90 %)
 -- Source: each row of distribution.values is one user; percentiles exact, interpolated between neighbours.
@@ -30,3 +30,4 @@ GROUP BY GROUPING SETS
     (bucket_ms, key, bucket),
     (bucket_ms, key)
 )
+SETTINGS enable_materialized_cte = 1

@@ -3,7 +3,7 @@
 --         Array(Int64) (epoch ms of the periods); fragments collected (by_actor.collected: numbers of a user's events, or of those that share
 --         what is held constant, with marks of 52 bits: 0 an end, 1 a start, from 2 on the number of a start's key), undecided (of keys), and at and payload of what stands in their names (order_keys.py), pairing
 --         (interval.pairing_*), key (of a pair), names (order_keys.names, joined by key_number, or nothing), person (the column person_part, or
---         nothing), folded (of key)
+--         nothing)
 -- Rows:   user UInt64, start_ms Int64, bucket_ms Int64 (start of the period of start_ms), gap_ms Int64, key String (packed),
 --         undecided Bool; one for each pair. Where the number leaves the order of two of a user's events open, undecided and at least one row
 -- Source: one pass over plain numbers. A stretch is what lies after an end up to and with the next one; an event that is both ends
@@ -14,7 +14,7 @@ SELECT
     start_ms,
     roundDown(start_ms, {starts:Array(Int64)}) AS bucket_ms,
     gap_ms,
-    {{folded}} AS key,
+    key,
     undecided
 FROM
 (

@@ -1,17 +1,18 @@
--- lifecycle.counts: users of every state in every period.  Caller: query_api/lifecycle.py _result()
--- Params: those of lifecycle.states; fragment states
--- Rows:   period UInt16, state UInt8, key String (packed), users UInt64; those without users are absent
--- Source: each row of lifecycle.states is one user.
+-- lifecycle.counts: users of every state in every period, by the keys shown.  Caller: query_api/lifecycle.py _counted()
+-- Params: those of lifecycle.states; fragment shown (lifecycle.of_keys, with per_user.shown)
+-- Rows:   those of lifecycle.of_keys
+-- Source: a user stands under one key, so "other" is a sum.
 SELECT
     period,
     state,
     key,
-    count() AS users
+    sum(of_key.users) AS users
 FROM
 (
-    {{states}}
-)
+    {{shown}}
+) AS of_key
 GROUP BY
     period,
     state,
     key
+SETTINGS enable_materialized_cte = 1

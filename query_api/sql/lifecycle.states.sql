@@ -1,6 +1,6 @@
 -- lifecycle.states: in which state a user is in each period.  Caller: query_api/lifecycle.py _states()
 -- Params: starts Array(Int64) (epoch ms: 0, the period before the first asked for, then those asked for), numbers Array(UInt16)
---         (0, 1, …); fragments active (lifecycle.active or active_by_actor), folded (of key)
+--         (0, 1, …); fragments active (lifecycle.active or active_by_actor)
 -- Rows:   user UInt64, period UInt16 (from 1), state UInt8 (1 new, 2 returning, 3 resurrected, 4 dormant), key
 --         String (packed); each (user, period) at most once, so that counting rows counts users
 -- Source: who was active before all periods has the number 0, so the least number is that of the first event ever.
@@ -8,7 +8,7 @@ SELECT
     user,
     period_and_state.1 AS period,
     period_and_state.2 AS state,
-    {{folded}} AS key
+    key
 FROM
 (
     SELECT

@@ -2,7 +2,7 @@
 -- Params: starts Array(Int64) (epoch ms of all periods), numbers Array(UInt16) (0, 1, …), periods UInt16, start_from_ms,
 --         range_from_ms, range_to_ms Int64; fragments tied (of a payment k and the start), start_tied (whether another key is as early),
 --         at and payload (order_keys.py), key (of a user), names (order_keys.names, joined by key_number, or nothing), person (the column
---         person_part, or nothing), folded (of key),
+--         person_part, or nothing),
 --         collected (by_actor.collected: of users with a start the first, start_event, and payments with their amounts)
 -- Rows:   user UInt64, cohort UInt16 (number of a period), key String (packed), cell Int32 (-1: is in the cohort, once; n: paid in
 --         the n-th period after), amount Float64, is_first Bool (the user's first payment), undecided Bool: the number leaves open whether a
@@ -12,7 +12,7 @@
 SELECT
     user,
     cohort,
-    {{folded}} AS key,
+    key,
     one.1 AS cell,
     one.2 AS amount,
     one.3 AS is_first,

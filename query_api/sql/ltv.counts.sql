@@ -1,5 +1,5 @@
 -- ltv.counts: every cell of the table.  Caller: query_api/ltv.py answer()
--- Params: those of ltv.cells; fragment cells
+-- Params: those of ltv.cells; fragment cells (with per_user.shown)
 -- Rows:   cohort UInt16, key String (packed), cell Int32, users UInt64 (of the cohort, or who paid for the first time), amount
 --         Float64, undecided UInt8 (of any: then the numbers do not hold)
 SELECT
@@ -17,3 +17,4 @@ GROUP BY
     cohort,
     key,
     cell
+SETTINGS enable_materialized_cte = 1

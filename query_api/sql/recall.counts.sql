@@ -32,3 +32,4 @@ ORDER BY
     key,
     arm
 LIMIT {max_rows:UInt32}
+SETTINGS enable_materialized_cte = 1

@@ -1,15 +1,16 @@
--- segments.compare: persons by the segments they are in.  Caller: query_api/segment_comparison.py answer()
--- Params: fragment persons (segments.persons)
+-- segments.compare: persons by the segments they are in and the keys shown.  Caller: query_api/segment_comparison.py _counted()
+-- Params: fragment shown (segments.of_keys, with per_user.shown)
 -- Rows:   mask UInt64; key String (packed); users UInt64
 -- Source: sizes, overlaps and shares are sums of these rows.
 SELECT
     mask,
     key,
-    count() AS users
+    sum(of_key.users) AS users
 FROM
 (
-    {{persons}}
-)
+    {{shown}}
+) AS of_key
 GROUP BY
     mask,
     key
+SETTINGS enable_materialized_cte = 1

@@ -1,6 +1,6 @@
 -- sessions.measures: numbers of every period, of the whole range, of every bucket and of every page.  Caller: query_api/sessions.py
 --         _counted()
--- Params: those of sessions.visits; fragments visits, pages (sessions.pages, or nothing)
+-- Params: those of sessions.visits; fragments visits, shown (the same, or per_user.ranked over them), pages (sessions.pages, or nothing)
 -- Rows:   kind UInt8: 1 numbers, 2 a page, 3 what was left out. With 1: bucket_ms Int64 (0: the whole range), key String (packed),
 --         duration_slot, depth_slot UInt16 (0: all; else the range by duration or by depth), sessions, users, clamped, bounces,
 --         with_page, page_view_sum UInt64, duration_sum Int64, durations Array(Float64) (50, 90 %), median_depth Float64. With 2: as
@@ -31,7 +31,7 @@ FROM
         '' AS page,
         emptyArrayUInt64() AS of_page,
         emptyArrayUInt8() AS left_out
-    FROM visits
+    FROM {{shown}}
     WHERE irregular = 0
     GROUP BY GROUPING SETS
     (

@@ -1,6 +1,7 @@
 -- stickiness.counts: users by number of active units, and active users of the last 1, 7 and 30 days.
 --         Caller: query_api/stickiness.py _counted()
--- Params: those of stickiness.parts, active and rolling; fragments parts, active, rolling (over the name parts)
+-- Params: those of stickiness.parts, active and rolling; fragments parts, shown (stickiness.of_keys, with per_user.shown), rolling (both
+--         over the name parts)
 -- Rows:   kind UInt8: 1 with bucket UInt16, key String (packed), units, users UInt64; 2 with day UInt16 (from 29), days UInt8, users;
 --         numbers without users are absent
 -- Source: events are read once.
@@ -18,11 +19,11 @@ FROM
         units,
         toUInt16(0) AS day,
         toUInt8(0) AS days,
-        count() AS users
+        sum(of_key.users) AS users
     FROM
     (
-        {{active}}
-    )
+        {{shown}}
+    ) AS of_key
     GROUP BY
         bucket,
         key,
