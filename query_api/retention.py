@@ -31,11 +31,11 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from query_api import breakdowns, by_actor
+from query_api import breakdowns, per_user
+from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
-from query_api.filters import all_of, filter_sql
 from query_api.periods import DAY_MS, Periods, Range, local_day, periods_of
 from query_api.presets import RETENTION, Preset, RetentionAxes, differing
 from query_api.report import Answer, Ask, Report, Row, UserSelect
@@ -50,7 +50,6 @@ from query_api.retention_sql import (
     UNIT_DAYS,
     bind_columns,
     cells_of_sql,
-    initial_and_returning,
     patterns_sql,
 )
 from query_api.sql import load_sql
@@ -87,13 +86,10 @@ def _periods(ask: Ask, params: RetentionParams, range_: Range) -> tuple[Periods,
     return whole, cohorts
 
 
-async def _top(ask: Ask, params: RetentionParams, range_: Range) -> list[Key] | None:
-    if not params.breakdown:
-        return None
-    bindings = ask.bindings()
-    initial, _ = initial_and_returning(params, bindings)
-    where = all_of([filter_sql(params.filter, "$.filter", bindings), initial])
-    return await by_actor.top(ask, bindings, where, from_ms=range_.from_ms, to_ms=range_.to_ms)
+def _patterns(ask: Ask, params: RetentionParams, bindings: Bindings) -> str:
+    """Return the rows that the report counts."""
+    periods, _ = _periods(ask, params, ask.range)
+    return patterns_sql(ask, params, bindings, periods, ask.range)
 
 
 async def answer(ask: Ask, query: RetentionQuery) -> Answer:
@@ -105,8 +101,13 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
             f"{', '.join(left_out)} of {query.preset} cannot go with the rest of this request; the default is used instead",
         )
 
+    top: list[Key] | None = None
+
     async def result_of(one: Ask) -> Row:
-        return await _result(one, params, one.range)
+        nonlocal top
+        rows = await _counted(one, params, top)
+        top = per_user.keys_of(rows)
+        return await _result(one, params, rows)
 
     result = await with_comparison(ask, query.compare, result_of)
     meaning = _semantics(params) | {"preset": None, "compare_semantics": query.compare_semantics}
@@ -142,7 +143,7 @@ def _params_under(query: RetentionQuery, preset: Preset) -> tuple[RetentionParam
 async def _under(ask: Ask, query: RetentionQuery, here: RetentionParams, preset: Preset) -> Row:
     """Return the totals under a preset: axes that the request gives itself stay as they are."""
     params, left_out = _params_under(query, preset)
-    result = await _result(ask, params, ask.range)
+    result = await _result(ask, params, await _counted(ask, params, None))
     axes = axes_of(params)
     return {
         "preset": preset,
@@ -156,16 +157,19 @@ async def _under(ask: Ask, query: RetentionQuery, here: RetentionParams, preset:
     }
 
 
-async def _result(ask: Ask, params: RetentionParams, range_: Range) -> Row:
+async def _result(ask: Ask, params: RetentionParams, counted: list[Row]) -> Row:
     columns = params.columns()
-    periods, cohorts = _periods(ask, params, range_)
-    top = await _top(ask, params, range_)
-    found = await _counted(ask, params, periods, range_, top)
+    periods, cohorts = _periods(ask, params, ask.range)
+    found: dict[Key, dict[tuple[int, int], int]] = {} if params.breakdown else {(): {}}
+    for row in counted:
+        cells = found.setdefault(breakdowns.unpack(row["key"]), {})
+        cells[row["cohort"], row["cell"]] = row["users"]
     if len(found) * cohorts * len(columns) > MAX_CELLS:
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_CELLS} cells: ask for fewer values"
         )
-    measures = await _measured(ask, params, periods, range_, top)
+    top = per_user.keys_of(counted) if params.breakdown else None
+    measures = await _measured(ask, params, periods, top)
     keys = sorted(
         found,
         key=lambda key: (
@@ -205,46 +209,40 @@ async def _result(ask: Ask, params: RetentionParams, range_: Range) -> Row:
     return result
 
 
-async def _counted(
-    ask: Ask, params: RetentionParams, periods: Periods, range_: Range, top: list[Key] | None
-) -> dict[Key, dict[tuple[int, int], int]]:
-    """Return for each breakdown value (cohort, cell) to users."""
+async def _counted(ask: Ask, params: RetentionParams, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
-    rows = await ask.fetch(
+    periods, _ = _periods(ask, params, ask.range)
+    alike = load_sql("retention.alike", patterns=_patterns(ask, params, bindings))
+    return await ask.fetch(
         "retention.counts",
         bindings,
-        patterns=patterns_sql(ask, params, bindings, periods, range_, top),
+        shown=per_user.shown(params, alike, top, bindings, "sum(pattern_users)"),
         **cells_of_sql(params, periods, bindings),
     )
-    found: dict[Key, dict[tuple[int, int], int]] = {} if params.breakdown else {(): {}}
-    for row in rows:
-        cells = found.setdefault(breakdowns.unpack(row["key"]), {})
-        cells[row["cohort"], row["cell"]] = row["users"]
-    return found
 
 
 async def _measured(
-    ask: Ask, params: RetentionParams, periods: Periods, range_: Range, top: list[Key] | None
+    ask: Ask, params: RetentionParams, periods: Periods, top: list[Key] | None
 ) -> dict[tuple[int, Key], list[_Measured]]:
     """Return the measure by cohort and breakdown value, one for each column."""
     if params.measure is None:
         return {}
     bindings = ask.bindings()
-    patterns = patterns_sql(ask, params, bindings, periods, range_, top, measured=True)
+    patterns = patterns_sql(ask, params, bindings, periods, ask.range, measured=True)
+    users = ""
+    if params.measure.aggregate in ("users", "per_user"):
+        bind_columns(params, bindings)
+        users = load_sql("retention.measured_users")
     by_period: dict[tuple[int, Key], dict[int, Row]] = {}
-    for row in await ask.fetch("retention.measured", bindings, patterns=patterns):
+    for row in await ask.fetch(
+        "retention.measured",
+        bindings,
+        patterns=per_user.with_other(patterns, top, bindings),
+        users=users,
+    ):
         cell = by_period.setdefault((row["cohort"], breakdowns.unpack(row["key"])), {})
         cell[row["period"]] = row
-    users: dict[tuple[int, Key], list[int]] = {}
-    if params.measure.aggregate in ("users", "per_user"):
-        bindings = ask.bindings()
-        patterns = patterns_sql(ask, params, bindings, periods, range_, top, measured=True)
-        bind_columns(params, bindings)
-        for row in await ask.fetch("retention.measured_users", bindings, patterns=patterns):
-            users[row["cohort"], breakdowns.unpack(row["key"])] = row["users"]
-    return {
-        cell: _columns(params.columns(), rows, users.get(cell)) for cell, rows in by_period.items()
-    }
+    return {cell: _columns(params.columns(), rows) for cell, rows in by_period.items()}
 
 
 class _Measured(Struct, frozen=True):
@@ -257,10 +255,11 @@ class _Measured(Struct, frozen=True):
     most: float | None = None
 
 
-def _columns(
-    columns: list[tuple[int, int]], rows: dict[int, Row], users: list[int] | None
-) -> list[_Measured]:
-    amounts = added_in({period: row["amount"] for period, row in rows.items()}, columns)
+def _columns(columns: list[tuple[int, int]], rows: dict[int, Row]) -> list[_Measured]:
+    """Return the columns of what retention.measured gives by period; of column n the users are those of period -1 - n."""
+    amounts = added_in(
+        {period: row["amount"] for period, row in rows.items() if period >= 0}, columns
+    )
     found = []
     for n, (first, last) in enumerate(columns):
         inside = [row for period, row in rows.items() if first <= period <= last]
@@ -268,7 +267,7 @@ def _columns(
             _Measured(
                 amounts[n],
                 sum(row["events"] for row in inside),
-                0 if users is None else users[n],
+                rows[-1 - n]["events"] if -1 - n in rows else 0,
                 min((row["least"] for row in inside), default=None),
                 max((row["most"] for row in inside), default=None),
             )
@@ -460,6 +459,7 @@ def _semantics(params: RetentionParams) -> Row:
             "every": "a cell without cohort lists each user once, where the total counts a user once in each cohort",
         }[params.cohort],
         "breakdown_value": "of the user's first initial event in the cohort's period (first: ever)",
+        "breakdown_order": "by users of the cohorts, most first; the rest is `other`",
     }
     meaning["measure"] = msgspec.to_builtins(params.measure)
     if params.measure is not None:
@@ -482,7 +482,7 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
     periods, count = _periods(ask, params, ask.range)
     if params.measure is not None:
         # Refused where it is wrong, also where the cell does not need it.
-        patterns_sql(ask, params, ask.bindings(), periods, ask.range, None, measured=True)
+        patterns_sql(ask, params, ask.bindings(), periods, ask.range, measured=True)
     if cell.cohort is not None and cell.cohort not in periods.labels[:count]:
         raise InvalidRequest("$.cell.cohort", "not the first day of a cohort of this request")
     if cell.period is not None and cell.period >= len(columns):
@@ -515,7 +515,7 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
     if cell.cohort is None:
         ended = {cohort: periods_ for cohort, periods_ in ended.items() if periods_ >= needed}
     key = breakdowns.key_of_cell(cell.breakdown, cell.other, params.breakdown)
-    top = await _top(ask, params, ask.range) if cell.other else None
+    top = await per_user.top_of(ask, params, _patterns) if cell.other else None
     if cell.other and top is None:
         raise InvalidRequest("$.cell.other", "this answer has no `other`: all values are shown")
     bindings = ask.bindings()
@@ -529,7 +529,8 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
         first, last = columns[cell.period]
         bindings.named("cell_from", first, "UInt16")
         bindings.named("cell_to", last, "UInt16")
-        patterns = patterns_sql(ask, params, bindings, periods, ask.range, top, measured=True)
+        patterns = patterns_sql(ask, params, bindings, periods, ask.range, measured=True)
+        patterns = per_user.with_other(patterns, top, bindings)
         sql = load_sql("retention.measured_by", patterns=patterns, in_key=in_key)
         return UserSelect("retention.measured_by", sql, bindings)
     bindings.named(
@@ -541,7 +542,7 @@ async def users(ask: Ask, query: RetentionQuery, cell: RetentionCell) -> UserSel
     bindings.named("unwanted", unwanted, "Array(Int32)")
     sql = load_sql(
         "retention.users",
-        patterns=patterns_sql(ask, params, bindings, periods, ask.range, top),
+        patterns=per_user.with_other(_patterns(ask, params, bindings), top, bindings),
         in_key=in_key,
         **cells_of_sql(params, periods, bindings),
     )

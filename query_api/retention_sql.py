@@ -14,7 +14,6 @@ from msgspec import Struct
 
 from query_api import breakdowns, by_actor, source
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
 from query_api.fields import number_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
 from query_api.params import EventSelector
@@ -159,7 +158,6 @@ def patterns_sql(
     bindings: Bindings,
     periods: Periods,
     range_: Range,
-    top: list[Key] | None,
     measured: bool = False,
 ) -> str:
     """
@@ -179,7 +177,7 @@ def patterns_sql(
             value = f"toFloat64(if({has_number}, {number}, 0))"
             if params.measure.aggregate in ("avg", "min", "max"):
                 returning = f"({returning} AND {has_number})"
-    key = _key(params, bindings, top)
+    key = _key(params, bindings)
     starts = periods.starts_ms
     first_ever = params.cohort == "first"
     to_ms = starts[-1]
@@ -245,18 +243,14 @@ class _CohortKey(Struct, frozen=True):
         return self.of_event != NO_KEY
 
 
-def _key(params: RetentionParams, bindings: Bindings, top: list[Key] | None) -> _CohortKey:
+def _key(params: RetentionParams, bindings: Bindings) -> _CohortKey:
     if not params.breakdown:
         return _CohortKey(NO_KEY, "", str)
     parts = breakdowns.apart(params.breakdown, bindings)
     if not parts.of_person:
-        key = breakdowns.key_sql(params.breakdown, bindings)
-        return _CohortKey(breakdowns.shown_sql(key, top, bindings), "", str)
-
-    def whole(event_part: str) -> str:
-        return breakdowns.shown_sql(parts.key(event_part), top, bindings)
-
-    return _CohortKey(parts.of_event, parts.of_person, whole)
+        elements = breakdowns.elements_sql(params.breakdown, bindings)
+        return _CohortKey(breakdowns.pack_elements_sql(elements), "", str)
+    return _CohortKey(parts.of_event, parts.of_person, parts.packed)
 
 
 class _Began(Struct, frozen=True):

@@ -1,8 +1,8 @@
 -- retention.counts: users of every cell.  Caller: query_api/retention.py _counted()
--- Params: those of retention.patterns; fragments patterns, returns (a pattern as an array), hits (retention.hits_*), first_return
+-- Params: those of retention.patterns; fragments shown (retention.alike, with per_user.shown), returns (a pattern as an array), hits (retention.hits_*), first_return
 -- Rows:   cohort UInt16, key String (packed), cell Int32 (-1: is in the cohort; n: in the n-th column; 1000 + n: returned for
 --         the first time n periods after the cohort's), users UInt64; cells without users are absent
--- Source: users of one pattern are counted before their cells are written out: there are few patterns.
+-- Source: a user stands in a cohort under one key, so "other" is a sum.
 SELECT
     cohort,
     key,
@@ -24,19 +24,7 @@ FROM
             pattern_users
         FROM
         (
-            SELECT
-                cohort,
-                key,
-                pattern,
-                count() AS pattern_users
-            FROM
-            (
-                {{patterns}}
-            )
-            GROUP BY
-                cohort,
-                key,
-                pattern
+            {{shown}}
         )
     )
 )
@@ -44,3 +32,4 @@ GROUP BY
     cohort,
     key,
     cell
+SETTINGS enable_materialized_cte = 1

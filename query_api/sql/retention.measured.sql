@@ -1,7 +1,8 @@
 -- retention.measured: a measure over the users of each cohort, by period.  Caller: query_api/retention.py _measured()
 -- Params: those of retention.patterns, whose pattern is here the pairs (period after the cohort's, value) of the measured
---         events; fragment patterns
--- Rows:   cohort UInt16, key String (packed), period Int32 (after the cohort's), amount (the sum), least, most Float64, events UInt64
+--         events; fragments patterns, users (retention.measured_users, or nothing)
+-- Rows:   cohort UInt16, key String (packed), period Int32 (after the cohort's), amount (the sum), least, most Float64, events UInt64. Period
+--         -1 - n: its events are the users with a measured event in column n
 -- Source: all users of the cohort, whether they returned or not. A column is the sum of its periods.
 SELECT
     cohort,
@@ -16,7 +17,7 @@ FROM
     SELECT
         cohort,
         key,
-        arrayJoin(pattern) AS one
+        arrayJoin(arrayConcat(pattern{{users}})) AS one
     FROM
     (
         {{patterns}}

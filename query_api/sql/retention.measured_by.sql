@@ -2,7 +2,7 @@
 -- Params: those of retention.measured, cell_cohorts Array(UInt16), cell_from, cell_to UInt16 (periods of the column, both
 --         included); fragments patterns, in_key
 -- Rows:   user UInt64, each once
--- Source: the same rows that retention.measured and retention.measured_users count.
+-- Source: the same rows that retention.measured counts.
 SELECT DISTINCT user
 FROM
 (

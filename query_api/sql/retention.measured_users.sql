@@ -1,22 +1,15 @@
--- retention.measured_users: users of each cohort with a measured event, by column.  Caller: query_api/retention.py _measured()
--- Params: those of retention.patterns, whose pattern is here the pairs (period after the cohort's, value) of the measured
---         events; column_from, column_to Array(UInt16): periods of each column, both included; fragment patterns
--- Rows:   cohort UInt16, key String (packed), users Array(UInt64): one for each column
+-- retention.measured_users: the columns in which a user has a measured event.  Caller: query_api/retention.py _measured()
+-- Params: column_from, column_to Array(UInt16): periods of each column, both included
+-- Rows:   a part of retention.measured: Array(Tuple(Int32, Float64)), of column n (from 0) -1 - n and 0
 -- Source: a user of a column with several periods counts once.
-SELECT
-    cohort,
-    key,
-    sumForEach(
-        arrayMap(
-            (first, last) -> toUInt64(arrayExists(pair -> pair.1 BETWEEN first AND last, pattern)),
-            {column_from:Array(UInt16)},
-            {column_to:Array(UInt16)}
-        )
-    ) AS users
-FROM
-(
-    {{patterns}}
+,
+arrayMap(
+    number -> (toInt32(-toInt32(number)), toFloat64(0)),
+    arrayFilter(
+        number -> arrayExists(
+            pair -> pair.1 BETWEEN {column_from:Array(UInt16)}[number] AND {column_to:Array(UInt16)}[number],
+            pattern
+        ),
+        arrayEnumerate({column_from:Array(UInt16)})
+    )
 )
-GROUP BY
-    cohort,
-    key

@@ -297,7 +297,7 @@ def test_the_rest_of_a_breakdown_is_other(asker, report):
     if "limit" in body:
         error = refused(asker, report, **body, breakdown_limit=1)
         assert error == ("invalid_request", "$.breakdown_limit")
-    found = list(others(ask(asker, report, **body)["result"]))
+    found = [line["other"] for line in lines(ask(asker, report, **body)["result"])]
     assert any(found)
     assert not all(found)
 
@@ -309,16 +309,58 @@ def broken_down(report, field, value):
     return {field: value, "limit" if report in ("scenes", "exchange") else "breakdown_limit": 1}
 
 
-def others(node):
-    """Give ``other`` of every row."""
+OTHERS = {
+    # Of a cell of "other" its number, in the first line of that; lists of users find "other" in statements of their own.
+    "attribution": ({"touch": 1}, "users"),
+    "distribution": ({"time": DAY}, "points[0].users"),
+    "events": ({"time": DAY}, "points[0].A"),
+    "interval": ({"time": DAY}, "points[0].users"),
+    "lifecycle": ({"time": DAY, "state": "active"}, "points[0].active"),
+    "ltv": ({"cohort": DAY, "period": 1}, "payers[1]"),
+    "recall": ({"campaign": "back", "metric": "active"}, "treated.active"),
+    "retention": ({"cohort": DAY, "period": 0}, "returned[0]"),
+    "sessions": ({"time": DAY}, "points[0].users"),
+    "stickiness": ({"time": DAY}, "points[0].users"),
+}
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("report", OTHERS)
+def test_users_of_other_are_those_that_the_answer_has_there(asker, report, limit):
+    body = {"breakdown": ["device.brand"], "breakdown_limit": limit, "compare": "previous_period"}
+    if report == "ltv":
+        body["cohort"] = "first_in_range"
+    cell, path = OTHERS[report]
+    whole = ask(asker, report, **body)["result"]
+    shown = whole.pop("compare")
+    in_other = [line for line in lines(whole) if line["other"]]
+    assert in_other
+    page = ask(asker, f"{report}/users", **body, cell={**cell, "other": True})
+    assert page["result"]["total"] == number_at(in_other[0], path)
+    # A comparison shows the same values by themselves.
+    assert values_in(shown) <= values_in(whole)
+    assert len(values_in(whole)) <= limit
+
+
+def lines(node):
+    """Give every line of a breakdown."""
     if isinstance(node, dict):
         if isinstance(node.get("other"), bool):
-            yield node["other"]
+            yield node
         for value in node.values():
-            yield from others(value)
+            yield from lines(value)
     elif isinstance(node, list):
         for value in node:
-            yield from others(value)
+            yield from lines(value)
+
+
+def values_in(result):
+    """Return the values that stand by themselves, but for that of rows without a touch."""
+    return {
+        line["breakdown"]["device.brand"]
+        for line in lines(result)
+        if not line["other"] and not line.get("direct")
+    }
 
 
 @pytest.mark.parametrize("report", sorted(REPORTS_ASKED.keys() - REFUSED["compare"]))
