@@ -141,7 +141,7 @@ def _values(ask: Ask, query: DistributionQuery, bindings: Bindings) -> str:
     where = all_of(parts)
     adds_extra = extra is not None and extra.aggregate in ("sum", "avg")
     # Sums in parts are wide: more work than a look at the person of each event saves on one server.
-    pays_alone = not per_user.is_ordered(query) and query.of != "sum" and not adds_extra
+    pays_alone = query.of != "sum" and not adds_extra
     if by_actor.pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
         measured = f"({is_measured} AND {has_amount})"
         counted_extra = f"({is_extra} AND {has_extra_amount})"

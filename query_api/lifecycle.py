@@ -90,8 +90,7 @@ def _states(ask: Ask, query: LifecycleQuery, bindings: Bindings) -> str:
     to_ms = periods.starts_ms[-1]
     number = by_actor.period_sql()
     first_key = per_user.first_key(query)
-    pays_alone = not per_user.is_ordered(query)
-    if by_actor.pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
+    if by_actor.pays(ask, bindings, where, keyed=True):
         more, of_person = per_user.first_of_actor(query, bindings)
         sets, numbers = by_actor.sets(
             *(ask, bindings, where, number),

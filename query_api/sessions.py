@@ -158,8 +158,7 @@ def _events(ask: Ask, query: SessionsQuery, bindings: Bindings, range_: Range) -
         **read,
         order=source.order(),
     )
-    pays_alone = not per_user.is_ordered(query)
-    if not by_actor.pays(ask, bindings, "1", pays_alone=pays_alone, keyed=True):
+    if not by_actor.pays(ask, bindings, "1", keyed=True):
         return _Events(each, None)
     first, of_person = per_user.first_of_actor(query, bindings)
 

@@ -121,8 +121,7 @@ def _parts(
     from_ms = range_.from_ms if days is None else days.starts_ms[0]
     to_ms = range_.to_ms if days is None else days.starts_ms[-1]
     numbers = load_sql("stickiness.numbers")
-    pays_alone = not per_user.is_ordered(query)
-    if by_actor.pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
+    if by_actor.pays(ask, bindings, where, keyed=True):
         first, of_person = per_user.first_of_actor(query, bindings)
         parts = by_actor.rows(
             ask,
