@@ -385,6 +385,7 @@ def _semantics(query: AttributionQuery) -> Row:
         "users": "distinct users with a target that such a touch stands before",
         "credited_users": "those of `users` of whose conversions the row gets something under the model",
         "breakdown_value": "of the touch",
+        "breakdown_order": "by how often such a touch stands in a chain, most first; the rest is `other`",
     }
 
 

@@ -307,6 +307,7 @@ def _semantics(query: LtvQuery) -> Row:
         "mature": "period n has ended by now; cells that are not are null",
         "total": "for each n over the cohorts that are mature in it",
         "breakdown_value": "of the start event",
+        "breakdown_order": "by users of the cohorts, most first; the rest is `other`",
     }
 
 

@@ -547,6 +547,8 @@ const SENTENCES = {
   "distinct users with a pair": "至少有一次间隔的用户，去重",
   "max_gap after the end of the period, or of the range, has passed by now": "这一期（或范围）结束后，最长间隔也已过去",
   "of the start event itself": "取开始事件的值",
+  "by users of the cohorts, most first; the rest is `other`": "按各批次用户数从多到少，其余归“其他”",
+  "by how often such a touch stands in a chain, most first; the rest is `other`": "按该触点出现在转化链中的次数从多到少，其余归“其他”",
   "by pairs in the range, most first; the rest is `other`": "按范围内的间隔次数从多到少，其余归“其他”",
   "an end takes the last start since the end before (A A B B: the second A, the first B)": "结束取上一个结束之后最近的开始（A A B B：第二个 A 配第一个 B）",
   "an end takes the first start since the end before that is not older than max_gap": "结束取上一个结束之后、最长间隔之内最早的开始",
