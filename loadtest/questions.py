@@ -50,6 +50,9 @@ def _measured(aggregate: str, event: str, **more: str) -> dict[str, Any]:
     return {"measures": [{"event": event, "aggregate": aggregate, **more}], "interval": "day"}
 
 
+_BY_PLATFORM = {"breakdown": ["platform"]}
+
+
 def questions() -> list[Question]:
     """List what is timed, the main reports first."""
     pay, view = {"event": "order_pay"}, {"event": "product_view"}
@@ -110,6 +113,9 @@ def questions() -> list[Question]:
             {"target": pay, "value": price, "touches": [{"event": "add_to_cart"}, view]},
             STEPS,
         ),
+        Question("访问 sessions by platform", "sessions", _BY_PLATFORM, ALL_EVENTS),
+        Question("生命周期 lifecycle by platform", "lifecycle", _BY_PLATFORM, ALL_EVENTS),
+        Question("粘性 stickiness by platform", "stickiness", _BY_PLATFORM, ALL_EVENTS),
         Question("日报 summary", "summary", {}, ALL_EVENTS),
         Question("分享 share", "share", {"revenue": price}, ["share", "app_show", "order_pay"]),
         Question("用户 users", "users", {}, ALL_EVENTS),

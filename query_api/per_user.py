@@ -2,8 +2,9 @@
 What reports share that put each user into one row of a breakdown: whose value counts, the most frequent, the order.
 
 A user has one value in each row of such a report, so that rows add up: that of the user's first event (by occurred_at,
-seq, event_id) that has any of the breakdown's fields; a launch carries the scene, most later events do not. Called by
-lifecycle, stickiness, distribution; what is first, and of which events, each says in its ``semantics``.
+seq, event_id) that has any of the breakdown's fields; a launch carries the scene, most later events do not. What is first, and
+of which events, each report says in its ``semantics``. Which values are shown by themselves is found among the rows that the
+report counts (``shown``).
 """
 
 from __future__ import annotations
