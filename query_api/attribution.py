@@ -28,7 +28,6 @@ from msgspec import Meta
 from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import amount_sql, field_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
@@ -156,7 +155,7 @@ def _names(ask: Ask, query: AttributionQuery, bindings: Bindings) -> dict[str, s
     )
     return {
         "key": "names.key",
-        "names": f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number",
+        "names": per_user.names_joined(names),
     }
 
 
@@ -259,17 +258,8 @@ async def answer(ask: Ask, query: AttributionQuery) -> Answer:
     """Answer the attribution report."""
     if len(set(query.models)) != len(query.models):
         raise InvalidRequest("$.models", "a model stands twice")
-    top: list[Key] | None = None
-
-    async def result_of(one: Ask) -> Row:
-        nonlocal top
-        rows = await _counted(one, query, top)
-        top = per_user.keys_of(rows)
-        return _result(query, rows)
-
-    return Answer(
-        result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
-    )
+    result = await per_user.compared(ask, query, _counted, _result)
+    return Answer(result=result, semantics=_semantics(query))
 
 
 async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> list[Row]:
@@ -306,7 +296,7 @@ async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> 
     return rows
 
 
-def _result(query: AttributionQuery, found: list[Row]) -> Row:
+def _result(_ask: Ask, query: AttributionQuery, found: list[Row]) -> Row:
     rows = []
     total = {"users": 0, "targets": 0, **_models(query, {})}
     for row in found:

@@ -26,7 +26,6 @@ from msgspec import Meta
 from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
@@ -212,15 +211,7 @@ def _values(ask: Ask, query: DistributionQuery, bindings: Bindings) -> str:
 
 async def answer(ask: Ask, query: DistributionQuery) -> Answer:
     """Answer the distribution report."""
-    top: list[Key] | None = None
-
-    async def result_of(one: Ask) -> Row:
-        nonlocal top
-        rows = await _counted(one, query, top)
-        top = per_user.keys_of(rows)
-        return {"series": _series(one, query, one.range, rows)}
-
-    result = await with_comparison(ask, query.compare, result_of)
+    result = await per_user.compared(ask, query, _counted, _result)
     return Answer(result=result, semantics=_semantics(query))
 
 
@@ -231,7 +222,8 @@ async def _counted(ask: Ask, query: DistributionQuery, top: list[Key] | None) ->
     return await ask.fetch("distribution.buckets", bindings, values=shown)
 
 
-def _series(ask: Ask, query: DistributionQuery, range_: Range, rows_found: list[Row]) -> list[Row]:
+def _result(ask: Ask, query: DistributionQuery, rows_found: list[Row]) -> Row:
+    range_ = ask.range
     periods = _periods(ask, query, range_)
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
     for row in rows_found:
@@ -242,7 +234,7 @@ def _series(ask: Ask, query: DistributionQuery, range_: Range, rows_found: list[
         key: sum(row["users"] for (_, bucket), row in rows.items() if bucket == 0)
         for key, rows in found.items()
     }
-    return [
+    series = [
         {
             **breakdowns.describe(key, query.breakdown),
             "points": [
@@ -252,6 +244,7 @@ def _series(ask: Ask, query: DistributionQuery, range_: Range, rows_found: list[
         }
         for key in per_user.ordered(sizes)
     ]
+    return {"series": series}
 
 
 def _point(

@@ -28,7 +28,6 @@ from msgspec import Meta
 from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import is_of_person
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
@@ -187,15 +186,7 @@ async def _top(ask: Ask, query: IntervalQuery) -> list[Key] | None:
 
 async def answer(ask: Ask, query: IntervalQuery) -> Answer:
     """Answer the interval report."""
-    top: list[Key] | None = None
-
-    async def result_of(one: Ask) -> Row:
-        nonlocal top
-        rows = await _counted(one, query, top)
-        top = per_user.keys_of(rows)
-        return {"series": _series(one, query, one.range, rows)}
-
-    result = await with_comparison(ask, query.compare, result_of)
+    result = await per_user.compared(ask, query, _counted, _result)
     return Answer(result=result, semantics=_semantics(query))
 
 
@@ -211,7 +202,8 @@ async def _counted(ask: Ask, query: IntervalQuery, top: list[Key] | None) -> lis
     return rows
 
 
-def _series(ask: Ask, query: IntervalQuery, range_: Range, rows_found: list[Row]) -> list[Row]:
+def _result(ask: Ask, query: IntervalQuery, rows_found: list[Row]) -> Row:
+    range_ = ask.range
     periods = _periods(ask, query, range_)
     edges = _edges(query)
     found: dict[Key, dict[tuple[int, int], Row]] = {} if query.breakdown else {(): {}}
@@ -243,7 +235,7 @@ def _series(ask: Ask, query: IntervalQuery, range_: Range, rows_found: list[Row]
         series.append(
             {**breakdowns.describe(key, query.breakdown), "points": points, "total": total}
         )
-    return series
+    return {"series": series}
 
 
 def _numbers(rows: dict[tuple[int, int], Row], bucket_ms: int, edges: list[int]) -> Row:

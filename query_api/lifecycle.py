@@ -24,7 +24,6 @@ from msgspec import Meta
 from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import all_of, filter_sql, selector_sql
 from query_api.params import EventSelector, Query
@@ -117,17 +116,8 @@ def _states(ask: Ask, query: LifecycleQuery, bindings: Bindings) -> str:
 
 async def answer(ask: Ask, query: LifecycleQuery) -> Answer:
     """Answer the lifecycle report."""
-    top: list[Key] | None = None
-
-    async def result_of(one: Ask) -> Row:
-        nonlocal top
-        rows = await _counted(one, query, top)
-        top = per_user.keys_of(rows)
-        return _result(one, query, rows)
-
-    return Answer(
-        result=await with_comparison(ask, query.compare, result_of), semantics=_semantics(query)
-    )
+    result = await per_user.compared(ask, query, _counted, _result)
+    return Answer(result=result, semantics=_semantics(query))
 
 
 async def _counted(ask: Ask, query: LifecycleQuery, top: list[Key] | None) -> list[Row]:

@@ -25,7 +25,6 @@ from msgspec import Meta
 from query_api import breakdowns, by_actor, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import number_sql
 from query_api.filters import all_of, event_names_sql, filter_sql, selector_sql
@@ -178,15 +177,7 @@ async def _top(ask: Ask, query: LtvQuery) -> list[Key] | None:
 async def answer(ask: Ask, query: LtvQuery) -> Answer:
     """Answer the lifetime value report."""
     periods, cohorts = _periods(ask, query)
-    top: list[Key] | None = None
-
-    async def result_of(one: Ask) -> Row:
-        nonlocal top
-        rows = await _counted(one, query, top)
-        top = per_user.keys_of(rows)
-        return _result(one, query, rows)
-
-    result = await with_comparison(ask, query.compare, result_of)
+    result = await per_user.compared(ask, query, _counted, _result)
     if (periods.starts_ms[0], periods.starts_ms[cohorts]) != (ask.range.from_ms, ask.range.to_ms):
         ask.warn(
             "partial_period",

@@ -9,7 +9,7 @@ report counts (``shown``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -17,6 +17,7 @@ from msgspec import Struct
 from query_api import breakdowns, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
+from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.fields import is_of_person
 from query_api.order_keys import MAX_PAYLOAD, hashed, names_sql
@@ -89,10 +90,14 @@ def numbered_key(
         return NumberedKey("toUInt64(0)", parts.packed(), "", parts.of_person)
     key = parts.of_event if parts.of_person else event_key(query, bindings)
     number = hashed(key, largest=largest)
-    names = names_sql(key, number, wanted)
-    joined = f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number"
+    joined = names_joined(names_sql(key, number, wanted))
     whole = parts.packed("names.key") if parts.of_person else "names.key"
     return NumberedKey(number, whole, joined, parts.of_person)
+
+
+def names_joined(names: str) -> str:
+    """Return the JOIN that puts ``names.key`` to rows with ``key_number``; ``names``: order_keys.names_sql."""
+    return f"ANY LEFT JOIN (\n{names}\n) AS names ON names.number = key_number"
 
 
 def absent(query: Query) -> str:
@@ -191,6 +196,28 @@ def shown(
 def keys_of(rows: Iterable[Row]) -> list[Key]:
     """Return the keys that rows of an answer show by themselves: what a comparison shows as well."""
     return [breakdowns.unpack(key) for key in {row["key"]: None for row in rows} if key]
+
+
+async def compared(
+    ask: Ask,
+    query: QueryType,
+    counted: Callable[[Ask, QueryType, list[Key] | None], Awaitable[list[Row]]],
+    result: Callable[[Ask, QueryType, list[Row]], Row],
+) -> Row:
+    """
+    Return the result for the request's range and, with ``compare``, for the range before: of the same keys.
+
+    ``counted``: the rows of a range with the keys to show, as ``shown`` takes them. ``result``: what they say.
+    """
+    top: list[Key] | None = None
+
+    async def result_of(one: Ask) -> Row:
+        nonlocal top
+        rows = await counted(one, query, top)
+        top = keys_of(rows)
+        return result(one, query, rows)
+
+    return await with_comparison(ask, query.compare, result_of)
 
 
 async def most_frequent(

@@ -17,7 +17,6 @@ from msgspec import Meta
 from query_api import breakdowns, per_user
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import filter_sql
 from query_api.params import Query
@@ -74,16 +73,8 @@ async def _top(ask: Ask, query: SegmentsQuery) -> list[Key] | None:
 
 async def answer(ask: Ask, query: SegmentsQuery) -> Answer:
     """Answer the comparison."""
-    top: list[Key] | None = None
-
-    async def result_of(one: Ask) -> Row:
-        nonlocal top
-        rows = await _counted(one, query, top)
-        top = per_user.keys_of(rows)
-        return _result(query, rows)
-
     return Answer(
-        result=await with_comparison(ask, query.compare, result_of),
+        result=await per_user.compared(ask, query, _counted, _result),
         semantics=_SEMANTICS | {"segments": query.segments},
     )
 
@@ -95,7 +86,7 @@ async def _counted(ask: Ask, query: SegmentsQuery, top: list[Key] | None) -> lis
     return await ask.fetch("segments.compare", bindings, shown=shown)
 
 
-def _result(query: SegmentsQuery, rows: list[Row]) -> Row:
+def _result(_ask: Ask, query: SegmentsQuery, rows: list[Row]) -> Row:
     everyone: Counter[Key] = Counter()
     inside: list[Counter[Key]] = [Counter() for _ in query.segments]
     both: Counter[tuple[int, int]] = Counter()

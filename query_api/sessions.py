@@ -310,11 +310,10 @@ async def _counted(
     while True:
         bindings = ask.bindings()
         visits = _visits(ask, query, bindings, kinds=kinds, with_pages=with_pages)
+        visits = per_user.with_other(visits, top, bindings)
         shown = "visits"
         if query.breakdown and top is None:
             shown = f"({per_user.ranked(query, 'visits', bindings, counted=_REGULAR)})"
-        elif top is not None:
-            visits = per_user.with_other(visits, top, bindings)
         names = load_sql("sessions.page_names", page_number=hashed("page"))
         pages = load_sql("sessions.pages", names=names) if with_pages else ""
         rows = await ask.fetch(

@@ -24,7 +24,6 @@ from msgspec import Meta
 from query_api import breakdowns, by_actor, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
-from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
 from query_api.filters import all_of, filter_sql, selector_sql
 from query_api.params import EventSelector, Query
@@ -173,18 +172,7 @@ def _rolling_of(parts: str) -> str:
 
 async def answer(ask: Ask, query: StickinessQuery) -> Answer:
     """Answer the stickiness report."""
-    top: list[Key] | None = None
-
-    async def result_of(one: Ask) -> Row:
-        nonlocal top
-        rows = await _counted(one, query, top)
-        top = per_user.keys_of(row for row in rows if row["kind"] == _SERIES)
-        return {
-            "series": _series(one, query, [row for row in rows if row["kind"] == _SERIES]),
-            "rolling": _rolling_points(one, [row for row in rows if row["kind"] == _ROLLING]),
-        }
-
-    result = await with_comparison(ask, query.compare, result_of)
+    result = await per_user.compared(ask, query, _counted, _result)
     return Answer(result=result, semantics=_semantics(query))
 
 
@@ -198,6 +186,13 @@ async def _counted(ask: Ask, query: StickinessQuery, top: list[Key] | None) -> l
         shown=per_user.shown(query, of_keys, top, bindings, "sum(users)"),
         rolling=_rolling_of("parts"),
     )
+
+
+def _result(ask: Ask, query: StickinessQuery, rows: list[Row]) -> Row:
+    return {
+        "series": _series(ask, query, [row for row in rows if row["kind"] == _SERIES]),
+        "rolling": _rolling_points(ask, [row for row in rows if row["kind"] == _ROLLING]),
+    }
 
 
 def _series(ask: Ask, query: StickinessQuery, rows: list[Row]) -> list[Row]:

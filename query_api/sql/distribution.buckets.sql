@@ -1,4 +1,4 @@
--- distribution.buckets: users of every bucket, and the whole of every period.  Caller: query_api/distribution.py _series()
+-- distribution.buckets: users of every bucket, and the whole of every period.  Caller: query_api/distribution.py _counted()
 -- Params: those of distribution.values; fragment values (with per_user.shown)
 -- Rows:   bucket_ms Int64, key String (packed), bucket UInt16 (0: all together), users UInt64, extra_events UInt64, extra_sum
 --         Float64, extra_users UInt64, value_sum, least, most Float64, quantiles Array(Float64) (25, 50, 75, 90 %)

@@ -1,4 +1,4 @@
--- interval.measures: users, pairs and times of every bucket, and of all together.  Caller: query_api/interval.py _series()
+-- interval.measures: users, pairs and times of every bucket, and of all together.  Caller: query_api/interval.py _counted()
 -- Params: those of interval.pairs; edges Array(Int64) ascending (ms); fragment pairs (with per_user.shown)
 -- Rows:   bucket_ms Int64 (0: the whole range), key String (packed), slot UInt16 (0: all together; n: from the edge n on), users,
 --         pairs UInt64, gap_sum Int64, least, most Int64, quantiles Array(Float64) (10, 25, 50, 75, 90 %), undecided UInt8 (of any:

@@ -1,4 +1,4 @@
--- ltv.counts: every cell of the table.  Caller: query_api/ltv.py answer()
+-- ltv.counts: every cell of the table.  Caller: query_api/ltv.py _counted()
 -- Params: those of ltv.cells; fragment cells (with per_user.shown)
 -- Rows:   cohort UInt16, key String (packed), cell Int32, users UInt64 (of the cohort, or who paid for the first time), amount
 --         Float64, undecided UInt8 (of any: then the numbers do not hold)

@@ -1,4 +1,4 @@
--- recall.counts: persons of each campaign, row of the breakdown and arm.  Caller: query_api/recall.py answer()
+-- recall.counts: persons of each campaign, row of the breakdown and arm.  Caller: query_api/recall.py _counted()
 -- Params: those of recall.outcomes; max_rows UInt32 (of two arms each); fragment outcomes (with a packed key)
 -- Rows:   campaign, key, arm String; sent, messages, delivered, delivery_unknown, opened, active, converted, conversions, both_arms,
 --         window_ended UInt64; conversion_value Float64. The newest campaigns first
