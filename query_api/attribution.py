@@ -251,7 +251,7 @@ async def _top(ask: Ask, query: AttributionQuery) -> list[Key] | None:
     order_key = await ask.deciding(partial(_chains, ask, query), _MARK_BITS)
     bindings = ask.bindings()
     touched = load_sql("attribution.touched", credits=_named(ask, query, bindings, order_key))
-    return await per_user.most_frequent(ask, query, touched, bindings, _TOUCHES)
+    return await per_user.most_frequent(ask, touched, bindings, _TOUCHES)
 
 
 async def answer(ask: Ask, query: AttributionQuery) -> Answer:
@@ -263,16 +263,16 @@ async def answer(ask: Ask, query: AttributionQuery) -> Answer:
 
 
 async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> list[Row]:
-    of_keys: list[str] = []
+    of_keys: dict[str, str] = {}
     models: list[str] = []
     for model in query.models:
         for name, value in (
             (f"{model}_conversions", model),
             (f"{model}_value", f"{model} * amount"),
         ):
-            of_keys += partial_sum_sql(value, "1", name)
+            of_keys |= partial_sum_sql(value, "1", name)
             models.append(f"{sum_of_parts_sql(name)} AS {name}")
-        of_keys.append(f"uniqExactStateIf(user, {_is_credited(model)}) AS {model}_users")
+        of_keys[f"{model}_users"] = f"uniqExactStateIf(user, {_is_credited(model)})"
         models.append(f"uniqExactMerge({model}_users) AS {model}_credited")
 
     async def ask_with(order_key: OrderKey) -> list[Row]:
@@ -280,7 +280,7 @@ async def _counted(ask: Ask, query: AttributionQuery, top: list[Key] | None) -> 
         rows = load_sql(
             "attribution.of_keys",
             credits=_credits(ask, query, bindings, order_key),
-            models=source.listed(*of_keys),
+            models=source.named(of_keys),
             in_other="touch > 0" if query.breakdown else "0",
             **_names(ask, query, bindings),
         )

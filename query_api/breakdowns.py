@@ -1,5 +1,5 @@
 """
-Breakdowns: the value of up to three fields as one key in SQL, and back to JSON values. Pure, but for ``top``.
+Breakdowns: the value of up to three fields as one key in SQL, and back to JSON values. Pure, but for ``most_frequent``.
 
 A key is an Array(String) with one element for each field: a letter for the JSON type and the value (``s`` text, ``n``
 number, ``b`` boolean, ``l`` list), or the empty text where the field is absent. So "10", 10 and true stay apart. The
@@ -145,46 +145,27 @@ def unpack(packed: str) -> Key:
     return tuple(texts)
 
 
-def top_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
-    """Return the expression of the key, or of "other" for keys that are not among ``top``."""
-    if top is None:
-        return key
-    bound = bindings.add([list(k) for k in top], "Array(Array(String))")
-    return f"if({key} IN (SELECT arrayJoin({bound})), {key}, emptyArrayString())"
+PACKED_ORDER = "substring(key, position(key, ':') + 1), key"
+"""An ORDER BY of packed keys: by their text, and not by its length, which stands before it."""
 
 
-def shown_sql(key: str, top: list[Key] | None, bindings: Bindings) -> str:
-    """Return ``top_sql`` packed."""
-    return pack_sql(top_sql(key, top, bindings))
-
-
-async def top(
+async def most_frequent(
     ask: Ask, events: str, key: str, bindings: Bindings, number: str = "count()"
 ) -> list[Key] | None:
     """
     Return the keys with the most events in ``events``, most frequent first; None when there are no others anywhere.
 
-    ``events``: a FROM clause; ``key``: expression over its columns; ``number``: of events, an aggregate. What a comparison
-    shows by itself are the values of the range asked for: with ``compare`` these are returned also where they are all, since
-    the other range may have more.
+    ``events``: a FROM clause; ``key``: expression over its columns, packed; ``number``: of events, an aggregate. What a
+    comparison shows by itself are the values of the range asked for: with ``compare`` these are returned also where they are
+    all, since the other range may have more.
     """
-    if not ask.query.breakdown:
-        return None
     limit = ask.query.breakdown_limit
-    keys = await most_frequent(ask, events, key, limit, bindings, number)
-    return None if keys is None else [tuple(one) for one in keys]
-
-
-async def most_frequent(
-    ask: Ask, events: str, key: str, limit: int, bindings: Bindings, number: str = "count()"
-) -> list[Any] | None:
-    """Return at most ``limit`` values of ``key``, as ``top`` does; packed or not."""
     bindings.named("breakdown_limit", limit + 1, "UInt32")
-    sql = load_sql("breakdowns.top", events=events, key=key, number=number)
+    sql = load_sql("breakdowns.top", events=events, key=key, number=number, ties=PACKED_ORDER)
     found = await ask.run("breakdowns.top", sql, bindings, GROUPED_ON_SHARDS)
     if len(found.rows) <= limit and ask.query.compare is None:
         return None
-    return [row["key"] for row in found.rows[:limit]]
+    return [unpack(row["key"]) for row in found.rows[:limit]]
 
 
 def decode_element(text: str) -> Any:  # noqa: ANN401 (a JSON value)

@@ -15,10 +15,8 @@ from __future__ import annotations
 
 import msgspec
 
-from query_api import attributes, breakdowns, source
+from query_api import attributes, source
 from query_api.bindings import Bindings
-from query_api.breakdowns import Key
-from query_api.fields import is_of_person
 from query_api.filters import OfPerson, all_of, parts_of
 from query_api.report import Ask
 from query_api.sql import load_sql
@@ -111,28 +109,6 @@ def rows(
     return source.computed(by_actor, of_person)
 
 
-async def top(
-    ask: Ask, bindings: Bindings, where: str, *, from_ms: int, to_ms: int
-) -> list[Key] | None:
-    """Return the values of the request's breakdown with the most events of ``where``, as ``breakdowns.top`` does."""
-    fields = ask.query.breakdown
-    if not any(map(is_of_person, fields)) or not pays(ask, bindings, where, keyed=True):
-        events = ask.alone(bindings, where, from_ms=from_ms, to_ms=to_ms)
-        return await breakdowns.top(ask, events, breakdowns.key_sql(fields, bindings), bindings)
-    key = breakdowns.apart(fields, bindings)
-    found = rows(
-        ask,
-        bindings,
-        where,
-        columns=f"{key.of_event} AS event_part,\ncount() AS part_events",
-        keys=("event_part",),
-        of_person=f"{key.of_person} AS person_part",
-        from_ms=from_ms,
-        to_ms=to_ms,
-    )
-    return await breakdowns.top(ask, f"FROM ({found})", key.key(), bindings, "sum(part_events)")
-
-
 _OF_PARTS = {
     "groupArray": "groupArrayArray",
     "groupArrayIf": "groupArrayArray",
@@ -171,7 +147,7 @@ def collected(
     in_computed = ask.needs_persons(computed)
     if not in_computed:
         where, wanted = all_of([where, wanted]), "1"
-    made = source.listed(*(f"{aggregate} AS {name}" for name, aggregate in aggregates.items()))
+    made = source.named(aggregates)
     of_person = f"{person_part} AS person_part" if person_part else ""
     if in_computed or not pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
         columns = made
@@ -183,9 +159,7 @@ def collected(
             for name, aggregate in aggregates.items()
             if name not in (together or {})
         }
-        columns = source.listed(
-            *(f"{one} AS {name}" for name, one in {**of_parts, **(together or {})}.items())
-        )
+        columns = source.named(of_parts, together or {})
         found = rows(
             ask,
             bindings,

@@ -145,20 +145,21 @@ def _values(ask: Ask, query: DistributionQuery, bindings: Bindings) -> str:
         measured = f"({is_measured} AND {has_amount})"
         counted_extra = f"({is_extra} AND {has_extra_amount})"
         first, of_person = per_user.first_of_actor(query, bindings, measured)
-        given, added = [], []
+        given: list[str] = []
+        added: dict[str, str] = {}
         if query.of == "sum":
             given.append(f"toFloat64({amount}) AS amount")
-            added += partial_sum_sql("amount", measured, "amount")
+            added |= partial_sum_sql("amount", measured, "amount")
         if adds_extra:
             given.append(f"toFloat64({extra_amount}) AS extra_amount")
-            added += partial_sum_sql("extra_amount", counted_extra, "extra_amount")
+            added |= partial_sum_sql("extra_amount", counted_extra, "extra_amount")
         actors = by_actor.rows(
             ask,
             bindings,
             where,
             columns=source.listed(
                 load_sql("distribution.of_actors", is_measured=measured, is_extra=counted_extra),
-                *added,
+                source.named(added),
                 first,
             ),
             keys=("bucket_ms", "unit_ms"),

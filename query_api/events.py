@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import msgspec
 
-from query_api import attributes, breakdowns, by_actor, formula, source, sums
+from query_api import attributes, breakdowns, formula, per_user, source, sums
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -51,24 +51,28 @@ def _periods(query: EventsQuery, ask: Ask, range_: Range) -> Periods | None:
 
 
 async def _top(ask: Ask, query: EventsQuery) -> list[Key] | None:
-    bindings = ask.bindings()
-    plan = plan_of(query, bindings)
+    """Return the values that the answer shows by themselves, for what cannot find them among its own rows."""
     if not query.breakdown:
         return None
-    # Sessions are not needed to count events. Values seen only before the range have points as well.
+    bindings = ask.bindings()
+    plan = plan_of(query, bindings)
+    # Values seen only before the range have points as well.
     from_ms = earliest_ms(ask, query.measures, ask.range, _periods(query, ask, ask.range))
-    return await by_actor.top(ask, bindings, plan.where, from_ms=from_ms, to_ms=ask.range.to_ms)
+    events = ask.alone(bindings, plan.where, from_ms=from_ms, to_ms=ask.range.to_ms)
+    return await breakdowns.most_frequent(ask, events, plan.key, bindings)
 
 
 async def answer(ask: Ask, query: EventsQuery) -> Answer:
     """Answer the events report."""
     periods = _periods(query, ask, ask.range)
-    top = await _top(ask, query)
+    # Values seen only before the range are in no row of events.points.
+    top = await _top(ask, query) if query.reaches_back() else None
 
     async def result_of(one: Ask) -> Row:
-        return {
-            "series": await _series(one, query, one.range, _periods(query, one, one.range), top)
-        }
+        nonlocal top
+        periods_there = _periods(query, one, one.range)
+        series, top = await _series(one, query, one.range, periods_there, top)
+        return {"series": series}
 
     result = await with_comparison(ask, query.compare, result_of)
     if periods is not None and (periods.starts_ms[0], periods.starts_ms[-1]) != (
@@ -107,7 +111,12 @@ async def answer(ask: Ask, query: EventsQuery) -> Answer:
 
 async def _series(
     ask: Ask, query: EventsQuery, range_: Range, periods: Periods | None, top: list[Key] | None
-) -> list[Row]:
+) -> tuple[list[Row], list[Key] | None]:
+    """
+    Return a line for each value shown, and these values: what a comparison shows as well.
+
+    ``top``: the values to show; None: the most frequent of the range, or, where measures reach back, all.
+    """
     bindings = ask.bindings()
     plan = plan_of(query, bindings)
     # Without an interval everything lies in one period, which is the total.
@@ -117,8 +126,10 @@ async def _series(
     has_silent = plan.needs_sessions and await ask.has_any(
         source.SILENT, range_.from_ms, range_.to_ms
     )
-    name, sql = points_sql(ask, bindings, query, plan, range_, top, has_silent=has_silent)
-    rows = (await ask.run(name, sql, bindings, source.GROUPED_ON_SHARDS)).rows
+    sql = points_sql(ask, bindings, query, plan, range_, top, has_silent=has_silent)
+    rows = (await ask.run("events.points", sql, bindings, source.GROUPED_ON_SHARDS)).rows
+    if query.breakdown and top is None and not query.reaches_back():
+        top = per_user.keys_of(rows)
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
         found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row
@@ -144,7 +155,7 @@ async def _series(
         line = lines[key]
         return line["other"], -(line["total"][first] or 0), key
 
-    return [lines[key] for key in sorted(lines, key=rank)]
+    return [lines[key] for key in sorted(lines, key=rank)], top
 
 
 def _check_points(series: int, periods: Periods) -> None:
@@ -229,8 +240,12 @@ async def users(ask: Ask, query: EventsQuery, cell: EventsCell) -> UserSelect:
         "events.users",
         load_sql(
             "events.users",
-            rows=rows_sql(
-                ask, bindings, plan, range_, top, only_users=True, flags={"counts": plan.counted[i]}
+            rows=per_user.with_other(
+                rows_sql(
+                    ask, bindings, plan, range_, only_users=True, flags={"counts": plan.counted[i]}
+                ),
+                top,
+                bindings,
             ),
             is_measure="counts",
             in_key="1" if key is None else f"key = {bindings.add(breakdowns.pack(key), 'String')}",

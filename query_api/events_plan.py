@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import Meta, Struct
 
-from query_api import breakdowns, by_actor, formula, source
+from query_api import breakdowns, by_actor, formula, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.errors import InvalidRequest
@@ -20,7 +20,7 @@ from query_api.params import EventSelector, FieldName, Interval, Params, Query
 from query_api.periods import Range
 from query_api.report import Ask
 from query_api.sql import load_sql
-from query_api.sums import partial_sum_sql, sum_of_parts_sql, sum_sql
+from query_api.sums import partial_sum_sql, sum_of_parts_sql
 
 MAX_MEASURES = 20
 MAX_TRAILING_DAYS = 366
@@ -62,6 +62,10 @@ class EventsQuery(Query, kw_only=True):
     interval: Interval | None = "day"
     formula: Annotated[str, Meta(min_length=1, max_length=500)] | None = None
 
+    def reaches_back(self) -> bool:
+        """Tell whether points count events from before the range."""
+        return any(measure.trailing_days is not None for measure in self.measures)
+
 
 class EventsCell(Params, kw_only=True):
     """
@@ -92,7 +96,6 @@ class Plan(Struct, frozen=True):
     conditions: list[str]
     counted: list[str]
     columns: str
-    aggregates: str
     where: str
     key: str
     needs_sessions: bool
@@ -105,7 +108,6 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
     """Return the request's measures as SQL. Errors: ``invalid_request`` with the field's path."""
     names: list[str] = []
     columns: list[str] = []
-    aggregates: list[str] = []
     conditions: list[str] = []
     counted: list[str] = []
     for i, measure in enumerate(query.measures):
@@ -138,7 +140,6 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
             columns += [f"{number} AS value_{i}", f"{has_number} AS has_value_{i}"]
             if measure.aggregate in OF_A_FIELD:
                 counted[i] = f"({condition} AND {has_number})"
-        aggregates += aggregates_sql(measure, i)
     parts = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql(list(query.measures), bindings),
@@ -149,9 +150,8 @@ def plan_of(query: EventsQuery, bindings: Bindings) -> Plan:
         conditions=conditions,
         counted=counted,
         columns=",\n    ".join(columns),
-        aggregates=",\n    ".join(aggregates),
         where=all_of(parts),
-        key=breakdowns.key_sql(query.breakdown, bindings),
+        key=per_user.event_key(query, bindings),
         needs_sessions=any(m.aggregate == "sessions" for m in query.measures),
         needs_users=any(m.aggregate in _OF_USERS for m in query.measures),
         only_users=all(m.aggregate == "users" for m in query.measures),
@@ -171,70 +171,78 @@ def _check_window(query: EventsQuery, measure: Measure, path: str) -> None:
         raise InvalidRequest(f"{path}.{name}", "needs an interval of a day or longer")
 
 
-def aggregates_sql(measure: Measure, i: int, *, in_parts: bool = False) -> list[str]:
-    """
-    Return the columns ``m<i>`` of a measure; a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead.
-
-    Over the rows of events, or ``in_parts`` over those with the columns of ``parts_sql``.
-    """
-    aggregate = measure.aggregate
-    condition, value = f"is_{i}", f"value_{i}"
-    valued = f"{condition} AND has_value_{i}"
-    users = f"uniqExactIf(user, {f'events_{i} > 0' if in_parts else condition})"
-    if aggregate == "count":
-        return [f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}"]
-    if aggregate == "users":
-        return [f"{users} AS m{i}"]
-    if aggregate == "sessions":
-        if in_parts:
-            return [f"uniqExactArray(arrayMap(session -> (user, session), sessions_{i})) AS m{i}"]
-        return [f"uniqExactIf({source.SESSION}, {condition}) AS m{i}"]
-    if aggregate == "per_user":
-        return [
-            f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}_numerator",
-            f"{users} AS m{i}_denominator",
-        ]
-    if aggregate == "avg":
-        values = f"sum(values_{i})" if in_parts else f"countIf({valued})"
-        return [
-            f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}_numerator",
-            f"{values} AS m{i}_denominator",
-        ]
-    if aggregate == "sum":
-        return [f"{amount_sql(measure, i, in_parts=in_parts)} AS m{i}"]
-    if aggregate in ("min", "max"):
-        if in_parts:
-            return [f"{aggregate}OrNull(extreme_{i}) AS m{i}"]
-        return [f"{aggregate}OrNullIf({value}, {valued}) AS m{i}"]
-    quantile = f"(0.{aggregate[1:]})"
-    if in_parts:
-        return [f"quantileExactInclusiveOrNullArray{quantile}(values_{i}) AS m{i}"]
-    return [f"quantileExactInclusiveOrNullIf{quantile}({value}, {valued}) AS m{i}"]
-
-
-def amount_sql(measure: Measure, i: int, *, in_parts: bool = False) -> str:
-    """Return the number of events, or the sum of the field over them. ``in_parts``: see ``aggregates_sql``."""
-    if measure.field is None:
-        return f"sum(events_{i})" if in_parts else f"countIf(is_{i})"
-    if in_parts:
-        return sum_of_parts_sql(f"sum_{i}")
-    return sum_sql(f"value_{i}", f"is_{i} AND has_value_{i}")
-
-
-def parts_sql(measure: Measure, i: int) -> list[str]:
-    """Return the aggregates over some events of one user from which ``aggregates_sql`` makes a measure of them all."""
+def parts_sql(measure: Measure, i: int) -> dict[str, str]:
+    """Return aggregates over events by name, from which those of more events (``_TOGETHER``) and the measure are made."""
     valued = f"is_{i} AND has_value_{i}"
+    aggregate = measure.aggregate
+    if aggregate in ("users", "count") or (aggregate == "per_user" and measure.field is None):
+        return {f"events_{i}": f"countIf(is_{i})"}
+    if aggregate == "sessions":
+        return {f"sessions_{i}": f"groupUniqArrayIf(cityHash64(app_id, session_id), is_{i})"}
+    if aggregate in ("min", "max"):
+        return {f"extreme_{i}": f"{aggregate}OrNullIf(value_{i}, {valued})"}
+    if aggregate not in ("sum", "avg", "per_user"):
+        return {f"values_{i}": f"groupArrayIf(value_{i}, {valued})"}
+    parts = partial_sum_sql(f"value_{i}", valued, f"sum_{i}")
+    if aggregate == "avg":
+        parts[f"values_{i}"] = f"countIf({valued})"
+    if aggregate == "per_user":
+        parts[f"events_{i}"] = f"countIf(is_{i})"
+    return parts
+
+
+_TOGETHER = {
+    "countIf": "sum",
+    "sumIf": "sum",
+    "minOrNullIf": "minOrNull",
+    "maxOrNullIf": "maxOrNull",
+    "groupArrayIf": "groupArrayArray",
+}
+"""What puts together what an aggregate made of some events each."""
+
+
+def cell_sql(measure: Measure, i: int, *, of_actors: bool) -> dict[str, str]:
+    """
+    Return aggregates by name, from which ``measure_sql`` makes the measure.
+
+    Over the rows of events, or ``of_actors`` over rows of ``part`` that have the columns of ``parts_sql``.
+    """
+    parts = parts_sql(measure, i)
     if measure.aggregate == "sessions":
-        return [f"groupUniqArrayIf(cityHash64(app_id, session_id), is_{i}) AS sessions_{i}"]
-    parts = [f"countIf(is_{i}) AS events_{i}"]
-    if measure.field is None:
-        return parts
-    if measure.aggregate in ("min", "max"):
-        return [*parts, f"{measure.aggregate}OrNullIf(value_{i}, {valued}) AS extreme_{i}"]
-    if measure.aggregate in ("sum", "avg", "per_user"):
-        number = f"countIf({valued}) AS values_{i}"
-        return [*parts, number, *partial_sum_sql(f"value_{i}", valued, f"sum_{i}")]
-    return [*parts, f"groupArrayIf(value_{i}, {valued}) AS values_{i}"]
+        sessions = f"uniqExactStateIf({source.SESSION}, is_{i})"
+        if of_actors:
+            sessions = (
+                f"uniqExactArrayState(arrayMap(session -> (user, session), part.sessions_{i}))"
+            )
+        return {f"sessions_{i}": sessions}
+    users = f"uniqExactStateIf(user, {f'part.events_{i} > 0' if of_actors else f'is_{i}'})"
+    if measure.aggregate == "users":
+        return {f"users_{i}": users}
+    if of_actors:
+        parts = {
+            name: f"{_TOGETHER[made.partition('(')[0]]}(part.{name})"
+            for name, made in parts.items()
+        }
+    return {**parts, f"users_{i}": users} if measure.aggregate == "per_user" else parts
+
+
+def measure_sql(measure: Measure, i: int) -> dict[str, str]:
+    """Return the columns ``m<i>`` over rows of cells; a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead."""
+    aggregate = measure.aggregate
+    amount = f"sum(events_{i})" if measure.field is None else sum_of_parts_sql(f"sum_{i}")
+    if aggregate in ("count", "sum"):
+        return {f"m{i}": amount}
+    if aggregate == "users":
+        return {f"m{i}": f"uniqExactMerge(users_{i})"}
+    if aggregate == "sessions":
+        return {f"m{i}": f"uniqExactMerge(sessions_{i})"}
+    if aggregate == "per_user":
+        return {f"m{i}_numerator": amount, f"m{i}_denominator": f"uniqExactMerge(users_{i})"}
+    if aggregate == "avg":
+        return {f"m{i}_numerator": amount, f"m{i}_denominator": f"sum(values_{i})"}
+    if aggregate in ("min", "max"):
+        return {f"m{i}": f"{aggregate}OrNull(extreme_{i})"}
+    return {f"m{i}": f"quantileExactInclusiveOrNullArray(0.{aggregate[1:]})(values_{i})"}
 
 
 def _source(
@@ -258,53 +266,67 @@ def points_sql(
     top: list[Key] | None,
     *,
     has_silent: bool,
-) -> tuple[str, str]:
+) -> str:
     """
-    Return the name and the SELECT of every measure for each period and over the whole range.
+    Return the SELECT of every measure for each period and over the whole range, as ``events.points`` has them.
 
-    ``has_silent``: the range has events without a session_id, and sessions are counted.
+    ``top``: the values to show; None: the most frequent of the very events. ``has_silent``: the range has events without a
+    session_id, and sessions are counted.
     """
+    measures = list(enumerate(query.measures))
     if not plan.needs_users:
-        return points_alone_sql(ask, bindings, plan, range_, top, plan.aggregates)
-    aggregates = plan.aggregates
-    if plan.only_users or has_silent or not _adds_up(ask, bindings, plan):
-        rows = rows_sql(
-            ask, bindings, plan, range_, top, only_users=plan.only_users, has_silent=has_silent
-        )
+        return points_alone_sql(ask, bindings, query, plan, range_, top, measures)
+    of_actors = not (plan.only_users or has_silent) and _adds_up(ask, bindings, plan)
+    if of_actors:
+        rows = _parts_by_actor(ask, bindings, query, plan, range_)
     else:
-        rows = _parts_by_actor(ask, bindings, query, plan, range_, top)
-        measures = enumerate(query.measures)
-        aggregates = source.listed(
-            *(one for i, measure in measures for one in aggregates_sql(measure, i, in_parts=True))
+        rows = rows_sql(
+            ask, bindings, plan, range_, only_users=plan.only_users, has_silent=has_silent
         )
-    return "events.points", load_sql("events.points", rows=rows, aggregates=aggregates)
+    cells = load_sql(
+        "events.cells",
+        given="",
+        keys="bucket_ms,\nkey",
+        events_number="sum(part_events)",
+        parts=source.named(*(cell_sql(one, i, of_actors=of_actors) for i, one in measures)),
+        events=f"FROM\n(\n{rows}\n) AS part",
+    )
+    return _points_of_cells(bindings, query, cells, top, measures)
 
 
 def points_alone_sql(
     ask: Ask,
     bindings: Bindings,
+    query: EventsQuery,
     plan: Plan,
     range_: Range,
     top: list[Key] | None,
-    aggregates: str,
-) -> tuple[str, str]:
-    """Return the name and the SELECT of aggregates that need no person, as ``points_sql``."""
-    name = "events.points_alone"
-    events = ask.alone(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms)
-    sql = load_sql(
-        name,
-        events=events,
-        key=_key_sql(ask, bindings, plan, top),
-        measures=plan.columns,
-        aggregates=aggregates,
+    measures: list[tuple[int, Measure]],
+) -> str:
+    """Return the same of measures that need no person, each with its number: shards send their cells."""
+    cells = load_sql(
+        "events.cells",
+        given=f"WITH\n{plan.columns}",
+        keys=f"{_BUCKET} AS bucket_ms,\n{plan.key} AS key",
+        events_number="count()",
+        parts=source.named(*(cell_sql(one, i, of_actors=False) for i, one in measures)),
+        events=ask.alone(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms),
     )
-    return name, sql
+    return _points_of_cells(bindings, query, cells, top, measures)
 
 
-def _key_sql(ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None) -> str:
-    if not ask.query.breakdown:
-        return "''"
-    return breakdowns.shown_sql(plan.key, top, bindings)
+def _points_of_cells(
+    bindings: Bindings,
+    query: EventsQuery,
+    cells: str,
+    top: list[Key] | None,
+    measures: list[tuple[int, Measure]],
+) -> str:
+    return load_sql(
+        "events.points",
+        cells=per_user.shown(query, cells, top, bindings, "sum(cell_events)"),
+        measures=source.named(*(measure_sql(one, i) for i, one in measures)),
+    )
 
 
 def _adds_up(ask: Ask, bindings: Bindings, plan: Plan) -> bool:
@@ -318,17 +340,15 @@ def _is_wide(key: str) -> bool:
     return source.OF_PROPERTIES in key or source.USER_COLUMN in key
 
 
-def _keys_of_actors(
-    ask: Ask, bindings: Bindings, plan: Plan, top: list[Key] | None
-) -> tuple[dict[str, str], str]:
+def _keys_of_actors(ask: Ask, bindings: Bindings, plan: Plan) -> tuple[dict[str, str], str]:
     """Return by name what rows of actors are grouped by for the breakdown, and the columns over it and the person."""
     if not ask.query.breakdown:
         return {}, ""
     if source.USER_COLUMN not in plan.key:
-        return {"key": _key_sql(ask, bindings, plan, top)}, ""
+        return {"key": plan.key}, ""
     parts = breakdowns.apart(ask.query.breakdown, bindings)
-    shown = breakdowns.shown_sql(parts.key(), top, bindings)
-    return {"event_part": parts.of_event}, f"{parts.of_person} AS person_part,\n{shown} AS key"
+    of_person = f"{parts.of_person} AS person_part,\n{parts.packed()} AS key"
+    return {"event_part": parts.of_event}, of_person
 
 
 def _parts_by_actor(
@@ -337,17 +357,16 @@ def _parts_by_actor(
     query: EventsQuery,
     plan: Plan,
     range_: Range,
-    top: list[Key] | None,
 ) -> str:
     """Return the SELECT of what an actor's events in each period add to each measure."""
-    keys, of_person = _keys_of_actors(ask, bindings, plan, top)
-    keys = {"bucket_ms": _BUCKET, **(keys or {"key": "''"})}
-    parts = [one for i, measure in enumerate(query.measures) for one in parts_sql(measure, i)]
+    keys, of_person = _keys_of_actors(ask, bindings, plan)
+    keys = {"bucket_ms": _BUCKET, **(keys or {"key": plan.key})}
+    parts = [parts_sql(measure, i) for i, measure in enumerate(query.measures)]
     return by_actor.rows(
         ask,
         bindings,
         plan.where,
-        columns=source.listed(*(f"{made} AS {name}" for name, made in keys.items()), *parts),
+        columns=source.named(keys, {"part_events": "count()"}, *parts),
         keys=tuple(keys),
         given=plan.columns,
         of_person=of_person,
@@ -361,7 +380,6 @@ def rows_sql(
     bindings: Bindings,
     plan: Plan,
     range_: Range,
-    top: list[Key] | None,
     *,
     only_users: bool = False,
     has_silent: bool = False,
@@ -370,12 +388,12 @@ def rows_sql(
     """
     Return the SELECT of the events that some measure counts, with period, breakdown and which measures.
 
-    ``only_users``: neither events nor values are counted; then a row may stand for several events of a user. ``has_silent``:
+    ``only_users``: no values are counted; then a row may stand for several events of a user, ``part_events``. ``has_silent``:
     see ``points_sql``. ``flags``: more conditions, by the names of their columns.
     """
     flags = flags or {}
     if only_users and _adds_up(ask, bindings, plan):
-        keys, of_person = _keys_of_actors(ask, bindings, plan, top)
+        keys, of_person = _keys_of_actors(ask, bindings, plan)
         of_measures = {f"is_{i}": condition for i, condition in enumerate(plan.conditions)}
         periods = len(bindings.values["starts"])
         bindings.named("numbers", list(range(periods)), "Array(UInt16)")
@@ -385,18 +403,18 @@ def rows_sql(
             plan.where,
             by_actor.period_sql(),
             flags=flags | of_measures | keys,
+            more="count() AS set_events",
             of_person=of_person,
             from_ms=range_.from_ms,
             to_ms=range_.to_ms,
         )
         no_key = "" if ask.query.breakdown else ",\n'' AS key"
         return load_sql("events.rows_by_actor", sets=sets, numbers=numbers, key=no_key)
-    key = _key_sql(ask, bindings, plan, top)
-    is_wide = _is_wide(key)
+    is_wide = _is_wide(plan.key)
     of_flags = [f"{condition} AS {name}" for name, condition in flags.items()]
-    columns = source.listed(f"{key} AS key" if is_wide else "", plan.columns, *of_flags)
+    columns = source.listed(f"{plan.key} AS key" if is_wide else "", plan.columns, *of_flags)
     return load_sql(
         "events.rows",
         source=_source(ask, bindings, plan, range_, columns, has_silent=has_silent),
-        key="" if is_wide else f",\n{key} AS key",
+        key="" if is_wide else f",\n{plan.key} AS key",
     )

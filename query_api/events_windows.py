@@ -14,13 +14,11 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from query_api import breakdowns, source
+from query_api import breakdowns, per_user, source
 from query_api.breakdowns import Key
 from query_api.events_plan import (
     EventsQuery,
     Measure,
-    aggregates_sql,
-    amount_sql,
     plan_of,
     points_alone_sql,
     rows_sql,
@@ -173,24 +171,26 @@ async def _by_day(
     ask: Ask, part: EventsQuery, whole: Range, calendar: Periods, top: list[Key] | None
 ) -> dict[Key, dict[int, Row]]:
     """Return what can be added up: breakdown value and start of the day to columns."""
-    columns: list[str] = []
-    for j, measure in enumerate(part.measures):
-        if measure.aggregate == "per_user":
-            columns.append(f"{amount_sql(measure, j)} AS m{j}")
-        elif measure.aggregate != "users":
-            columns += aggregates_sql(measure, j)
-    if not columns:
+    measures = [(j, _amount(m)) for j, m in enumerate(part.measures) if m.aggregate != "users"]
+    if not measures:
         return {}
     bindings = ask.bindings()
     plan = plan_of(part, bindings)
     bindings.named("starts", list(calendar.starts_ms[:-1]), "Array(Int64)")
-    name, sql = points_alone_sql(ask, bindings, plan, whole, top, ",\n    ".join(columns))
-    rows = (await ask.run(name, sql, bindings, source.GROUPED_ON_SHARDS)).rows
+    sql = points_alone_sql(ask, bindings, part, plan, whole, top, measures)
+    rows = (await ask.run("events.points", sql, bindings, source.GROUPED_ON_SHARDS)).rows
     found: dict[Key, dict[int, Row]] = {}
     for row in rows:
         if row["bucket_ms"]:
             found.setdefault(breakdowns.unpack(row["key"]), {})[row["bucket_ms"]] = row
     return found
+
+
+def _amount(measure: Measure) -> Measure:
+    """Return what of a measure can be added up: of a rate for each user the events, or their sum."""
+    if measure.aggregate != "per_user":
+        return measure
+    return msgspec.structs.replace(measure, aggregate="sum" if measure.field else "count")
 
 
 async def _user_changes(
@@ -213,7 +213,9 @@ async def _user_changes(
     rows = await ask.fetch(
         "events.window_users",
         bindings,
-        rows=rows_sql(ask, bindings, plan, whole, top, only_users=True),
+        rows=per_user.with_other(
+            rows_sql(ask, bindings, plan, whole, only_users=True), top, bindings
+        ),
         days=",\n".join(f"arraySort(groupUniqArrayIf(day, is_{j})) AS days_{j}" for j in counted),
         changes=",\n".join(
             load_sql("events.window_changes", active=f"days_{j}", changes=f"changes_{j}")

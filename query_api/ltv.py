@@ -171,7 +171,7 @@ async def _top(ask: Ask, query: LtvQuery) -> list[Key] | None:
     order_key = await ask.deciding(partial(_cells, ask, query))
     bindings = ask.bindings()
     cells = _cells(ask, query, bindings, order_key)
-    return await per_user.most_frequent(ask, query, cells, bindings, _USERS)
+    return await per_user.most_frequent(ask, cells, bindings, _USERS)
 
 
 async def answer(ask: Ask, query: LtvQuery) -> Answer:

@@ -170,7 +170,8 @@ def ranked(
     """
     bindings.named("breakdown_limit", query.breakdown_limit, "UInt32")
     events = f"FROM {rows}\nWHERE {counted}"
-    top = load_sql("breakdowns.top", key="key", number=number, events=events)
+    ties = breakdowns.PACKED_ORDER
+    top = load_sql("breakdowns.top", key="key", number=number, events=events, ties=ties)
     return load_sql("per_user.ranked", rows=rows, top=top)
 
 
@@ -221,16 +222,14 @@ async def compared(
 
 
 async def most_frequent(
-    ask: Ask, query: Query, rows: str, bindings: Bindings, number: str = "count()"
+    ask: Ask, rows: str, bindings: Bindings, number: str = "count()"
 ) -> list[Key] | None:
     """
-    Return the keys with the most rows, most frequent first, as ``breakdowns.top`` does.
+    Return the keys with the most rows, as ``breakdowns.most_frequent`` does.
 
     ``rows``: a SELECT with a packed ``key``; ``number``: see ``ranked``.
     """
-    limit = query.breakdown_limit
-    keys = await breakdowns.most_frequent(ask, f"FROM ({rows})", "key", limit, bindings, number)
-    return None if keys is None else [breakdowns.unpack(key) for key in keys]
+    return await breakdowns.most_frequent(ask, f"FROM ({rows})", "key", bindings, number)
 
 
 async def top_of(ask: Ask, query: QueryType, rows_of: RowsOf[QueryType]) -> list[Key] | None:
@@ -243,7 +242,7 @@ async def top_of(ask: Ask, query: QueryType, rows_of: RowsOf[QueryType]) -> list
         return None
     ask = ask.asked
     bindings = ask.bindings()
-    return await most_frequent(ask, query, rows_of(ask, query, bindings), bindings)
+    return await most_frequent(ask, rows_of(ask, query, bindings), bindings)
 
 
 def check_other(cell: BreakdownCell, top: list[Key] | None) -> None:

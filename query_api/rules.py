@@ -222,7 +222,7 @@ class Compiler:
             amount, has_amount = number_sql(did.sum.field, f"{path}.sum.field", bindings)
             given += [f"toFloat64({amount}) AS amount", f"{has_amount} AS has_amount"]
             columns.append("countIf(has_amount) AS amounts")
-            columns += partial_sum_sql("amount", "has_amount", "amount")
+            columns.append(source.named(partial_sum_sql("amount", "has_amount", "amount")))
             having.append("sum(amounts) > 0")
             total = sum_of_parts_sql("amount")
             having += self._bounds(total, did.sum, f"{path}.sum", bindings)

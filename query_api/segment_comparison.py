@@ -68,7 +68,7 @@ async def _top(ask: Ask, query: SegmentsQuery) -> list[Key] | None:
     """Return the keys that the answer shows, for the users of a cell."""
     bindings = ask.bindings()
     persons = await _persons(ask, query, bindings)
-    return await per_user.most_frequent(ask, query, persons, bindings)
+    return await per_user.most_frequent(ask, persons, bindings)
 
 
 async def answer(ask: Ask, query: SegmentsQuery) -> Answer:

@@ -41,6 +41,7 @@ import numpy as np
 from msgspec import Meta, Struct, structs
 
 from query_api import breakdowns, per_user, share_counts, share_forest, share_sql, source
+from query_api.bindings import Bindings
 from query_api.breakdowns import Key
 from query_api.comparison import with_comparison
 from query_api.errors import InvalidRequest
@@ -152,10 +153,12 @@ async def _trees(ask: Ask, asked: Asked, top: list[Key] | None) -> _Trees:
 
 
 async def _top(ask: Ask, query: ShareQuery) -> list[Key] | None:
-    bindings = ask.bindings()
-    key = breakdowns.key_sql(query.breakdown, bindings)
-    cards = share_sql.source_of_cards(ask, bindings)
-    return await breakdowns.top(ask, f"FROM ({cards})", key, bindings)
+    def cards(ask: Ask, query: ShareQuery, bindings: Bindings) -> str:
+        return share_sql.source_of_cards(
+            ask, bindings, f"{per_user.event_key(query, bindings)} AS key"
+        )
+
+    return await per_user.top_of(ask, query, cards)
 
 
 async def answer(ask: Ask, query: ShareQuery) -> Answer:

@@ -200,6 +200,11 @@ def listed(*columns: str) -> str:
     return ",\n".join(filter(None, columns))
 
 
+def named(*columns: dict[str, str]) -> str:
+    """Return expressions by name as one list of columns."""
+    return listed(*(f"{made} AS {name}" for one in columns for name, made in one.items()))
+
+
 def joins(*parts: str) -> str:
     """Return what stands after FROM, one under the other; '' is none."""
     return "\n".join(filter(None, parts))

@@ -45,14 +45,14 @@ def sum_sql(value: str, condition: str = "1") -> str:
     )
 
 
-def partial_sum_sql(value: str, condition: str, name: str) -> list[str]:
-    """Return aggregates with names from which ``sum_of_parts_sql`` makes ``sum_sql`` of all parts together."""
+def partial_sum_sql(value: str, condition: str, name: str) -> dict[str, str]:
+    """Return aggregates by name from which ``sum_of_parts_sql`` makes ``sum_sql`` of all parts together."""
     is_usual, millionth, rest = _integers(value)
-    return [
-        f"sumIf({millionth}, {condition}) AS {name}_millionths",
-        f"sumIf({rest}, {condition}) AS {name}_rests",
-        f"groupArrayIf({value}, ({condition}) AND NOT {is_usual}) AS {name}_large",
-    ]
+    return {
+        f"{name}_millionths": f"sumIf({millionth}, {condition})",
+        f"{name}_rests": f"sumIf({rest}, {condition})",
+        f"{name}_large": f"groupArrayIf({value}, ({condition}) AND NOT {is_usual})",
+    }
 
 
 def sum_of_parts_sql(name: str) -> str:

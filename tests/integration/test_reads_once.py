@@ -53,8 +53,6 @@ BODIES["retention with a measure"] = {
 }
 READ_AGAIN = {
     # Report: events of which names are read how often; why.
-    # The most frequent values are asked for before: of events, those of all measures.
-    "events by scene": dict.fromkeys(NAMES, 2),
     # Each of the two dates is a question, and so is each part of a rule.
     "layers": {**dict.fromkeys(NAMES, 2), "order_pay": 4},
     # One person: found by the index of actors.
