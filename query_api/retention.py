@@ -31,7 +31,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
-from query_api import breakdowns, per_user
+from query_api import breakdowns, per_user, source
 from query_api.bindings import Bindings
 from query_api.breakdowns import OTHER, Key
 from query_api.comparison import with_comparison
@@ -47,13 +47,14 @@ from query_api.retention_params import (
 )
 from query_api.retention_sql import (
     FIRST_RETURN,
+    MEASURED,
     UNIT_DAYS,
-    bind_columns,
+    USERS_MEASURED,
     cells_of_sql,
     patterns_sql,
 )
 from query_api.sql import load_sql
-from query_api.sums import added, added_in
+from query_api.sums import added, added_in, partial_sum_sql, sum_of_parts_sql
 
 MAX_CELLS = 500_000
 """Cohorts times columns times breakdown values of one answer."""
@@ -107,7 +108,7 @@ async def answer(ask: Ask, query: RetentionQuery) -> Answer:
         nonlocal top
         rows = await _counted(one, params, top)
         top = per_user.keys_of(rows)
-        return await _result(one, params, rows)
+        return _result(one, params, rows)
 
     result = await with_comparison(ask, query.compare, result_of)
     meaning = _semantics(params) | {"preset": None, "compare_semantics": query.compare_semantics}
@@ -143,7 +144,7 @@ def _params_under(query: RetentionQuery, preset: Preset) -> tuple[RetentionParam
 async def _under(ask: Ask, query: RetentionQuery, here: RetentionParams, preset: Preset) -> Row:
     """Return the totals under a preset: axes that the request gives itself stay as they are."""
     params, left_out = _params_under(query, preset)
-    result = await _result(ask, params, await _counted(ask, params, None))
+    result = _result(ask, params, await _counted(ask, params, None))
     axes = axes_of(params)
     return {
         "preset": preset,
@@ -157,19 +158,22 @@ async def _under(ask: Ask, query: RetentionQuery, here: RetentionParams, preset:
     }
 
 
-async def _result(ask: Ask, params: RetentionParams, counted: list[Row]) -> Row:
+def _result(ask: Ask, params: RetentionParams, counted: list[Row]) -> Row:
     columns = params.columns()
     periods, cohorts = _periods(ask, params, ask.range)
     found: dict[Key, dict[tuple[int, int], int]] = {} if params.breakdown else {(): {}}
+    measured: dict[tuple[int, Key], dict[int, Row]] = {}
     for row in counted:
-        cells = found.setdefault(breakdowns.unpack(row["key"]), {})
-        cells[row["cohort"], row["cell"]] = row["users"]
+        cohort, key, cell = row["cohort"], breakdowns.unpack(row["key"]), row["cell"]
+        if cell > FIRST_RETURN + params.last_period():
+            measured.setdefault((cohort, key), {})[cell] = row
+        else:
+            found.setdefault(key, {})[cohort, cell] = row["number"]
     if len(found) * cohorts * len(columns) > MAX_CELLS:
         raise InvalidRequest(
             "$.breakdown_limit", f"more than {MAX_CELLS} cells: ask for fewer values"
         )
-    top = per_user.keys_of(counted) if params.breakdown else None
-    measures = await _measured(ask, params, periods, top)
+    measures = {line: _columns(columns, rows) for line, rows in measured.items()}
     keys = sorted(
         found,
         key=lambda key: (
@@ -212,37 +216,29 @@ async def _result(ask: Ask, params: RetentionParams, counted: list[Row]) -> Row:
 async def _counted(ask: Ask, params: RetentionParams, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
     periods, _ = _periods(ask, params, ask.range)
-    alike = load_sql("retention.alike", patterns=_patterns(ask, params, bindings))
+    returns, hits, first_return = cells_of_sql(params, periods, bindings).values()
+    cells = load_sql("retention.cells", hits=hits, first_return=first_return)
+    patterns = patterns_sql(ask, params, bindings, periods, ask.range, measured=True)
+    parts = sums = key = ""
+    is_user = "1"
+    if params.measure is not None:
+        has_users = params.measure.aggregate in ("users", "per_user")
+        users = load_sql("retention.measured_users") if has_users else ""
+        patterns = load_sql("retention.measured", patterns=patterns, users=users)
+        amount = partial_sum_sql("measured_value", "1", "amount")
+        parts = load_sql("retention.measured_parts", amount=source.named(amount))
+        sums = load_sql("retention.measured_sums", amount=sum_of_parts_sql("amount"))
+        key, is_user = source.more_keys(("measured_period",)), "measured_period = -1"
+        cells = load_sql("retention.cells_measured", cells=cells)
+    alike = load_sql("retention.alike", patterns=patterns, measured=parts, measured_key=key)
     return await ask.fetch(
         "retention.counts",
         bindings,
-        shown=per_user.shown(params, alike, top, bindings, "sum(pattern_users)"),
-        **cells_of_sql(params, periods, bindings),
+        shown=per_user.shown(params, alike, top, bindings, "sum(pattern_users)", is_user),
+        returns=returns,
+        cells=cells,
+        measured=sums,
     )
-
-
-async def _measured(
-    ask: Ask, params: RetentionParams, periods: Periods, top: list[Key] | None
-) -> dict[tuple[int, Key], list[_Measured]]:
-    """Return the measure by cohort and breakdown value, one for each column."""
-    if params.measure is None:
-        return {}
-    bindings = ask.bindings()
-    patterns = patterns_sql(ask, params, bindings, periods, ask.range, measured=True)
-    users = ""
-    if params.measure.aggregate in ("users", "per_user"):
-        bind_columns(params, bindings)
-        users = load_sql("retention.measured_users")
-    by_period: dict[tuple[int, Key], dict[int, Row]] = {}
-    for row in await ask.fetch(
-        "retention.measured",
-        bindings,
-        patterns=per_user.with_other(patterns, top, bindings),
-        users=users,
-    ):
-        cell = by_period.setdefault((row["cohort"], breakdowns.unpack(row["key"])), {})
-        cell[row["period"]] = row
-    return {cell: _columns(params.columns(), rows) for cell, rows in by_period.items()}
 
 
 class _Measured(Struct, frozen=True):
@@ -256,18 +252,18 @@ class _Measured(Struct, frozen=True):
 
 
 def _columns(columns: list[tuple[int, int]], rows: dict[int, Row]) -> list[_Measured]:
-    """Return the columns of what retention.measured gives by period; of column n the users are those of period -1 - n."""
-    amounts = added_in(
-        {period: row["amount"] for period, row in rows.items() if period >= 0}, columns
-    )
+    """Return the columns of what retention.counts gives of a measure, by cell."""
+    by_period = {cell - MEASURED: row for cell, row in rows.items() if cell >= MEASURED}
+    amounts = added_in({period: row["amount"] for period, row in by_period.items()}, columns)
     found = []
     for n, (first, last) in enumerate(columns):
-        inside = [row for period, row in rows.items() if first <= period <= last]
+        inside = [row for period, row in by_period.items() if first <= period <= last]
+        of_users = rows.get(USERS_MEASURED - n)
         found.append(
             _Measured(
                 amounts[n],
-                sum(row["events"] for row in inside),
-                rows[-1 - n]["events"] if -1 - n in rows else 0,
+                sum(row["number"] for row in inside),
+                of_users["number"] if of_users else 0,
                 min((row["least"] for row in inside), default=None),
                 max((row["most"] for row in inside), default=None),
             )

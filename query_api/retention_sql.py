@@ -20,21 +20,30 @@ from query_api.params import EventSelector
 from query_api.per_user import NO_KEY
 from query_api.periods import DAY_MS, HOUR_MS, Periods, Range, hour_shifts, periods_of
 from query_api.report import Ask
-from query_api.retention_params import RetentionParams
+from query_api.retention_params import RetentionMeasure, RetentionParams
 from query_api.sql import load_sql
 
 UNIT_DAYS = {"day": 1, "week": 7, "month": 30}
 """Of a period that is counted from a user's own start."""
 FIRST_RETURN = 1000
 """Cell of the first return n periods after the cohort's: this and n; retention.first_return.sql has it too."""
+MEASURED = 100_000
+"""Cell of measured events n periods after the cohort's: this and n; retention.cells_measured.sql has it too."""
+USERS_MEASURED = MEASURED - 2
+"""Cell of the users with a measured event in column n: this less n; what is greater than the cells of users is measured."""
 _MAX_BITS = 64
 
 
 class _Kept(Struct, frozen=True):
-    """How returns are kept: the aggregates by name, and the set of periods after the cohort's."""
+    """
+    How returns are kept: the aggregates by name, and the set of periods after the cohort's.
+
+    ``measured``: a column of ``retention.patterns``, or nothing.
+    """
 
     states: dict[str, str]
     pattern: str
+    measured: str = ""
 
 
 def initial_and_returning(params: RetentionParams, bindings: Bindings) -> tuple[str, str]:
@@ -96,16 +105,16 @@ def _last_elapsed_ms(params: RetentionParams, range_: Range) -> int:
     return range_.to_ms + (params.last_period() + 1) * UNIT_DAYS[params.unit] * DAY_MS
 
 
-def _kept(
+def _after_sql(
     ask: Ask,
     params: RetentionParams,
     periods: Periods,
     range_: Range,
     bindings: Bindings,
-    measured: bool,
-) -> _Kept:
+    kept: str,
+) -> tuple[str, str]:
+    """Return the period after the cohort's of the time ``kept`` of an event, and whether a column asks about it."""
     bindings.named("last_period", params.last_period(), "UInt16")
-    kept = "one.1" if measured else "one"
     if params.period_counts == "calendar":
         began, after = "cohort", f"{kept} - cohort"
     elif params.period_counts == "elapsed_from_day":
@@ -120,13 +129,14 @@ def _kept(
         bindings.named("unit_ms", UNIT_DAYS[params.unit] * DAY_MS, "Int64")
         began = _began_sql(params, ask, range_, bindings)
         after = f"intDiv({kept} - ({began}), {{unit_ms:Int64}})"
-    inside = f"{kept} >= {began} AND {after} <= {{last_period:UInt16}}"
-    time = "period" if params.period_counts == "calendar" else "at_ms"
-    if measured:
-        return _Kept(
-            states={"returned": f"groupArrayIf(({time}, measured_value), is_returning)"},
-            pattern=f"arrayMap(one -> (toInt32({after}), one.2), arrayFilter(one -> {inside}, returned))",
-        )
+    return after, f"{kept} >= {began} AND {after} <= {{last_period:UInt16}}"
+
+
+def _kept(
+    ask: Ask, params: RetentionParams, periods: Periods, range_: Range, bindings: Bindings
+) -> _Kept:
+    after, inside = _after_sql(ask, params, periods, range_, bindings, "one")
+    time = _time(params)
     if is_in_bits(params, periods):
         bindings.named("column_mask", (1 << (params.last_period() + 1)) - 1, "UInt64")
         return _Kept(
@@ -146,6 +156,29 @@ def _kept(
     )
 
 
+def _with_measured(
+    kept: _Kept,
+    ask: Ask,
+    params: RetentionParams,
+    periods: Periods,
+    range_: Range,
+    bindings: Bindings,
+) -> _Kept:
+    after, inside = _after_sql(ask, params, periods, range_, bindings, "one.1")
+    of_user = f"groupArrayIf(({_time(params)}, measured_value), is_measured)"
+    counted = f"arrayFilter(one -> {inside}, measured_events)"
+    return _Kept(
+        {**kept.states, "measured_events": of_user},
+        kept.pattern,
+        f",\narrayMap(one -> (toInt32({after}), one.2), {counted}) AS measured",
+    )
+
+
+def _time(params: RetentionParams) -> str:
+    """Return the column of an event's time that is kept."""
+    return "period" if params.period_counts == "calendar" else "at_ms"
+
+
 def is_in_bits(params: RetentionParams, periods: Periods) -> bool:
     """Tell whether a user's periods fit into one number."""
     usual = params.period_counts == "calendar" and params.period_zero == "any"
@@ -163,20 +196,18 @@ def patterns_sql(
     """
     Return the SELECT of (user, cohort, key, pattern) that both the table and its users come from.
 
-    ``measured``: the patterns are those of ``retention.measured``.
+    ``measured``: with the events of the request's measure.
     """
     initial, returning = initial_and_returning(params, bindings)
-    returning_selector: EventSelector = params.returning
-    value = "0"
-    if measured and params.measure is not None:
-        returning_selector = params.measure
-        returning = selector_sql(params.measure, "$.measure", bindings)
-        value = "toFloat64(1)"
-        if params.measure.field is not None:
-            number, has_number = number_sql(params.measure.field, "$.measure.field", bindings)
-            value = f"toFloat64(if({has_number}, {number}, 0))"
-            if params.measure.aggregate in ("avg", "min", "max"):
-                returning = f"({returning} AND {has_number})"
+    selectors: list[EventSelector] = [params.initial, params.returning]
+    conditions = [initial, returning]
+    of_measure = ""
+    measure = params.measure if measured else None
+    if measure is not None:
+        counted, value = _measured_event(measure, bindings)
+        selectors.append(measure)
+        conditions.append(counted)
+        of_measure = load_sql("retention.events_measured", value=value, measured=counted)
     key = _key(params, bindings)
     starts = periods.starts_ms
     first_ever = params.cohort == "first"
@@ -188,25 +219,29 @@ def patterns_sql(
     bindings.named("initial_from_ms", 0 if first_ever else range_.from_ms, "Int64")
     bindings.named("initial_to_ms", range_.to_ms, "Int64")
     bindings.named("returning_from_ms", starts[0], "Int64")
-    kept = _kept(ask, params, periods, range_, bindings, measured)
+    kept = _kept(ask, params, periods, range_, bindings)
+    if measure is not None:
+        kept = _with_measured(kept, ask, params, periods, range_, bindings)
     began = _cohorts(params, periods, range_, bindings, key)
     where = [
         filter_sql(params.filter, "$.filter", bindings),
-        event_names_sql([params.initial, returning_selector], bindings),
-        initial if initial == returning else f"({initial} OR {returning})",
+        event_names_sql(selectors, bindings),
+        f"({' OR '.join(dict.fromkeys(conditions))})",
     ]
     collected = by_actor.collected(
         ask,
         bindings,
         all_of(where),
-        computed=load_sql(
-            "retention.events",
-            initial=initial,
-            returning=returning,
-            key=key.of_event,
-            value=value,
-            period=_period_sql("toUnixTimestamp64Milli(occurred_at)", periods, bindings),
-            order=source.order() if key.is_ordered() else NO_KEY,
+        computed=source.listed(
+            load_sql(
+                "retention.events",
+                initial=initial,
+                returning=returning,
+                key=key.of_event,
+                period=_period_sql("toUnixTimestamp64Milli(occurred_at)", periods, bindings),
+                order=source.order() if key.is_ordered() else NO_KEY,
+            ),
+            of_measure,
         ),
         aggregates={**began.states, **kept.states},
         together=began.together,
@@ -223,7 +258,19 @@ def patterns_sql(
         cohort="toUInt16(one_cohort)" if began.plain else "one_cohort.1",
         cohort_key=key.whole(NO_KEY if began.plain else "one_cohort.2"),
         pattern=kept.pattern,
+        measured=kept.measured,
     )
+
+
+def _measured_event(measure: RetentionMeasure, bindings: Bindings) -> tuple[str, str]:
+    """Return which events are measured, and the number that each adds."""
+    is_measured = selector_sql(measure, "$.measure", bindings)
+    if measure.field is None:
+        return is_measured, "toFloat64(1)"
+    number, has_number = number_sql(measure.field, "$.measure.field", bindings)
+    if measure.aggregate in ("avg", "min", "max"):
+        is_measured = f"({is_measured} AND {has_number})"
+    return is_measured, f"toFloat64(if({has_number}, {number}, 0))"
 
 
 class _CohortKey(Struct, frozen=True):

@@ -1,12 +1,13 @@
 -- retention.alike: users with one pattern, by all keys.  Caller: query_api/retention.py _counted()
--- Params: those of retention.patterns; fragment patterns
--- Rows:   cohort UInt16, key String (packed), pattern, pattern_users UInt64
+-- Params: those of retention.patterns; fragments patterns (these, or retention.measured), measured_key, measured (columns with a comma
+--         before them, or nothing)
+-- Rows:   cohort UInt16, key String (packed), pattern, pattern_users UInt64; of a measure those of retention.measured_parts too
 -- Source: users of one pattern are counted before their cells are written out: there are few patterns.
 SELECT
     cohort,
     key,
     pattern,
-    count() AS pattern_users
+    count() AS pattern_users{{measured}}
 FROM
 (
     {{patterns}}
@@ -14,4 +15,4 @@ FROM
 GROUP BY
     cohort,
     key,
-    pattern
+    pattern{{measured_key}}
