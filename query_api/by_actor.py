@@ -110,12 +110,15 @@ def rows(
 
 
 _OF_PARTS = {
+    "countIf": "sum",
     "groupArray": "groupArrayArray",
     "groupArrayIf": "groupArrayArray",
     "groupBitOr": "groupBitOr",
     "groupBitOrIf": "groupBitOr",
     "groupUniqArrayIf": "groupUniqArrayArray",
     "max": "max",
+    "maxIf": "max",
+    "sumIf": "sum",
 }
 """What puts together what an aggregate made of the events of each actor."""
 
@@ -132,6 +135,7 @@ def collected(
     wanted: str = "1",
     keys: tuple[str, ...] = (),
     person_part: str = "",
+    beside: source.Beside = source.NOTHING,
     pays_alone: bool = True,
     from_ms: int,
     to_ms: int,
@@ -142,7 +146,8 @@ def collected(
     ``computed``: expressions with names over an event, which the others may use. ``aggregates``: by name, each a function of
     ``_OF_PARTS``, or with its name in ``together``: what puts its parts together, over columns of ``part``. ``wanted``: which
     events matter, beside ``where``, which must not name what is computed. ``having``: which users, over the aggregates.
-    ``person_part``: an expression over attributes of the person, a column of that name. ``pays_alone``: see ``pays``.
+    ``person_part``: an expression over attributes of the person, a column of that name. ``beside``: see ``Ask.computed``.
+    ``pays_alone``: see ``pays``.
     """
     in_computed = ask.needs_persons(computed)
     if not in_computed:
@@ -151,7 +156,7 @@ def collected(
     of_person = f"{person_part} AS person_part" if person_part else ""
     if in_computed or not pays(ask, bindings, where, pays_alone=pays_alone, keyed=True):
         columns = made
-        found = ask.computed(bindings, where, computed, from_ms=from_ms, to_ms=to_ms)
+        found = ask.computed(bindings, where, computed, beside=beside, from_ms=from_ms, to_ms=to_ms)
         found = source.computed(found, of_person)
     else:
         of_parts = {
@@ -167,6 +172,7 @@ def collected(
             columns=source.listed(*keys, made),
             keys=keys,
             given=computed,
+            beside=beside,
             of_person=of_person,
             from_ms=from_ms,
             to_ms=to_ms,

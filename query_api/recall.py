@@ -40,12 +40,14 @@ from query_api.per_user import BreakdownCell
 from query_api.periods import DAY_MS
 from query_api.report import Answer, Ask, Report, Row, UserSelect
 from query_api.sql import load_sql
+from query_api.sums import partial_sum_sql, sum_of_parts_sql
 
 MAX_CAMPAIGNS = 1_000
 MESSAGE_SCENES = ("1014", "1107")
 """WeChat: template message, subscription message."""
 ARMS: tuple[Arm, ...] = ("treated", "hold_out")
 OUTCOMES = ("opened", "active", "converted")
+_AMOUNT = partial_sum_sql("amount", "is_conversion", "amount")
 
 
 def _opened() -> EventSelector:
@@ -105,7 +107,7 @@ def _persons(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
 
 
 def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
-    """Return the SELECT of what each person did, that both the numbers and their users come from."""
+    """Return the SELECT of what became of each person, with its row of the breakdown: of numbers and their users."""
     window_ms = query.window.ms()
     if window_ms > MAX_WINDOW_DAYS * DAY_MS:
         raise InvalidRequest("$.window.value", f"at most {MAX_WINDOW_DAYS} days")
@@ -118,87 +120,63 @@ def _outcomes(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
         for name, selector in zip(OUTCOMES, selectors, strict=True)
     )
     persons = _persons(ask, query, bindings)
-    sendings = load_sql("recall.sendings", persons=persons)
-    where = [
+    matches = [
         filter_sql(query.filter, "$.filter", bindings),
         event_names_sql(selectors, bindings),
-        # That an event is theirs is asked again; until then those of everyone else need not be read.
-        load_sql(
-            "recall.ids",
-            sendings=sendings,
-            persons=source.persons(bindings, "latest", ask.as_of),
-        ),
     ]
+    aggregates = {
+        "has_opened": "max(is_opening)",
+        "was_active": "max(is_activity)",
+        "conversions": "countIf(is_conversion)",
+        **_AMOUNT,
+    }
+    happened = {"opened": opened, "active": active, "converted": converted, "amount": amount}
+    if query.breakdown:
+        # Values are also those of events from before, of any name.
+        value = load_sql(
+            "recall.value",
+            key=per_user.event_key(query, bindings),
+            order=source.order(),
+            absent=per_user.absent(query),
+        )
+        computed = source.listed(
+            load_sql("recall.happened", matches=all_of(matches), **happened), value
+        )
+        where, since, from_ms = "1", "1", 0
+        key = f"if(d.last_key = '', {per_user.absent(query)}, d.last_key)"
+        aggregates |= {
+            "last_key": "argMaxIf(value_key, value_order, is_known)",
+            "last_order": "maxIf(value_order, is_known)",
+        }
+    else:
+        computed = load_sql("recall.happened", matches="1", **happened)
+        where, since, from_ms = all_of(matches), "at_ms >= one.2", ask.range.from_ms
+        key = per_user.NO_KEY
+    sendings = load_sql("recall.sendings", persons=persons)
+    collected = by_actor.collected(
+        ask,
+        bindings,
+        where,
+        computed=computed,
+        aggregates=aggregates,
+        together={"last_key": "argMax(part.last_key, part.last_order)"} if query.breakdown else {},
+        having="1",
+        keys=("campaign",),
+        beside=source.Beside(
+            source.beside_ids(
+                bindings, sendings, ["sendings"], "sent", as_of=ask.as_of, kind="SEMI"
+            ),
+            load_sql("recall.sending", since=since),
+        ),
+        from_ms=from_ms,
+        to_ms=ask.range.to_ms + window_ms + 1,
+    )
     return load_sql(
         "recall.outcomes",
         persons=persons,
-        sendings=sendings,
-        collected=by_actor.collected(
-            ask,
-            bindings,
-            all_of(where),
-            computed=load_sql(
-                "recall.happened",
-                opened=opened,
-                active=active,
-                converted=converted,
-                amount=amount,
-            ),
-            wanted="meaning != 0",
-            aggregates={"moments": "groupArray(happened)"},
-            having="1",
-            from_ms=ask.range.from_ms,
-            to_ms=ask.range.to_ms + window_ms + 1,
-        ),
-    )
-
-
-def _keyed(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
-    """Return the SELECT of what each person did, with the row of the breakdown that it stands in."""
-    outcomes = _outcomes(ask, query, bindings)
-    if not query.breakdown:
-        return load_sql("recall.unkeyed", outcomes=outcomes)
-    # Events of another range than those of the outcomes: with values of their own.
-    of_before = ask.bindings()
-    before = _values_before(ask, query, of_before)
-    return load_sql(
-        "recall.keyed",
-        outcomes=outcomes,
-        absent=per_user.absent(query),
-        values=bindings.embed("before", before, of_before),
-    )
-
-
-def _values_before(ask: Ask, query: RecallQuery, bindings: Bindings) -> str:
-    """Return the SELECT of the last value of the breakdown before each message, in parts that are to be put together."""
-    sendings = load_sql("recall.sendings", persons=_persons(ask, query, bindings))
-    beside = source.Beside(
-        source.beside_ids(bindings, sendings, ["sendings"], "sent", as_of=ask.as_of, kind="SEMI"),
-        load_sql("recall.sending"),
-    )
-    key = f"{per_user.event_key(query, bindings)} AS value_key"
-    order = f"{source.order()} AS value_order"
-    has_value = f"value_key != {per_user.absent(query)}"
-    last = load_sql("recall.last_value")
-    from_ms, to_ms = 0, ask.range.to_ms
-    if by_actor.pays(ask, bindings, "1"):
-        return by_actor.rows(
-            ask,
-            bindings,
-            has_value,
-            columns=last,
-            keys=("campaign",),
-            given=source.listed(key, order),
-            beside=beside,
-            from_ms=from_ms,
-            to_ms=to_ms,
-        )
-    events = ask.computed(bindings, "1", "", beside=beside, from_ms=from_ms, to_ms=to_ms)
-    return load_sql(
-        "recall.last_values",
-        last=last,
-        source=source.computed(events, source.listed(key, order)),
-        where=has_value,
+        collected=collected,
+        key=key,
+        amounts=source.named({name: f"d.{name}" for name in _AMOUNT}),
     )
 
 
@@ -222,10 +200,11 @@ async def answer(ask: Ask, query: RecallQuery) -> Answer:
 
 async def _counted(ask: Ask, query: RecallQuery, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
-    outcomes = per_user.shown(query, _keyed(ask, query, bindings), top, bindings)
+    outcomes = per_user.shown(query, _outcomes(ask, query, bindings), top, bindings)
     keys = query.breakdown_limit + 1 if query.breakdown else 1
     bindings.named("max_rows", 2 * (MAX_CAMPAIGNS + 1) * keys, "UInt32")
-    return await ask.fetch("recall.counts", bindings, outcomes=outcomes)
+    value = sum_of_parts_sql("amount")
+    return await ask.fetch("recall.counts", bindings, outcomes=outcomes, conversion_value=value)
 
 
 def _result(query: RecallQuery, found: list[Row]) -> tuple[Row, bool]:
@@ -335,10 +314,10 @@ def _semantics(query: RecallQuery) -> Row:
 
 async def users(ask: Ask, query: RecallQuery, cell: RecallCell) -> UserSelect:
     """Select the persons of a number."""
-    top = await per_user.top_of(ask, query, _keyed) if cell.other else None
+    top = await per_user.top_of(ask, query, _outcomes) if cell.other else None
     per_user.check_other(cell, top)
     bindings = ask.bindings()
-    outcomes = per_user.with_other(_keyed(ask, query, bindings), top, bindings)
+    outcomes = per_user.with_other(_outcomes(ask, query, bindings), top, bindings)
     in_key = per_user.in_key(cell, query, bindings)
     bindings.named("cell_campaign", cell.campaign, "String")
     bindings.named("cell_arm", cell.arm, "String")

@@ -57,8 +57,6 @@ READ_AGAIN = {
     "layers": {**dict.fromkeys(NAMES, 2), "order_pay": 4},
     # One person: found by the index of actors.
     "profile": {"app_launch": 3, "app_show": 3},
-    # Values of all history before a message, and what happened after it.
-    "recall by scene": dict.fromkeys(NAMES, 2),
     # Each part of a rule is a question.
     "segments": {**dict.fromkeys(NAMES, 2), "order_pay": 3},
     "segments by scene": {**dict.fromkeys(NAMES, 2), "order_pay": 3},
