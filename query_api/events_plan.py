@@ -226,8 +226,8 @@ def cell_sql(measure: Measure, i: int, *, of_actors: bool) -> dict[str, str]:
     return {**parts, f"users_{i}": users} if measure.aggregate == "per_user" else parts
 
 
-def measure_sql(measure: Measure, i: int) -> dict[str, str]:
-    """Return the columns ``m<i>`` over rows of cells; a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead."""
+def measure_sql(measure: Measure, i: int, *, of_actors: bool) -> dict[str, str]:
+    """Return the columns ``m<i>`` over cells (``cell_sql``); a rate has ``m<i>_numerator`` and ``m<i>_denominator`` instead."""
     aggregate = measure.aggregate
     amount = f"sum(events_{i})" if measure.field is None else sum_of_parts_sql(f"sum_{i}")
     if aggregate in ("count", "sum"):
@@ -235,7 +235,8 @@ def measure_sql(measure: Measure, i: int) -> dict[str, str]:
     if aggregate == "users":
         return {f"m{i}": f"uniqExactMerge(users_{i})"}
     if aggregate == "sessions":
-        return {f"m{i}": f"uniqExactMerge(sessions_{i})"}
+        of_cells = "uniqExactArrayMerge" if of_actors else "uniqExactMerge"
+        return {f"m{i}": f"{of_cells}(sessions_{i})"}
     if aggregate == "per_user":
         return {f"m{i}_numerator": amount, f"m{i}_denominator": f"uniqExactMerge(users_{i})"}
     if aggregate == "avg":
@@ -291,7 +292,7 @@ def points_sql(
         parts=source.named(*(cell_sql(one, i, of_actors=of_actors) for i, one in measures)),
         events=f"FROM\n(\n{rows}\n) AS part",
     )
-    return _points_of_cells(bindings, query, cells, top, measures)
+    return _points_of_cells(bindings, query, cells, top, measures, of_actors=of_actors)
 
 
 def points_alone_sql(
@@ -312,7 +313,7 @@ def points_alone_sql(
         parts=source.named(*(cell_sql(one, i, of_actors=False) for i, one in measures)),
         events=ask.alone(bindings, plan.where, from_ms=range_.from_ms, to_ms=range_.to_ms),
     )
-    return _points_of_cells(bindings, query, cells, top, measures)
+    return _points_of_cells(bindings, query, cells, top, measures, of_actors=False)
 
 
 def _points_of_cells(
@@ -321,11 +322,13 @@ def _points_of_cells(
     cells: str,
     top: list[Key] | None,
     measures: list[tuple[int, Measure]],
+    *,
+    of_actors: bool,
 ) -> str:
     return load_sql(
         "events.points",
         cells=per_user.shown(query, cells, top, bindings, "sum(cell_events)"),
-        measures=source.named(*(measure_sql(one, i) for i, one in measures)),
+        measures=source.named(*(measure_sql(one, i, of_actors=of_actors) for i, one in measures)),
     )
 
 
