@@ -88,11 +88,15 @@ def numbered_key(
     parts = breakdowns.apart(query.breakdown, bindings)
     if not parts.has_event_part():
         return NumberedKey("toUInt64(0)", parts.packed(), "", parts.of_person)
-    key = parts.of_event if parts.of_person else event_key(query, bindings)
-    number = hashed(key, largest=largest)
-    joined = names_joined(names_sql(key, number, wanted))
-    whole = parts.packed("names.key") if parts.of_person else "names.key"
-    return NumberedKey(number, whole, joined, parts.of_person)
+    if parts.of_person:
+        number = hashed(parts.of_event, largest=largest)
+        names = names_sql(parts.of_event, number, wanted)
+        return NumberedKey(number, parts.packed("names.key"), names_joined(names), parts.of_person)
+    elements = breakdowns.elements_sql(query.breakdown, bindings)
+    number = hashed(*elements, largest=largest)
+    packed = breakdowns.pack_elements_sql(elements)
+    names = names_sql(packed, number, wanted, made_of=", ".join(elements))
+    return NumberedKey(number, "names.key", names_joined(names))
 
 
 def names_joined(names: str) -> str:
