@@ -233,6 +233,28 @@ def test_an_attribute_breaks_down_who_had_an_event_before_the_message(asker, dat
     assert shown == {None: (3, 3), "上海": (1, 1)}
 
 
+@pytest.mark.usefixtures("sent")
+def test_rows_of_a_breakdown_add_up_also_where_an_attribute_chooses_events(asker, database):
+    insert(
+        database,
+        [
+            event("u0", "user_set", SENT - 2, properties={"city": "上海"}),
+            event("u4", "user_set", SENT - 2, properties={"city": "上海"}),
+            event("u4", "page_view", SENT + 1, page="later"),
+        ],
+    )
+    body = {**RANGE, "filter": {"field": "user.city", "op": "eq", "values": ["上海"]}}
+    [whole] = asker("recall", body)["rows"]
+    [unfiltered] = asker("recall", RANGE)["rows"]
+    for breakdown in (["page"], ["user.city"], ["user.city", "page"]):
+        rows = asker("recall", {**body, "breakdown": breakdown})["rows"]
+        for arm in ("treated", "hold_out"):
+            for name in ("sent", "active", "conversions"):
+                assert sum(row[arm][name] for row in rows) == whole[arm][name]
+    actives = [row["treated"]["active"] + row["hold_out"]["active"] for row in (whole, unfiltered)]
+    assert 0 < actives[0] < actives[1]
+
+
 def test_wrong_questions(asker):
     for change, path in (
         ({"breakdown": ["colour"]}, "$.breakdown[0]"),
