@@ -145,10 +145,6 @@ def unpack(packed: str) -> Key:
     return tuple(texts)
 
 
-PACKED_ORDER = "substring(key, position(key, ':') + 1), key"
-"""An ORDER BY of packed keys: by their text, and not by its length, which stands before it."""
-
-
 async def most_frequent(
     ask: Ask, events: str, key: str, bindings: Bindings, number: str = "count()"
 ) -> list[Key] | None:
@@ -161,7 +157,7 @@ async def most_frequent(
     """
     limit = ask.query.breakdown_limit
     bindings.named("breakdown_limit", limit + 1, "UInt32")
-    sql = load_sql("breakdowns.top", events=events, key=key, number=number, ties=PACKED_ORDER)
+    sql = load_sql("breakdowns.top", events=events, key=key, number=number)
     found = await ask.run("breakdowns.top", sql, bindings, GROUPED_ON_SHARDS)
     if len(found.rows) <= limit and ask.query.compare is None:
         return None

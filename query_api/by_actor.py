@@ -118,9 +118,19 @@ _OF_PARTS = {
     "groupUniqArrayIf": "groupUniqArrayArray",
     "max": "max",
     "maxIf": "max",
+    "maxOrNullIf": "maxOrNull",
+    "minOrNullIf": "minOrNull",
     "sumIf": "sum",
 }
 """What puts together what an aggregate made of the events of each actor."""
+
+
+def put_together(aggregates: dict[str, str]) -> dict[str, str]:
+    """Return what makes aggregates of some events, by name, of those of each actor: columns of these names of ``part``."""
+    return {
+        name: f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name})"
+        for name, aggregate in aggregates.items()
+    }
 
 
 def collected(
@@ -159,12 +169,9 @@ def collected(
         found = ask.computed(bindings, where, computed, beside=beside, from_ms=from_ms, to_ms=to_ms)
         found = source.computed(found, of_person)
     else:
-        of_parts = {
-            name: f"{_OF_PARTS[aggregate.partition('(')[0]]}(part.{name})"
-            for name, aggregate in aggregates.items()
-            if name not in (together or {})
-        }
-        columns = source.named(of_parts, together or {})
+        together = together or {}
+        others = {name: made for name, made in aggregates.items() if name not in together}
+        columns = source.named(put_together(others), together)
         found = rows(
             ask,
             bindings,

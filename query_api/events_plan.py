@@ -172,7 +172,7 @@ def _check_window(query: EventsQuery, measure: Measure, path: str) -> None:
 
 
 def parts_sql(measure: Measure, i: int) -> dict[str, str]:
-    """Return aggregates over events by name, from which those of more events (``_TOGETHER``) and the measure are made."""
+    """Return aggregates over events by name, from which those of more events and the measure are made."""
     valued = f"is_{i} AND has_value_{i}"
     aggregate = measure.aggregate
     if aggregate in ("users", "count") or (aggregate == "per_user" and measure.field is None):
@@ -189,16 +189,6 @@ def parts_sql(measure: Measure, i: int) -> dict[str, str]:
     if aggregate == "per_user":
         parts[f"events_{i}"] = f"countIf(is_{i})"
     return parts
-
-
-_TOGETHER = {
-    "countIf": "sum",
-    "sumIf": "sum",
-    "minOrNullIf": "minOrNull",
-    "maxOrNullIf": "maxOrNull",
-    "groupArrayIf": "groupArrayArray",
-}
-"""What puts together what an aggregate made of some events each."""
 
 
 def cell_sql(measure: Measure, i: int, *, of_actors: bool) -> dict[str, str]:
@@ -219,10 +209,7 @@ def cell_sql(measure: Measure, i: int, *, of_actors: bool) -> dict[str, str]:
     if measure.aggregate == "users":
         return {f"users_{i}": users}
     if of_actors:
-        parts = {
-            name: f"{_TOGETHER[made.partition('(')[0]]}(part.{name})"
-            for name, made in parts.items()
-        }
+        parts = by_actor.put_together(parts)
     return {**parts, f"users_{i}": users} if measure.aggregate == "per_user" else parts
 
 

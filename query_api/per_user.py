@@ -174,8 +174,7 @@ def ranked(
     """
     bindings.named("breakdown_limit", query.breakdown_limit, "UInt32")
     events = f"FROM {rows}\nWHERE {counted}"
-    ties = breakdowns.PACKED_ORDER
-    top = load_sql("breakdowns.top", key="key", number=number, events=events, ties=ties)
+    top = load_sql("breakdowns.top", key="key", number=number, events=events)
     return load_sql("per_user.ranked", rows=rows, top=top)
 
 

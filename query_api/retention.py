@@ -216,8 +216,7 @@ def _result(ask: Ask, params: RetentionParams, counted: list[Row]) -> Row:
 async def _counted(ask: Ask, params: RetentionParams, top: list[Key] | None) -> list[Row]:
     bindings = ask.bindings()
     periods, _ = _periods(ask, params, ask.range)
-    returns, hits, first_return = cells_of_sql(params, periods, bindings).values()
-    cells = load_sql("retention.cells", hits=hits, first_return=first_return)
+    of_pattern = cells_of_sql(params, periods, bindings)
     patterns = patterns_sql(ask, params, bindings, periods, ask.range, measured=True)
     parts = sums = key = ""
     is_user = "1"
@@ -229,15 +228,14 @@ async def _counted(ask: Ask, params: RetentionParams, top: list[Key] | None) -> 
         parts = load_sql("retention.measured_parts", amount=source.named(amount))
         sums = load_sql("retention.measured_sums", amount=sum_of_parts_sql("amount"))
         key, is_user = source.more_keys(("measured_period",)), "measured_period = -1"
-        cells = load_sql("retention.cells_measured", cells=cells)
+        of_pattern["cells"] = load_sql("retention.cells_measured", cells=of_pattern["cells"])
     alike = load_sql("retention.alike", patterns=patterns, measured=parts, measured_key=key)
     return await ask.fetch(
         "retention.counts",
         bindings,
         shown=per_user.shown(params, alike, top, bindings, "sum(pattern_users)", is_user),
-        returns=returns,
-        cells=cells,
         measured=sums,
+        **of_pattern,
     )
 
 

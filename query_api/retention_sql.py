@@ -358,8 +358,11 @@ def cells_of_sql(params: RetentionParams, periods: Periods, bindings: Bindings) 
     bind_columns(params, bindings)
     return {
         "returns": "bitPositionsToArray(pattern)" if is_in_bits(params, periods) else "pattern",
-        "hits": load_sql(f"retention.hits_{params.mode}"),
-        "first_return": load_sql("retention.first_return"),
+        "cells": load_sql(
+            "retention.cells",
+            hits=load_sql(f"retention.hits_{params.mode}"),
+            first_return=load_sql("retention.first_return"),
+        ),
     }
 
 

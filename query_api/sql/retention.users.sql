@@ -1,7 +1,7 @@
 -- retention.users: the users of a cell.  Caller: query_api/retention.py users()
 -- Params: those of retention.patterns; cell_cohorts Array(UInt16), wanted, unwanted Array(Int32) (cells as in retention.counts:
 --         in all of the ones, in none of the others), never_back_until Array(Int32) (for each of the cohorts: in no cell of a
---         first return below this one); fragments patterns, returns, hits, first_return, in_key
+--         first return below this one); fragments patterns, returns, cells (retention.cells), in_key
 -- Rows:   user UInt64, each once
 -- Source: the same rows that retention.counts counts.
 SELECT DISTINCT user
@@ -10,7 +10,7 @@ FROM
     SELECT
         user,
         cohort,
-        arrayConcat([toInt32(-1)], {{hits}}, {{first_return}}) AS cells
+        {{cells}} AS cells
     FROM
     (
         SELECT
