@@ -210,6 +210,7 @@ def measure_report(serving: Serving, rounds: int) -> list[Cost]:
         finally:
             clickhouse.command("EXCHANGE TABLES identity_map AND identity_cost_empty")
 
+    api.report_of_new_app(question.report, request)
     clickhouse.command("CREATE OR REPLACE TABLE identity_cost_empty AS identity_map")
     costs = _in_turn(serving, rounds, {REPORT_NONE: nobody, REPORT: bound})
     clickhouse.command("DROP TABLE identity_cost_empty")
