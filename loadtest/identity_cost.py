@@ -98,7 +98,7 @@ def run(
 
 
 def load(serving: Serving, *, persons: int, events: int) -> None:
-    """Fill the log, unless it is there."""
+    """Fill the log, unless it is there; then the query API can be asked about it."""
     clickhouse = ClickHouse(serving.ready.clickhouse_url)
     if clickhouse.rows(
         "SELECT 1 FROM events WHERE app_id = {app_id:String} LIMIT 1", app_id=APP_ID
@@ -124,6 +124,8 @@ def load(serving: Serving, *, persons: int, events: int) -> None:
     # Of one part: what is measured does not change while ClickHouse merges.
     clickhouse.command("OPTIMIZE TABLE identity_map FINAL")
     clickhouse.command("OPTIMIZE TABLE events FINAL")
+    question = _funnel()
+    _api(serving).wait_for_app(question.report, request_of(question, _of_log(serving)))
 
 
 def measure(serving: Serving, rounds: int) -> list[Cost]:
@@ -176,6 +178,10 @@ def _funnel() -> Question:
     return questions()[0]
 
 
+def _api(serving: Serving) -> QueryApi:
+    return QueryApi(serving.ready.query_url, serving.ready.read_token)
+
+
 def _of_log(serving: Serving) -> Ready:
     """Return the product's addresses with the app of the log."""
     return structs.replace(serving.ready, app_id=APP_ID)
@@ -196,7 +202,7 @@ def measure_report(serving: Serving, rounds: int) -> list[Cost]:
     For the latter an empty table has the name of ``identity_map``. Errors: ClickHouseError, QueryError, OSError.
     """
     clickhouse = ClickHouse(serving.ready.clickhouse_url)
-    api = QueryApi(serving.ready.query_url, serving.ready.read_token)
+    api = _api(serving)
     question = _funnel()
     request = request_of(question, _of_log(serving))
 
@@ -210,7 +216,6 @@ def measure_report(serving: Serving, rounds: int) -> list[Cost]:
         finally:
             clickhouse.command("EXCHANGE TABLES identity_map AND identity_cost_empty")
 
-    api.report_of_new_app(question.report, request)
     clickhouse.command("CREATE OR REPLACE TABLE identity_cost_empty AS identity_map")
     costs = _in_turn(serving, rounds, {REPORT_NONE: nobody, REPORT: bound})
     clickhouse.command("DROP TABLE identity_cost_empty")

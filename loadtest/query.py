@@ -1,9 +1,10 @@
-"""Asks the query API, as any program would. Called by ``demo`` and ``queries``."""
+"""Asks the query API, as any program would. Called by ``demo``, ``identity_cost``, ``network`` and ``queries``."""
 
 from __future__ import annotations
 
 import http.client
 import time
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,9 +12,10 @@ import msgspec
 
 _LIMIT_S = 300.0
 
-_POLL_S = 0.1
+NEW_APP_LIMIT_S = 30.0
+"""So long may the query API need to know an app; it looks once a second (``ACCESS_REFRESH_S``)."""
 
-_FORBIDDEN = 403
+_POLL_S = 0.1
 
 
 class QueryError(Exception):
@@ -47,24 +49,25 @@ class QueryApi:
             body = answer.read()
         finally:
             connection.close()
-        if answer.status != 200:
+        if answer.status != HTTPStatus.OK:
             raise QueryError(name, answer.status, body)
         decoded: dict[str, Any] = msgspec.json.decode(body)
         return decoded
 
-    def report_of_new_app(
-        self, name: str, request: dict[str, Any], *, limit_s: float = 30.0
-    ) -> dict[str, Any]:
+    def wait_for_app(self, name: str, request: dict[str, Any]) -> None:
         """
-        Return the answer about an app made a moment ago, asking again while it is forbidden.
+        Return when the API answers about an app made a moment ago; it looks for new ones once a second.
 
-        The API looks for new apps once a second (``ACCESS_REFRESH_S``). Errors: as ``report``, ``forbidden`` after ``limit_s``.
+        Errors: as ``report``; ``forbidden`` when it is so for longer than NEW_APP_LIMIT_S.
         """
-        deadline = time.monotonic() + limit_s
+        deadline_s = time.monotonic() + NEW_APP_LIMIT_S
         while True:
             try:
-                return self.report(name, request)
+                self.report(name, request)
             except QueryError as error:
-                if error.status != _FORBIDDEN or time.monotonic() > deadline:
+                if error.status != HTTPStatus.FORBIDDEN or time.monotonic() > deadline_s:
                     raise
+            else:
+                return
+            # The API announces no new app and has nothing that waits for one: it can only be asked again.
             time.sleep(_POLL_S)
