@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,11 @@ from loadtest.clickhouse import ClickHouse, ClickHouseError
 from loadtest.life import DAYS, ZONE, Batch, Life
 from loadtest.product import Ports, Serving, running
 from loadtest.query import QueryApi
+from loadtest.shop import PLATFORMS
 from tests.waiting import until
 
-SCALE = 0.04
+SCALE = 0.08
+"""So small that the demo takes seconds, and large enough for somebody on all platforms, whatever weekday it begins on."""
 ANY_PORTS = ["--collector-port", "0", "--query-port", "0", "--clickhouse-port", "0"]
 DAY_MS = 86_400_000
 
@@ -123,6 +125,19 @@ def retention_by_brute_force(
             if (day - first).days <= periods:
                 cohorts[first.isoformat()][(day - first).days] += 1
     return dict(cohorts)
+
+
+@pytest.mark.parametrize("weekday", range(7))
+def test_somebody_is_on_all_platforms_whatever_weekday_the_month_begins_on(weekday):
+    apps = {platform: platform for platform in PLATFORMS}
+    first_day = date(2026, 10, 26) + timedelta(days=weekday)
+    life = Life(seed=demo.SEED, first_day=first_day, app_ids=apps, scale=SCALE)
+
+    apps_of = defaultdict(set)
+    for batch in life.batches():
+        if "user_id" in batch.envelope:
+            apps_of[batch.envelope["user_id"]].add(batch.app_id)
+    assert set(apps) in apps_of.values()
 
 
 @pytest.fixture(scope="module")
